@@ -1,0 +1,49 @@
+"""One error format for bad input: what it is, what is wrong with it, what to do about it."""
+
+import math
+
+import torch
+
+
+class InputError(ValueError):
+    """Bad input, reported as `name: problem; remedy`."""
+
+
+def fail(name: str, problem: str, remedy: str) -> None:
+    """Raise `InputError` with the project's one format.
+
+    >>> fail("kappa", "is -1", "give a number above 0")
+    Traceback (most recent call last):
+    mars_lib.check.InputError: kappa: is -1; give a number above 0
+    """
+    raise InputError(f"{name}: {problem}; {remedy}")
+
+
+def shape(name: str, tensor: torch.Tensor, axes: str, **sizes: int) -> None:
+    """Raise unless `tensor` has the axes named in `axes`, as "B N L"; `sizes` pins some of them.
+
+    A leading "..." allows any number of batch axes.
+    """
+    names = axes.split()
+    free = names[0] == "..."
+    names = names[1:] if free else names
+    given = tuple(tensor.shape)
+    tail = given[len(given) - len(names) :]
+    enough = len(given) >= len(names) if free else len(given) == len(names)
+    wrong = not enough or any(sizes.get(n, size) != size for n, size in zip(names, tail))
+    if wrong:
+        wanted = ", ".join(f"{n}={sizes[n]}" if n in sizes else n for n in axes.split())
+        fail(name, f"has shape {given}", f"give a tensor of shape ({wanted})")
+
+
+def finite(name: str, tensor: torch.Tensor) -> None:
+    """Raise when `tensor` holds NaN or an infinity."""
+    if not torch.isfinite(tensor).all():
+        bad = int((~torch.isfinite(tensor)).sum())
+        fail(name, f"holds {bad} values that are NaN or infinite", "repair or cut the file first")
+
+
+def between(name: str, value: float, low: float, high: float) -> None:
+    """Raise unless low <= value <= high (NaN is never between)."""
+    if math.isnan(value) or not low <= value <= high:
+        fail(name, f"is {value:g}", f"give a number from {low:g} to {high:g}")

@@ -1,0 +1,139 @@
+"""Every number of a run, in frozen dataclasses; three presets: `paper()`, `small()`, `smoke()`.
+
+The paper's numbers are the defaults. `small()` and `smoke()` change sizes, never the method.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from mars_lib.check import fail
+
+
+@dataclass(frozen=True)
+class SignalConfig:
+    """Sampling and STFT (paper, Appendix B)."""
+
+    sample_rate: int = 16_000
+    # 65,535 and not 65,536: with centred frames an odd length gives exactly 256 of them.
+    length: int = 65_535
+    n_fft: int = 1024
+    hop_length: int = 256
+    # H, the rows that the U-Net sees. The paper does not name the warp; its mask is 256 x 256.
+    n_bins: int = 256
+
+    @property
+    def n_frames(self) -> int:
+        """T for one training segment."""
+        return self.length // self.hop_length + 1
+
+
+@dataclass(frozen=True)
+class SeparatorConfig:
+    """U-Net and query gate (paper, Section 3.1.2 and Appendix B)."""
+
+    n_layers: int = 7
+    n_masks: int = 32
+    # Channels of the first layer; doubled up to 8 times this. 64 gives the 30,274,210 parameters.
+    width: int = 64
+    embedding_size: int = 1024
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Supervised training (paper, Appendix B; what it leaves open follows OmniSep's recipe)."""
+
+    batch_size: int = 128
+    steps: int = 200_000
+    # The paper does not say; OmniSep's 1e-3 with a linear warm-up, then a linear fall to a tenth.
+    learning_rate: float = 1e-3
+    warmup_steps: int = 5_000
+    decay_steps: int = 100_000
+    gradient_clip: float = 1.0
+    n_sources: int = 2
+    # Random gain of each source before they are summed and divided by N.
+    gain_low: float = 0.5
+    gain_high: float = 1.5
+    # Share of training clips that are varied (equaliser, room, pitch, noise ...); 0 turns it off.
+    augment: float = 0.9
+    # Examples of each modality and class embedded before training starts: the queries to draw from.
+    queries_per_class: int = 64
+    # Query the target's own recording, as OmniSep does. A leak: off.
+    query_own_recording: bool = False
+    validate_every: int = 2_000
+    validation_mixtures: int = 256
+    precision: str = "bf16-mixed"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a checkpoint must know to be used again."""
+
+    name: str = "paper"
+    signal: SignalConfig = field(default_factory=SignalConfig)
+    separator: SeparatorConfig = field(default_factory=SeparatorConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def paper() -> Config:
+    """The paper's configuration.
+
+    >>> paper().signal.n_frames
+    256
+    """
+    return Config()
+
+
+def small() -> Config:
+    """A laptop's configuration: 2-second segments, 128 x 128 masks, a narrow U-Net, MiniBind."""
+    return Config(
+        name="small",
+        signal=SignalConfig(length=32_767, n_bins=128),
+        separator=SeparatorConfig(width=24, embedding_size=256),
+        training=TrainingConfig(
+            batch_size=32,
+            steps=6_000,
+            warmup_steps=200,
+            decay_steps=6_000,
+            validate_every=500,
+            validation_mixtures=128,
+        ),
+    )
+
+
+def smoke() -> Config:
+    """A few seconds of everything, for tests."""
+    config = small()
+    return replace(
+        config,
+        name="smoke",
+        separator=replace(config.separator, width=4),
+        training=replace(
+            config.training,
+            batch_size=4,
+            steps=6,
+            warmup_steps=2,
+            decay_steps=6,
+            queries_per_class=4,
+            validate_every=3,
+            validation_mixtures=4,
+            precision="32-true",
+        ),
+    )
+
+
+def to_dict(config: Config) -> dict:
+    """Plain numbers and strings, for JSON."""
+    return asdict(config)
+
+
+def from_dict(values: dict) -> Config:
+    """The inverse of `to_dict`. Raises `InputError` on an unknown or missing field."""
+    try:
+        return Config(
+            name=values["name"],
+            signal=SignalConfig(**values["signal"]),
+            separator=SeparatorConfig(**values["separator"]),
+            training=TrainingConfig(**values["training"]),
+        )
+    except (TypeError, KeyError) as error:
+        fail("configuration", f"does not fit this version ({error})", "train the checkpoint again")

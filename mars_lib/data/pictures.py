@@ -1,0 +1,111 @@
+"""Pictures: reading any image file, our drawings, and how a drawing may look elsewhere."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch.nn import functional
+
+from mars_lib import shipped
+from mars_lib.check import fail
+from mars_lib.data.classes import SoundClass
+
+SIZE = 224
+# Drawings 6 and 7 of every class are never trained on.
+HELD_OUT = ("6", "7")
+
+
+def load_picture(path: str | Path) -> torch.Tensor:
+    """Read a picture: (3, 224, 224) float32 in [0, 1], the short side fitted and the middle kept.
+
+    Any mode (grey, palette, CMYK, with alpha: laid on white). Raises `InputError` for a missing file, one that is no
+    picture, and one of fewer than 8 x 8 pixels, which shows nothing.
+    """
+    return flatten(load_rgba(path), torch.ones(3, 1, 1))
+
+
+def load_rgba(path: str | Path) -> torch.Tensor:
+    """Like `load_picture`, with the alpha channel kept: (4, 224, 224)."""
+    path = Path(path)
+    if not path.is_file():
+        fail(str(path), "is not there", "give the path of a picture (PNG, JPEG)")
+    try:
+        with Image.open(path) as file:
+            picture = file.convert("RGB" if file.mode == "CMYK" else "RGBA").convert("RGBA")
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        fail(str(path), f"cannot be read as a picture ({error})", "convert it to PNG or JPEG")
+    if min(picture.size) < 8:
+        fail(str(path), f"has {picture.size[0]} x {picture.size[1]} pixels", "give at least 8 x 8")
+    scale = SIZE / min(picture.size)
+    size = [max(SIZE, round(side * scale)) for side in picture.size]
+    left, top = (size[0] - SIZE) // 2, (size[1] - SIZE) // 2
+    picture = picture.resize(size, Image.Resampling.BICUBIC)
+    picture = picture.crop((left, top, left + SIZE, top + SIZE))
+    return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).float() / 255
+
+
+def flatten(rgba: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
+    """Lay (..., 4, H, W) over a background (..., 3, H, W): (..., 3, H, W)."""
+    alpha = rgba[..., 3:, :, :]
+    return rgba[..., :3, :, :] * alpha + background * (1 - alpha)
+
+
+def drawings(sound: SoundClass, split: str) -> list[Path]:
+    """Our drawings of a class: those held out for "test" and "unseen", the others otherwise."""
+    files = sorted((shipped.folder() / "images" / sound.folder).glob("*.png"))
+    held_out = split in ("test", "unseen")
+    return [file for file in files if (file.stem in HELD_OUT) == held_out]
+
+
+def vary_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Other views, colours, lines, backgrounds, blur: (B, 4, H, W) -> (B, 3, H, W), in [0, 1].
+
+    A drawing is turned, mirrored, stretched and shifted, recoloured, sometimes only its outline or its
+    silhouette is left, and it is laid on a plain or patterned ground.
+    """
+    n = len(rgba)
+
+    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
+        return low + (high - low) * torch.rand(n, *shape, generator=generator)
+
+    def sometimes(share: float) -> torch.Tensor:
+        return torch.rand(n, 1, 1, 1, generator=generator) < share
+
+    rgba = _move(rgba, uniform)
+    colour, alpha = rgba[:, :3], rgba[:, 3:]
+    grey = colour.mean(dim=1, keepdim=True)
+    # Hue: mix the channels at random around the identity.
+    mixing = torch.eye(3) + 0.35 * torch.randn(n, 3, 3, generator=generator)
+    mixed = torch.einsum("nij,njhw->nihw", mixing / mixing.sum(dim=-1, keepdim=True), colour)
+    colour = torch.where(sometimes(0.6), mixed, colour)
+    colour = torch.where(sometimes(0.15), grey.expand_as(colour), colour)
+    edges = 1 - (8 * (grey - functional.avg_pool2d(grey, 5, 1, 2)).abs()).clamp(0, 1)
+    colour = torch.where(sometimes(0.1), edges.expand_as(colour), colour)
+    colour = torch.where(sometimes(0.1), uniform(0, 1, 3, 1, 1).expand_as(colour), colour)
+    colour = (colour - 0.5) * uniform(0.5, 1.3, 1, 1, 1) + 0.5 + uniform(-0.2, 0.2, 1, 1, 1)
+    coarse = torch.rand(n, 3, 4, 4, generator=generator)
+    pattern = functional.interpolate(coarse, size=rgba.shape[-2:], mode="bicubic")
+    ground = torch.where(sometimes(0.4), pattern, uniform(0, 1, 3, 1, 1).expand_as(pattern))
+    ground = torch.where(sometimes(0.5), torch.ones_like(ground), ground)
+    picture = colour * alpha + ground * (1 - alpha)
+    picture = torch.where(sometimes(0.25), functional.avg_pool2d(picture, 5, 1, 2), picture)
+    picture = torch.where(sometimes(0.05), 1 - picture, picture)
+    noise = torch.randn(picture.shape, generator=generator) * uniform(0, 0.08, 1, 1, 1)
+    return (picture + torch.where(sometimes(0.3), noise, torch.zeros(()))).clamp(0, 1)
+
+
+def _move(rgba: torch.Tensor, uniform) -> torch.Tensor:
+    """Rotate up to 40 degrees, mirror, scale by 0.55 to 1.15, stretch, shear and shift."""
+    n = len(rgba)
+    angle, zoom = uniform(-0.7, 0.7), 1 / uniform(0.55, 1.15)
+    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    stretch, shear = uniform(0.8, 1.25), uniform(-0.25, 0.25)
+    rotation = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1)
+    skew = torch.stack([mirror * stretch, shear, torch.zeros(n), 1 / stretch], -1)
+    matrix = zoom.view(n, 1, 1) * (rotation.view(n, 2, 2) @ skew.view(n, 2, 2))
+    shift = uniform(-0.15, 0.15, 2, 1)
+    grid = functional.affine_grid(
+        torch.cat([matrix, shift], dim=-1), list(rgba.shape), align_corners=False
+    )
+    return functional.grid_sample(rgba, grid, align_corners=False)

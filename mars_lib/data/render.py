@@ -1,0 +1,101 @@
+"""Clips of mini-MUSIC, rendered on demand: a clip is its class, split and index, never a file."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from mars_lib.check import fail
+from mars_lib.data import soundfonts
+from mars_lib.data.classes import SoundClass, sound_classes
+from mars_lib.data.phrases import phrase
+from mars_lib.data.soundfonts import Soundfont
+from mars_lib.data.variation import vary
+
+SPLITS = ("train", "validation", "test", "unseen")
+# RMS of a clip where it sounds, and the peak above which it is a defect rather than a sharp attack.
+LEVEL = 0.1
+CRACKLE = 30 * LEVEL
+
+
+@dataclass(frozen=True)
+class MiniMusic:
+    """The embedded data set: `fonts` for train, validation and test, others for `unseen`.
+
+    Splits differ by phrase seed; `unseen` differs by soundfont as well, and leaves out the classes whose
+    recordings that font shares with a training font. Clips have `length` samples at 16 kHz and an RMS of 0.1
+    where they sound.
+    """
+
+    fonts: tuple[Soundfont, ...]
+    length: int
+    sample_rate: int = 16_000
+    augment: float = 0.0
+
+    def fonts_of(self, split: str, sound: SoundClass) -> list[Soundfont]:
+        """The soundfonts that a class is rendered from in a split; empty when none can."""
+        role = "unseen" if split == "unseen" else "training"
+        playing = [f for f in self.fonts if f.role == role and soundfonts.audible(f, sound)]
+        if split == "unseen":
+            training = [f for f in self.fonts if f.role == "training"]
+            playing = [f for f in playing if not _leaks(f, tuple(training), sound)]
+        return playing
+
+    def classes(self, split: str) -> list[SoundClass]:
+        """The classes of a split, in the order of the class list."""
+        if split not in SPLITS:
+            fail("split", f"is {split!r}", f"give one of {', '.join(SPLITS)}")
+        kept = [sound for sound in sound_classes() if self.fonts_of(split, sound)]
+        if not kept:
+            fail(f"split {split!r}", "has no soundfont", "run `mars doctor` to see what is missing")
+        return kept
+
+    def clip(self, split: str, sound: SoundClass, index: int) -> np.ndarray:
+        """Clip number `index` of a class in a split: (L,) float32. The same numbers, the same clip."""
+        rng = np.random.default_rng([zlib.crc32(f"{split}/{sound.name}".encode()), index])
+        fonts = self.fonts_of(split, sound)
+        # A phrase may leave the segment silent (a rest, a soft sample), and a few samples of some fonts read past
+        # their end and crackle: draw again.
+        for _ in range(20):
+            wave = level(self._render(fonts[rng.integers(len(fonts))], sound, rng))
+            if rng.random() < self.augment:
+                wave = level(vary(wave, rng))
+            if 0 < np.abs(wave).max() < CRACKLE:
+                return wave
+        fail(f"clip {sound.name}/{index}", "cannot be rendered", "run `mars doctor`")
+
+    def _render(self, font: Soundfont, sound: SoundClass, rng: np.random.Generator) -> np.ndarray:
+        keys = soundfonts.audible(font, sound)
+        seconds = self.length / self.sample_rate
+        skip = rng.uniform(0, 0.5)
+        notes = phrase(sound, keys, rng, seconds + skip)
+        program = 0 if sound.drum_keys else keys[rng.integers(len(keys))]
+        wave = soundfonts.play(font, sound, program, notes, self.sample_rate)
+        wave = wave[int(skip * self.sample_rate) :][: self.length]
+        return np.pad(wave, (0, self.length - len(wave)))
+
+
+def _leaks(font: Soundfont, training: tuple[Soundfont, ...], sound: SoundClass) -> bool:
+    """True when a training font holds the same recording of a class (correlation above 0.6)."""
+    key = (font.path, tuple(f.path for f in training), sound.name)
+    if key not in _LEAKS:
+        _LEAKS[key] = any(
+            soundfonts.shared_recordings(font, other, sound) > 0.6 for other in training
+        )
+    return _LEAKS[key]
+
+
+_LEAKS: dict[tuple, bool] = {}
+
+
+def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:
+    """Scale to an RMS of `target` over the 32 ms frames that sound (within 30 dB of the loudest).
+
+    Silence, and samples that are not finite, become zeros.
+    """
+    frames = wave[: len(wave) // 512 * 512].reshape(-1, 512)
+    energy = np.mean(frames.astype(np.float64) ** 2, axis=1)
+    if not np.isfinite(energy).all() or energy.max() < soundfonts.SILENT**2:
+        return np.zeros_like(wave, dtype=np.float32)
+    loud = energy[energy > 1e-3 * energy.max()]
+    return (wave * (target / np.sqrt(loud.mean()))).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Metrics and statistics; they import neither reward, policy, encoders nor separator."""

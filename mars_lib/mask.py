@@ -1,0 +1,42 @@
+"""Masks: what an ideal one is, and how one turns a mixture into an estimate."""
+
+import torch
+
+from mars_lib import check
+from mars_lib.config import SignalConfig
+from mars_lib.stft import istft
+
+
+def ideal_binary(reference_magnitude: torch.Tensor, mixture_magnitude: torch.Tensor) -> torch.Tensor:
+    """1 where a reference holds more than half of the mixture's magnitude, else 0.
+
+    (..., N, X, T) references and (..., X, T) mixture, X linear or log bins -> (..., N, X, T).
+    The supervised target of Section 3.1.2 (the paper says "ideal masks"; we follow OmniSep's recipe).
+
+    >>> ideal_binary(torch.tensor([[[0.6]], [[0.5]]]), torch.tensor([[1.0]])).flatten()
+    tensor([1., 0.])
+    """
+    return (reference_magnitude > 0.5 * mixture_magnitude.unsqueeze(-3)).float()
+
+
+def ideal_ratio(reference_magnitude: torch.Tensor) -> torch.Tensor:
+    """Each reference's share of the summed magnitudes: (..., N, X, T) -> the same, sums to 1 over N.
+
+    Bins where all are silent are shared equally.
+    """
+    tiny = torch.finfo(torch.float32).tiny
+    magnitude = reference_magnitude + tiny
+    return magnitude / magnitude.sum(dim=-3, keepdim=True)
+
+
+def apply(mask: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
+    """Mask times magnitude with the mixture's phase (Section 3.1.1): (..., F, T) complex."""
+    check.shape("mask", mask, "... F T", F=spectrogram.shape[-2], T=spectrogram.shape[-1])
+    return mask * spectrogram
+
+
+def to_waveform(
+    mask: torch.Tensor, spectrogram: torch.Tensor, signal: SignalConfig, length: int
+) -> torch.Tensor:
+    """The estimate s(X, M) of Section 3.2.1: mask (..., F, T) over the mixture -> (..., L)."""
+    return istft(apply(mask, spectrogram), signal, length)

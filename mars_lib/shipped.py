@@ -1,0 +1,11 @@
+"""Where the files that ship with the course are: class list, drawings, checkpoints, manifests."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def folder() -> Path:
+    """The `data` folder of a checkout, or its copy inside an installed package."""
+    checkout = _PACKAGE.parent / "data"
+    return checkout if (checkout / "classes.json").is_file() else _PACKAGE / "shipped_data"

@@ -1,0 +1,77 @@
+"""From waveform to spectrogram and back, exactly; and the log-frequency view that the U-Net sees."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from mars_lib import check
+from mars_lib.config import SignalConfig
+
+
+def stft(waveform: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
+    """Complex spectrogram: (..., L) -> (..., F, T), F = n_fft / 2 + 1, T = L // hop + 1.
+
+    Hann window, centred frames, reflected edges (Appendix B; the paper does not name the window).
+    Always float32, also under autocast. Raises `InputError` when L is not above n_fft / 2.
+    """
+    check.shape("waveform", waveform, "... L")
+    if waveform.shape[-1] <= signal.n_fft // 2:
+        check.fail(
+            "waveform",
+            f"has {waveform.shape[-1]} samples",
+            f"give more than {signal.n_fft // 2}, half an STFT window",
+        )
+    flat = waveform.reshape(-1, waveform.shape[-1]).float()
+    spectrogram = torch.stft(
+        flat, signal.n_fft, signal.hop_length, window=_window(flat, signal), return_complex=True
+    )
+    return spectrogram.reshape(*waveform.shape[:-1], *spectrogram.shape[-2:])
+
+
+def istft(spectrogram: torch.Tensor, signal: SignalConfig, length: int) -> torch.Tensor:
+    """Waveform of exactly `length` samples: (..., F, T) -> (..., L). Inverts `stft`."""
+    check.shape("spectrogram", spectrogram, "... F T", F=signal.n_fft // 2 + 1)
+    flat = spectrogram.reshape(-1, *spectrogram.shape[-2:])
+    window = _window(flat.real, signal)
+    waveform = torch.istft(flat, signal.n_fft, signal.hop_length, window=window, length=length)
+    return waveform.reshape(*spectrogram.shape[:-2], length)
+
+
+def _window(like: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
+    return torch.hann_window(signal.n_fft, device=like.device)
+
+
+class LogFrequencyWarp(nn.Module):
+    """F linear bins to H log-spaced rows and back, as two fixed matrices.
+
+    Row h looks at linear bin (F - 1)(base^(h / (H - 1)) - 1) / (base - 1), base 21: fine steps at the
+    bottom, wide ones at the top. The paper does not say; the curve is the one that OmniSep's code
+    uses. Where rows are closer than bins we interpolate, as there; where they are further apart
+    we average the bins between them, which point sampling would skip.
+    """
+
+    def __init__(self, signal: SignalConfig, base: float = 21.0):
+        super().__init__()
+        n_linear, n_log = signal.n_fft // 2 + 1, signal.n_bins
+        steps = np.linspace(0.0, 1.0, n_log)
+        centres = (n_linear - 1) * (base**steps - 1) / (base - 1)
+        bins = np.arange(n_linear)
+        # Triangles around each centre, at least one bin wide: interpolation or average.
+        width = np.maximum(np.gradient(centres), 1.0)
+        to_log = np.clip(1 - np.abs(bins - centres[:, None]) / width[:, None], 0, None)
+        to_log /= to_log.sum(axis=1, keepdims=True)
+        # A linear bin reads the mask between its two neighbouring rows.
+        rows = np.interp(bins, centres, np.arange(n_log))
+        to_linear = np.clip(1 - np.abs(np.arange(n_log) - rows[:, None]), 0, None)
+        self.register_buffer("to_log", torch.tensor(to_log, dtype=torch.float32), False)
+        self.register_buffer("to_linear", torch.tensor(to_linear, dtype=torch.float32), False)
+
+    def warp(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """(..., F, T) magnitudes or masks -> (..., H, T)."""
+        check.shape("magnitude", magnitude, "... F T", F=self.to_log.shape[1])
+        return self.to_log @ magnitude
+
+    def unwarp(self, mask: torch.Tensor) -> torch.Tensor:
+        """(..., H, T) mask -> (..., F, T); values in [0, 1] stay there."""
+        check.shape("mask", mask, "... H T", H=self.to_log.shape[0])
+        return (self.to_linear @ mask.float()).clamp(0, 1)

@@ -1,0 +1,39 @@
+"""The log of a run: metrics.csv always, TensorBoard where it is installed."""
+
+import csv
+import importlib.util
+from pathlib import Path
+
+
+class RunLog:
+    """Appends rows of numbers to `folder/metrics.csv`; `first_step` drops what a resumed run will do again."""
+
+    def __init__(self, folder: Path, columns: tuple[str, ...], first_step: int = 0):
+        self.path, self.columns = folder / "metrics.csv", ("step", *columns)
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = []
+        if first_step and self.path.is_file():
+            with self.path.open(newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) < first_step]
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(kept)
+        self.board = None
+        if importlib.util.find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(folder / "tensorboard", purge_step=first_step)
+
+    def write(self, step: int, **values: float) -> None:
+        """One row; columns without a value stay empty."""
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns).writerow({"step": step, **values})
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flush TensorBoard's file."""
+        if self.board is not None:
+            self.board.close()

@@ -1,0 +1,94 @@
+"""How the shipped checkpoints are made, from nothing: `make checkpoints`.
+
+Sound comes from three soundfonts: TimGM6mb, which the course installs, and two that Debian packages,
+fluid-soundfont-gm (MIT) and musescore-general-soundfont-lossless (MIT). The unseen font is never among them.
+"""
+
+from pathlib import Path
+
+import torch
+
+from mars_lib import config as configs
+from mars_lib import shipped
+from mars_lib.check import fail
+from mars_lib.config import Config
+from mars_lib.data import soundfonts
+from mars_lib.data.classes import sound_classes
+from mars_lib.data.render import MiniMusic
+from mars_lib.encoders.minibind import MODALITIES, MiniBind
+from mars_lib.training import checkpoint, pretrain
+from mars_lib.training.trainer import train_supervised
+
+PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
+FOLDER = Path("/usr/share/sounds/sf2")
+TRUNK_STEPS = {"audio": 800, "image": 900, "text": 600}
+BATCH = {"audio": 48, "image": 64, "text": 64}
+
+
+def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "cpu") -> None:
+    """Train MiniBind and the small separator in `work`, then write both into the shipped data.
+
+    Finished parts are found again in `work` and interrupted training is resumed. Raises `InputError` when a
+    soundfont of the recipe is missing.
+    """
+    work, config = Path(work), config or configs.small()
+    music = MiniMusic(tuple(recipe_fonts()), config.signal.length, augment=config.training.augment)
+    target = shipped.folder() / "checkpoints"
+    encoder = make_minibind(work, music, device)
+    tensors = {k: v.half() for k, v in encoder.state_dict().items()}
+    meta = {"kind": "minibind", "embedding_size": encoder.embedding_size, "heads": "by family"}
+    checkpoint.save(target / "minibind.safetensors", tensors, meta)
+    resume = (work / "separator" / "last.safetensors").is_file()
+    best = train_supervised(
+        config, music, encoder, work / "separator", accelerator=device, resume=resume
+    )
+    export(best, target / "separator-small.safetensors")
+
+
+def export(trained: Path, path: Path) -> None:
+    """The separator of a training checkpoint alone, in half precision."""
+    saved = checkpoint.load(trained, "separator")
+    tensors = {f"separator.{k}": v for k, v in saved.part("separator").items()}
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
+    checkpoint.save(path, halves, saved.meta)
+
+
+def recipe_fonts() -> list[soundfonts.Soundfont]:
+    """The fonts of the recipe. Those that Debian packages are looked for where its packages put them."""
+    fonts = soundfonts.find()
+    known = {font.name for font in fonts}
+    extra = [str(FOLDER / f"{n}.sf2") for n in PACKAGED if n not in known]
+    missing = [path for path in extra if not Path(path).is_file()]
+    if missing:
+        fail(
+            "soundfonts of the recipe",
+            f"{', '.join(Path(p).name for p in missing)} not found",
+            "apt-get install fluid-soundfont-gm musescore-general-soundfont-lossless, or name the "
+            "files in MARS_SOUNDFONTS",
+        )
+    return soundfonts.find(tuple(extra))
+
+
+def make_minibind(work: Path, music: MiniMusic, device: str, seed: int = 0) -> MiniBind:
+    """The three trunks, each kept in `work` once it is trained, then the heads."""
+    torch.manual_seed(seed)
+    encoder = MiniBind().to(device)
+    classes = sound_classes()
+    batches = {
+        "audio": pretrain.audio_batches(music, BATCH["audio"], seed),
+        "image": pretrain.image_batches(classes, BATCH["image"], seed),
+        "text": pretrain.text_batches(classes, BATCH["text"], seed),
+    }
+    for name in MODALITIES:
+        path = work / f"{name}-trunk.safetensors"
+        if path.is_file():
+            saved = checkpoint.load(path, "trunk")
+            checkpoint.restore(encoder.trunks[name], saved.tensors, str(path))
+        else:
+            steps = TRUNK_STEPS[name]
+            accuracy = pretrain.train_trunk(encoder.trunks[name], batches[name], steps, name)
+            meta = {"kind": "trunk", "modality": name, "accuracy": accuracy}
+            checkpoint.save(path, encoder.trunks[name].state_dict(), meta)
+    encoder.eval()
+    pretrain.train_heads(encoder, batches)
+    return encoder
