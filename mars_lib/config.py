@@ -91,9 +91,9 @@ def small() -> Config:
         separator=SeparatorConfig(width=24, embedding_size=256),
         training=TrainingConfig(
             batch_size=32,
-            steps=6_000,
+            steps=4_000,
             warmup_steps=200,
-            decay_steps=6_000,
+            decay_steps=4_000,
             validate_every=500,
             validation_mixtures=128,
         ),
@@ -119,6 +119,32 @@ def smoke() -> Config:
             precision="32-true",
         ),
     )
+
+
+def profile(name: str) -> Config:
+    """The configuration of a profile: "smoke", "cpu" (small), "gpu", "paper".
+
+    "gpu" is the paper's network and segment with MiniBind's embeddings and a batch that a 16 GiB card holds.
+    """
+    if name == "gpu":
+        large = paper()
+        return replace(
+            large,
+            name="gpu",
+            separator=replace(large.separator, embedding_size=small().separator.embedding_size),
+            training=replace(
+                large.training,
+                batch_size=32,
+                steps=40_000,
+                warmup_steps=1_000,
+                decay_steps=40_000,
+                validate_every=1_000,
+            ),
+        )
+    presets = {"smoke": smoke, "cpu": small, "paper": paper}
+    if name not in presets:
+        fail("profile", f"is {name!r}", "give smoke, cpu, gpu or paper")
+    return presets[name]()
 
 
 def to_dict(config: Config) -> dict:

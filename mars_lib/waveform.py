@@ -3,10 +3,24 @@
 from pathlib import Path
 
 import soundfile
+import soxr
 import torch
-import torchaudio
 
 from mars_lib import atomic, check
+
+
+def probe(path: str | Path) -> None:
+    """Raise `InputError` unless `path` is a sound file with samples in it."""
+    path = Path(path)
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "is not there"
+        check.fail(str(path), problem, "give the path of a sound file (WAV, FLAC, OGG, MP3)")
+    try:
+        frames = soundfile.info(path).frames
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        check.fail(str(path), f"cannot be read as sound ({error})", "convert it to WAV or FLAC")
+    if frames == 0:
+        check.fail(str(path), "holds no samples", "give a file with sound in it")
 
 
 def load(path: str | Path) -> tuple[torch.Tensor, int]:
@@ -14,19 +28,19 @@ def load(path: str | Path) -> tuple[torch.Tensor, int]:
 
     Raises `InputError` for a missing, unreadable or empty file and for NaN.
     """
-    path = Path(path)
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "is not there"
-        check.fail(str(path), problem, "give the path of a sound file (WAV, FLAC, OGG, MP3)")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        check.fail(str(path), f"cannot be read as sound ({error})", "convert it to WAV or FLAC")
-    if len(samples) == 0:
-        check.fail(str(path), "holds no samples", "give a file with sound in it")
+    probe(path)
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     waveform = torch.from_numpy(samples.T.copy())
     check.finite(str(path), waveform)
     return waveform, rate
+
+
+def format_of(path: str | Path) -> str:
+    """libsndfile's name of the format that a suffix asks for; raises `InputError` for others."""
+    kind = Path(path).suffix[1:].upper()
+    if kind not in soundfile.available_formats():
+        check.fail(str(path), f"has the suffix {Path(path).suffix!r}", "end it in .wav or .flac")
+    return kind
 
 
 def save(path: str | Path, waveform: torch.Tensor, rate: int) -> None:
@@ -35,26 +49,24 @@ def save(path: str | Path, waveform: torch.Tensor, rate: int) -> None:
     16-bit, the format by suffix (.wav, .flac, .ogg). A peak above 1 is scaled down to 1, never clipped.
     Raises `InputError` for an unknown suffix and where the file cannot be written.
     """
-    path = Path(path)
-    kind = path.suffix[1:].upper()
-    if kind not in soundfile.available_formats():
-        check.fail(str(path), f"has the suffix {path.suffix!r}", "end the name in .wav or .flac")
+    kind = format_of(path)
     samples = torch.atleast_2d(waveform.detach().to("cpu", torch.float32))
     check.finite(str(path), samples)
     samples = samples / samples.abs().max().clamp(min=1.0)
     with atomic.writing(path) as temporary:
         try:
-            soundfile.write(temporary, samples.T.numpy(), rate)
+            soundfile.write(temporary, samples.T.numpy(), rate, format=kind)
         except soundfile.LibsndfileError as error:
             # libsndfile does not pass the system's reason on; a short write is a full disk.
             check.fail(str(path), f"could not be written ({error})", "free some disk space")
 
 
 def resample(waveform: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
-    """Band-limited resampling of (..., L) from `rate` to `new_rate` Hz."""
+    """Band-limited resampling of (C, L) from `rate` to `new_rate` Hz (libsoxr, high quality)."""
+    check.shape("waveform", waveform, "C L")
     if rate == new_rate:
         return waveform
-    return torchaudio.functional.resample(waveform, rate, new_rate)
+    return torch.from_numpy(soxr.resample(waveform.T.numpy(), rate, new_rate).T.copy())
 
 
 def fit_length(waveform: torch.Tensor, length: int) -> torch.Tensor:

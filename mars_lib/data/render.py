@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from mars_lib.check import fail
 from mars_lib.data import soundfonts
 from mars_lib.data.classes import SoundClass, sound_classes
 from mars_lib.data.phrases import phrase
+from mars_lib.data.pictures import drawings
 from mars_lib.data.soundfonts import Soundfont
 from mars_lib.data.variation import vary
 
@@ -49,6 +51,10 @@ class MiniMusic:
         if not kept:
             fail(f"split {split!r}", "has no soundfont", "run `mars doctor` to see what is missing")
         return kept
+
+    def pictures(self, sound: SoundClass, split: str) -> list[Path]:
+        """Our drawings of a class; those for "test" and "unseen" are held out from training."""
+        return drawings(sound, split)
 
     def clip(self, split: str, sound: SoundClass, index: int) -> np.ndarray:
         """Clip number `index` of a class in a split: (L,) float32. The same numbers, the same clip."""

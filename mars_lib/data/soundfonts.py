@@ -34,11 +34,11 @@ class Soundfont:
     broken_programs: tuple[int, ...] = ()
 
 
-def find(extra: tuple[str, ...] = ()) -> list[Soundfont]:
+def find(extra: tuple[str, ...] = (), listed_only: bool = False) -> list[Soundfont]:
     """The soundfonts at hand: those of `data/soundfonts.json` plus `extra` paths for training.
 
     Further paths come from the environment variable MARS_SOUNDFONTS, separated as PATH is. Packages that are
-    not installed are passed over. Raises `InputError` when nothing is found, or for a path that is no soundfont.
+    not installed are passed over; with `listed_only` so are all others. Raises `InputError` when nothing is found, or for a path that is no soundfont.
     """
     fonts = []
     for row in json.loads((shipped.folder() / "soundfonts.json").read_text(encoding="utf-8")):
@@ -49,8 +49,8 @@ def find(extra: tuple[str, ...] = ()) -> list[Soundfont]:
             if path.is_file():
                 broken = tuple(row.get("broken_programs", ()))
                 fonts.append(Soundfont(row["name"], path, row["role"], broken))
-    listed = [p for p in os.environ.get("MARS_SOUNDFONTS", "").split(os.pathsep) if p]
-    for path in (*listed, *extra):
+    named = [p for p in os.environ.get("MARS_SOUNDFONTS", "").split(os.pathsep) if p]
+    for path in () if listed_only else (*named, *extra):
         fonts.append(Soundfont(Path(path).stem, Path(path)))
         _check(fonts[-1].path)
     if not fonts:

@@ -6,7 +6,7 @@ import torch
 from tqdm.std import tqdm
 
 from mars_lib.data.classes import SoundClass
-from mars_lib.data.pictures import drawings, load_rgba, vary_pictures
+from mars_lib.data.pictures import load_rgba, vary_pictures
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
 
@@ -44,11 +44,15 @@ class QueryBank:
             clips = [music.clip(split, sound, 1_000_000_000 + i) for i in range(count)]
             waveforms = torch.stack([torch.from_numpy(clip) for clip in clips])
             pools["audio"].append(encoder.embed_audio(waveforms.to(device)).cpu())
-            files = [load_rgba(path) for path in drawings(sound, split)]
+            pools["text"].append(encoder.embed_text(sound.prompts()).cpu())
+            files = [load_rgba(path) for path in music.pictures(sound, split)]
+            if not files:
+                # A class without pictures, in a folder of one's own: its words stand in for them.
+                pools["image"].append(pools["text"][-1])
+                continue
             picks = torch.randint(len(files), (count,), generator=generator)
             pictures = vary_pictures(torch.stack([files[i] for i in picks]), generator)
             pools["image"].append(encoder.embed_image(pictures.to(device)).cpu())
-            pools["text"].append(encoder.embed_text(sound.prompts()).cpu())
         return cls(pools)
 
     def draw(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

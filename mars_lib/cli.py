@@ -1,0 +1,228 @@
+"""The command `mars`."""
+
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from mars_lib.check import InputError, fail
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Query-based sound separation, and how reinforcement learning improves it.",
+)
+train = typer.Typer(no_args_is_help=True, help="Train a separator.")
+data = typer.Typer(no_args_is_help=True, help="The embedded data set, mini-MUSIC.")
+app.add_typer(train, name="train")
+app.add_typer(data, name="data")
+
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
+Checkpoint = Annotated[
+    Optional[Path], typer.Option(help="A separator checkpoint; without it, the one that ships.")
+]
+PROFILES = ("smoke", "cpu", "gpu", "paper")
+
+
+def main() -> None:
+    """Run `mars`; errors that a user can mend are one line on stderr and exit status 1."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    try:
+        app()
+    except (InputError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command()
+def separate(
+    mixture: Annotated[Path, typer.Argument(help="A sound file: any rate, any channels, any length.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the estimate goes.")],
+    text: Annotated[
+        Optional[list[str]],
+        typer.Option(help="What to keep, e.g. violin. Several: one output each, one U-Net pass."),
+    ] = None,
+    audio: Annotated[Optional[Path], typer.Option(help="A recording of such a sound.")] = None,
+    image: Annotated[Optional[Path], typer.Option(help="A picture of its source.")] = None,
+    text_weight: Annotated[float, typer.Option(help="Weight of the text, 0 to 1.")] = 1.0,
+    audio_weight: Annotated[float, typer.Option(help="Weight of the audio, 0 to 1.")] = 1.0,
+    image_weight: Annotated[float, typer.Option(help="Weight of the image, 0 to 1.")] = 1.0,
+    negative_text: Annotated[Optional[str], typer.Option(help="What to push away.")] = None,
+    negative_audio: Annotated[Optional[Path], typer.Option(help="The same, by sound.")] = None,
+    negative_image: Annotated[Optional[Path], typer.Option(help="The same, by picture.")] = None,
+    negative_strength: Annotated[float, typer.Option(help="alpha of the negative query.")] = 0.5,
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Pick one source out of a mixture: mars separate mix.wav --text violin -o violin.wav"""
+    import torch
+
+    from mars_lib import system, waveform
+    from mars_lib.files import separate_file
+
+    waveform.probe(mixture)
+    weights = {"text": text_weight, "audio": audio_weight, "image": image_weight}
+    loaded = system.load(checkpoint, device)
+    queries = [
+        loaded.query(
+            text=each,
+            audio=audio,
+            image=image,
+            weights=weights,
+            negative_text=negative_text,
+            negative_audio=negative_audio,
+            negative_image=negative_image,
+            negative_strength=negative_strength,
+        )
+        for each in text or [None]
+    ]
+    targets = [output]
+    if len(queries) > 1:
+        names = [each.replace(" ", "_") for each in text]
+        targets = [output.with_stem(f"{output.stem}-{name}") for name in names]
+    separate_file(loaded, mixture, targets, torch.stack(queries), not quiet)
+    for target in targets:
+        print(target)
+
+
+@app.command()
+def evaluate(
+    checkpoint: Checkpoint = None,
+    split: Annotated[str, typer.Option(help="test or unseen.")] = "test",
+    query: Annotated[str, typer.Option(help="text, audio, image or composed.")] = "text",
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the table here.")] = None,
+    protocol: Annotated[str, typer.Option(help="appendix-c or target-only.")] = "appendix-c",
+    limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures.", min=2)] = None,
+    device: Device = "auto",
+) -> None:
+    """Score a checkpoint on a fixed set of mixtures, between the mixture and the oracle mask."""
+    from mars_lib import atomic, system
+    from mars_lib.evaluate import evaluate as run
+
+    loaded = system.load(checkpoint, device)
+    beside = json_file.with_suffix(".mixtures.jsonl") if json_file else None
+    result = run(loaded, split, query, limit=limit, protocol=protocol, per_mixture=beside)
+    if json_file:
+        atomic.write_json(json_file, result)
+    print(f"{split}, {query} query, {result['mixtures']} mixtures, {result['skipped']} skipped")
+    print(f"{'':20}" + "".join(f"{m:>18}" for m in ("SI-SDRi", "SDR", "SIR", "SAR", "closer")))
+    for name, row in result["systems"].items():
+        cells = [f"{row[m]['mean']:9.2f} ± {row[m]['sem']:4.2f}" for m in ("si_sdri", "sdr", "sir", "sar")]
+        cells.append(f"{100 * row['closer_to_target']:.1f} %")
+        print(f"{name:20}" + "".join(f"{cell:>18}" for cell in cells))
+    low, high = result["systems"][loaded.name]["si_sdri"]["ci95"]
+    print(f"dB, mean ± standard error; SI-SDRi of {loaded.name}: 95 % in [{low:.2f}, {high:.2f}]")
+
+
+@train.command()
+def supervised(
+    profile: Annotated[str, typer.Option(help=" | ".join(PROFILES))] = "cpu",
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/supervised"),
+    folder: Annotated[Optional[Path], typer.Option(help="Train on class/*.wav of this folder.")] = None,
+    soundfont: Annotated[Optional[list[Path]], typer.Option(help="A further .sf2 file.")] = None,
+    steps: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=1)] = None,
+    batch_size: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=2)] = None,
+    learning_rate: Annotated[Optional[float], typer.Option(help="Instead of the profile's.")] = None,
+    precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
+    augment: Annotated[Optional[float], typer.Option(help="Share of varied clips.", min=0, max=1)] = None,
+    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
+    device: Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where OUT stopped.")] = False,
+) -> None:
+    """OmniSep's recipe: ideal binary masks, weighted cross-entropy, mixed queries."""
+    from mars_lib import config as configs
+    from mars_lib.data.folders import FolderMusic
+    from mars_lib.data.render import MiniMusic
+    from mars_lib.data.soundfonts import find
+    from mars_lib.system import load_minibind
+    from mars_lib.training.trainer import train_supervised
+
+    config = configs.profile(profile)
+    given = {
+        "steps": steps,
+        "decay_steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "precision": precision,
+        "augment": augment,
+        "seed": seed,
+    }
+    changes = {key: value for key, value in given.items() if value is not None}
+    config = replace(config, training=replace(config.training, **changes))
+    encoder = load_minibind()
+    if config.separator.embedding_size != encoder.embedding_size:
+        fail(f"profile {profile}", "needs ImageBind, which is not here yet", "use --profile gpu")
+    if folder is not None:
+        music = FolderMusic(folder, config.signal.length)
+    else:
+        music = MiniMusic(tuple(find(tuple(map(str, soundfont or ())))), config.signal.length)
+    best = train_supervised(config, music, encoder, out, accelerator=device, resume=resume)
+    print(best)
+
+
+@data.command()
+def prepare() -> None:
+    """Check the soundfonts and say what each split holds. Clips are rendered on demand: nothing is stored."""
+    from mars_lib.data import soundfonts
+    from mars_lib.data.render import SPLITS, MiniMusic
+
+    fonts = tuple(soundfonts.find())
+    for font in fonts:
+        silent = soundfonts.missing_classes(font)
+        left_out = f"; silent there and left out: {', '.join(silent)}" if silent else ""
+        print(f"{font.name} ({font.role}){left_out}")
+    music = MiniMusic(fonts, 32_767)
+    for split in SPLITS:
+        print(f"{split}: {len(music.classes(split))} classes")
+    shared = {s.name for s in music.classes("test")} - {s.name for s in music.classes("unseen")}
+    print(f"not in unseen (silent there, or the same recording): {', '.join(sorted(shared))}")
+
+
+@app.command()
+def checkpoints(
+    work: Annotated[Path, typer.Option(help="Where training happens.")] = Path("runs/checkpoints"),
+    device: Device = "auto",
+) -> None:
+    """Make every shipped checkpoint again from nothing: about two hours on two cores."""
+    from mars_lib.training.recipe import make_checkpoints
+
+    make_checkpoints(work, device=device)
+
+
+@app.command()
+def course(
+    profile: Annotated[str, typer.Option(help="smoke, cpu or gpu.")] = "cpu",
+    only: Annotated[Optional[str], typer.Option(help="Notebooks that begin so, e.g. 00.")] = None,
+    out: Annotated[Path, typer.Option(help="Where executed notebooks go.")] = Path("runs/course"),
+    force: Annotated[bool, typer.Option("--force", help="Run also what is up to date.")] = False,
+) -> None:
+    """Run the notebooks headless, and print where to look."""
+    from mars_lib.course import run_course
+
+    if not run_course(Path("notebooks"), out, profile, only, force):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is there and what is missing, with the remedy."""
+    from mars_lib.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        mark = "ok     " if finding.well else "MISSING" if finding.needed else "without"
+        print(f"{mark}  {finding.what}" + ("" if finding.well else f"; {finding.remedy}"))
+    if any(finding.needed and not finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

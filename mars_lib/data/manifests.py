@@ -1,0 +1,110 @@
+"""Fixed test sets as JSON lines: which clips, at which gains, asked for how. Tables can be re-made from them."""
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mars_lib import atomic, shipped
+from mars_lib.check import fail
+from mars_lib.data import soundfonts
+from mars_lib.data.classes import SoundClass, sound_classes
+from mars_lib.data.pictures import HELD_OUT
+from mars_lib.data.render import MiniMusic
+from mars_lib.waveform import mix
+
+LENGTH = 32_767
+SPLITS = ("test", "unseen")
+
+
+@dataclass(frozen=True)
+class TestMixture:
+    """One row. Each source has a class, a clip number, a gain, and the number of the clip and of the drawing that
+    ask for it: other than the clip itself. `checksum` is that of the 16-bit mixture."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    split: str
+    classes: tuple[str, ...]
+    clips: tuple[int, ...]
+    gains: tuple[float, ...]
+    query_clips: tuple[int, ...]
+    query_drawings: tuple[str, ...]
+    checksum: str = ""
+
+    def sounds(self) -> list[SoundClass]:
+        """Its classes, by name."""
+        known = {sound.name: sound for sound in sound_classes()}
+        return [known[name] for name in self.classes]
+
+
+def music() -> MiniMusic:
+    """mini-MUSIC for the manifests: the soundfonts of `data/soundfonts.json` alone, no variation."""
+    fonts = soundfonts.find(listed_only=True)
+    return MiniMusic(tuple(fonts), LENGTH)
+
+
+def make(split: str, count: int, classes: list[SoundClass], seed: int = 0) -> list[TestMixture]:
+    """`count` random mixtures of two different classes each, every class equally often first."""
+    rng = np.random.default_rng([seed, SPLITS.index(split)])
+    rows = []
+    for i in range(count):
+        target = classes[i % len(classes)]
+        others = [sound for sound in classes if sound != target]
+        pair = (target, others[rng.integers(len(others))])
+        numbers = [int(n) for n in rng.integers(1_000_000, size=4)]
+        row = TestMixture(
+            split,
+            tuple(sound.name for sound in pair),
+            (numbers[0], numbers[1]),
+            tuple(round(float(g), 3) for g in rng.uniform(0.5, 1.5, 2)),
+            (1_000_000 + numbers[2], 1_000_000 + numbers[3]),
+            tuple(str(rng.choice(HELD_OUT)) for _ in pair),
+        )
+        rows.append(row)
+    return rows
+
+
+def render(row: TestMixture, music: MiniMusic) -> tuple[torch.Tensor, torch.Tensor]:
+    """((L,) mixture, (N, L) references) of a row."""
+    clips = [music.clip(row.split, s, n) for s, n in zip(row.sounds(), row.clips)]
+    return mix(torch.from_numpy(np.stack(clips)), torch.tensor(row.gains))
+
+
+def checksum(mixture: torch.Tensor) -> str:
+    """First 12 digits of the SHA-256 of the mixture in 16-bit samples."""
+    samples = (mixture.numpy() * 32_767).round().astype("<i2")
+    return hashlib.sha256(samples.tobytes()).hexdigest()[:12]
+
+
+def verify(rows: list[TestMixture], mixtures: list[torch.Tensor]) -> int:
+    """How many mixtures differ from the manifest's; warns when there are any."""
+    wrong = sum(checksum(x) != row.checksum for row, x in zip(rows, mixtures) if row.checksum)
+    if wrong:
+        warnings.warn(
+            f"{wrong} of {len(rows)} mixtures are not those of the manifest bit for bit: another "
+            "processor or library version renders slightly differently; means stay comparable",
+            stacklevel=2,
+        )
+    return wrong
+
+
+def write(path: str | Path, rows: list[TestMixture]) -> None:
+    """One row a line."""
+    atomic.write_text(path, "".join(json.dumps(vars(row)) + "\n" for row in rows))
+
+
+def read(split: str) -> list[TestMixture]:
+    """The manifest that ships for "test" or "unseen"."""
+    if split not in SPLITS:
+        fail("split", f"is {split!r}", f"give one of {', '.join(SPLITS)}")
+    text = (shipped.folder() / "manifests" / f"{split}.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    return [
+        TestMixture(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+        for row in rows
+    ]

@@ -1,0 +1,23 @@
+"""The map of MARS-Sep, with "you are here"."""
+
+STAGES = ("waveform", "stft", "query", "separator", "policy", "mask", "reward", "advantage", "loss")
+
+
+def pipeline_map(*here: str):
+    """A row of the pipeline's stages as HTML, those named in `here` highlighted."""
+    from IPython.display import HTML
+
+    unknown = set(here) - set(STAGES)
+    if unknown:
+        raise ValueError(f"no such stage: {', '.join(sorted(unknown))}; stages are {STAGES}")
+    cells = []
+    for stage in STAGES:
+        colour = "#0b5394;color:#fff" if stage in here else "#e8edf3;color:#333"
+        style = f"background:{colour};padding:6px 9px;border-radius:6px;font-family:sans-serif"
+        cells.append(f'<span style="{style}">{stage}</span>')
+    label = f"MARS-Sep from waveform to loss; you are here: {', '.join(here)}"
+    inner = ' <span style="color:#888">&rarr;</span> '.join(cells)
+    note = '<div style="font-family:sans-serif;color:#0b5394">You are here: ' + ", ".join(here)
+    return HTML(
+        f'<div role="img" aria-label="{label}" style="line-height:2.6">{inner}</div>{note}</div>'
+    )

@@ -1,0 +1,42 @@
+"""Players: short, loudness-matched, small enough to keep in a notebook."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+
+import soundfile
+import torch
+
+from mars_lib.waveform import match_level
+
+SECONDS = 3.0
+
+
+def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int = 4):
+    """A table of named players, (L,) each, as HTML.
+
+    All are brought to the same RMS (so that louder does not pass for better) and cut to 3 seconds.
+    """
+    from IPython.display import HTML
+
+    cells = [
+        f'<div style="margin:4px 12px 4px 0"><div>{html.escape(name)}</div>{audio(sound, rate)}</div>'
+        for name, sound in sounds.items()
+    ]
+    style = (
+        f"display:grid;grid-template-columns:repeat({min(columns, len(cells))},max-content);"
+        "font-family:sans-serif;font-size:13px"
+    )
+    return HTML(f'<div style="{style}">{"".join(cells)}</div>')
+
+
+def audio(sound: torch.Tensor, rate: int) -> str:
+    """One HTML audio element with the sound inside, as MP3. Silence stays silence."""
+    samples = match_level(sound.detach().cpu()[..., : int(SECONDS * rate)].float(), 0.1)
+    samples = samples / samples.abs().max().clamp(min=1.0)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples.numpy(), rate, format="MP3")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    width = "width:210px;height:32px"
+    return f'<audio controls style="{width}" src="data:audio/mpeg;base64,{data}"></audio>'

@@ -1,0 +1,169 @@
+"""The two calls that most people want: `load()` and `separate()`."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from mars_lib import check, config, long_audio, shipped, waveform
+from mars_lib.data import classes, pictures
+from mars_lib.encoders import Encoder
+from mars_lib.encoders.minibind import MiniBind
+from mars_lib.query import query_mixup, subtract
+from mars_lib.separator import Separator
+from mars_lib.training import checkpoint
+
+# Sound for a query: a path, or ((L,) or (C, L) samples, rate in Hz).
+Sound = str | Path | tuple[torch.Tensor, int]
+# A picture for a query: a path, or (3, 224, 224) in [0, 1].
+Picture = str | Path | torch.Tensor
+
+
+def load(path: str | Path | None = None, device: str = "cpu") -> "System":
+    """A separator with its encoder, ready to use; without `path` the small one that ships.
+
+    Raises `InputError` for a missing, corrupt, pickled or foreign checkpoint, and for a device that is not there.
+    """
+    device = _device(device)
+    folder = shipped.folder() / "checkpoints"
+    path = Path(path) if path is not None else folder / "separator-small.safetensors"
+    saved = checkpoint.load(path, "separator")
+    separator = Separator(config.from_dict(saved.meta["config"]))
+    checkpoint.restore(separator, saved.part("separator"), f"checkpoint {path}")
+    encoder = load_minibind(folder / "minibind.safetensors")
+    wanted = separator.config.separator.embedding_size
+    if encoder.embedding_size != wanted:
+        check.fail(
+            f"checkpoint {path}",
+            f"asks for embeddings of size {wanted}, MiniBind's have {encoder.embedding_size}",
+            "use a checkpoint of the small preset",
+        )
+    separator = separator.to(device, memory_format=torch.channels_last).eval()
+    return System(separator, encoder.to(device), path.stem)
+
+
+def load_minibind(path: str | Path | None = None) -> MiniBind:
+    """The encoder that ships, frozen."""
+    path = path or shipped.folder() / "checkpoints" / "minibind.safetensors"
+    saved = checkpoint.load(path, "minibind")
+    encoder = MiniBind(saved.meta["embedding_size"])
+    checkpoint.restore(encoder, saved.tensors, f"checkpoint {path}")
+    return encoder.eval().requires_grad_(False)
+
+
+class System:
+    """A separator and the encoder whose queries it was trained on."""
+
+    def __init__(self, separator: Separator, encoder: Encoder, name: str):
+        self.separator, self.encoder, self.name = separator, encoder, name
+
+    @property
+    def rate(self) -> int:
+        """The rate that the separator works at, in Hz. What lies above half of it is not kept."""
+        return self.separator.config.signal.sample_rate
+
+    @property
+    def shortest(self) -> float:
+        """Seconds of the shortest audio that can be separated: one STFT window."""
+        return self.separator.config.signal.n_fft / self.rate
+
+    @torch.no_grad()
+    def query(
+        self,
+        *,
+        text: str | None = None,
+        audio: Sound | None = None,
+        image: Picture | None = None,
+        weights: Mapping[str, float] | None = None,
+        negative_text: str | None = None,
+        negative_audio: Sound | None = None,
+        negative_image: Picture | None = None,
+        negative_strength: float = 0.5,
+    ) -> torch.Tensor:
+        """One query (D,) from what is given: Query-Mixup (Eq. 1) of the modalities, minus the negative one.
+
+        `weights` gives "text", "audio", "image" weights in [0, 1], 1 where it is silent. An unknown word
+        is used all the same, with a warning that names the nearest known ones. Raises `InputError` when no modality
+        is given.
+        """
+        given = {"text": text, "audio": audio, "image": image}
+        query = self._mixup(given, dict(weights or {}), "query")
+        negative = {"text": negative_text, "audio": negative_audio, "image": negative_image}
+        if any(value is not None for value in negative.values()):
+            query = subtract(query, self._mixup(negative, {}, "negative query"), negative_strength)
+        return query
+
+    def _mixup(self, given: dict, weights: dict[str, float], name: str) -> torch.Tensor:
+        unknown = weights.keys() - given.keys()
+        if unknown:
+            check.fail("query weights", f"name {', '.join(unknown)}", "use text, audio, image")
+        used = [key for key, value in given.items() if value is not None]
+        if not used:
+            check.fail(name, "is empty", "give text, audio or image")
+        embeddings = torch.cat([self._embed(key, given[key]) for key in used])
+        numbers = torch.tensor([float(weights.get(key, 1.0)) for key in used])
+        return query_mixup(embeddings, numbers.to(embeddings.device))
+
+    def _embed(self, modality: str, value) -> torch.Tensor:
+        if modality == "text":
+            if classes.recognise(value) is None:
+                near = " or ".join(repr(name) for name in classes.nearest_names(value))
+                warnings.warn(f"{value!r} is no class of mini-MUSIC; nearest: {near}", stacklevel=4)
+            return self.encoder.embed_text([value])
+        device = next(self.separator.parameters()).device
+        if modality == "image":
+            loaded = value if torch.is_tensor(value) else pictures.load_picture(value)
+            return self.encoder.embed_image(loaded[None].to(device))
+        samples, rate = value if isinstance(value, tuple) else waveform.load(value)
+        samples = torch.atleast_2d(samples).float()
+        self._check(samples, rate, "audio query")
+        if not samples.any():
+            check.fail("audio query", "is silent", "give a recording of the wanted sound")
+        mono = waveform.resample(samples, rate, self.rate).mean(dim=0, keepdim=True)
+        return self.encoder.embed_audio(mono.to(device))
+
+    def separate(self, mixture: torch.Tensor, rate: int, **query) -> torch.Tensor:
+        """The queried source: (L,) or (C, L) samples at any rate -> the same shape, the same rate.
+
+        Keywords as in `query`, e.g. `text="violin"`. Works on copies at 16 kHz: above 8 kHz the estimate is
+        empty. Silence gives silence, with a warning. Raises `InputError` for NaN and for less than one STFT window.
+        """
+        estimate = self.separate_queries(mixture, rate, self.query(**query)[None])
+        return estimate[0]
+
+    def separate_queries(
+        self, mixture: torch.Tensor, rate: int, queries: torch.Tensor
+    ) -> torch.Tensor:
+        """Several sources at once: (N, D) queries -> (N, ...) estimates, for one U-Net pass."""
+        check.shape("queries", queries, "N D")
+        samples = torch.atleast_2d(mixture).float()
+        self._check(samples, rate, "mixture")
+        if not samples.any():
+            warnings.warn("the mixture is silent, and so are the estimates", stacklevel=2)
+        estimates = long_audio.separate_long(
+            self.separator, waveform.resample(samples, rate, self.rate), queries
+        ).cpu()
+        flat = waveform.resample(estimates.flatten(0, 1), self.rate, rate)
+        fitted = torch.nn.functional.pad(flat, (0, max(0, samples.shape[-1] - flat.shape[-1])))
+        return fitted[:, : samples.shape[-1]].reshape(len(queries), *mixture.shape)
+
+    def _check(self, samples: torch.Tensor, rate: int, name: str) -> None:
+        check.shape(name, samples, "C L")
+        check.finite(name, samples)
+        if samples.shape[-1] < self.shortest * rate:
+            check.fail(
+                name,
+                f"lasts {1e3 * samples.shape[-1] / rate:.0f} ms",
+                f"give at least one STFT window, {1e3 * self.shortest:.0f} ms",
+            )
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        check.fail("device", "cuda is not there", "use --device cpu, or install a CUDA driver")
+    if name not in ("cpu", "mps") and not name.startswith("cuda"):
+        check.fail("device", f"is {name!r}", "use cpu, cuda, mps or auto")
+    return name
