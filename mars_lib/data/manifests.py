@@ -108,3 +108,17 @@ def read(split: str) -> list[TestMixture]:
         TestMixture(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
         for row in rows
     ]
+
+
+def example(*names: str, split: str = "test", clip: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """One mixture of the named classes at equal gains: ((L,) mixture, (N, L) references).
+
+    Raises `InputError` for a name that is no class of mini-MUSIC.
+    """
+    known = {sound.name: sound for sound in sound_classes()}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        fail(f"class {unknown[0]!r}", "is not known", f"give one of {', '.join(known)}")
+    source = music()
+    clips = [source.clip(split, known[name], clip) for name in names]
+    return mix(torch.from_numpy(np.stack(clips)), torch.ones(len(names)))

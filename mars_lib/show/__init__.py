@@ -2,17 +2,21 @@
 
 from mars_lib.show.headline import headline
 from mars_lib.show.pipeline import pipeline_map
-from mars_lib.show.players import players
-from mars_lib.show.plots import bars, curves, pictures, spectrograms
+from mars_lib.show.players import audio, players
+from mars_lib.show.plots import bars, curves, panels, pictures, spectrograms
 from mars_lib.show.trouble import expect_error
+from mars_lib.show.widgets import slider
 
 __all__ = [
+    "audio",
     "bars",
     "curves",
     "expect_error",
     "headline",
+    "panels",
     "pictures",
     "pipeline_map",
     "players",
+    "slider",
     "spectrograms",
 ]

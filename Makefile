@@ -1,0 +1,53 @@
+# Two commands: `make course` runs the notebooks, `make test` runs the tests. Both set up what they need.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help course test lab checkpoints data test-browser outputs lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
+
+course: data  ## Set up, then run every notebook headless into runs/course, with a table at the end
+	@"$(BIN)/mars" course
+
+test: .venv/ready  ## Set up, then run all tests, notebooks included
+	"$(BIN)/python" -m pytest
+
+lab: .venv/ready  ## Set up, then open JupyterLab on the first notebook
+	"$(BIN)/jupyter" lab notebooks/00_hear_a_separation.ipynb
+
+checkpoints: .venv/ready  ## Make every shipped checkpoint again from nothing (hours)
+	"$(BIN)/mars" checkpoints
+
+data: .venv/ready  ## Check the soundfonts and say what each split holds
+	@"$(BIN)/mars" data prepare
+
+test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromium (MARS_CHROMIUM or on PATH)
+	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib"
+
+outputs: .venv/ready  ## Execute the notebooks and keep their outputs in the repository
+	"$(BIN)/python" -m mars_lib.notebook_outputs
+
+# A complete, hashed lock is installed without its dependencies' own wishes; uv is quicker, pip does as well.
+.venv/ready: requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Python 3.11 to 3.13 is needed, this is %d.%d: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@echo "setting up .venv: about 5 GB, a minute with uv, several with pip"
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python "$$("$(PYTHON)" -c 'import sys; print(sys.executable)')" .venv && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  "$(PYTHON)" -m venv .venv || { echo "the venv module is missing: install python3-venv" >&2; exit 1; }; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+lock:  ## Make requirements.lock again from pyproject.toml and soundfonts.in (needs uv)
+	@uv pip compile pyproject.toml --extra dev --extra browser --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o .lock-packages
+	@uv pip compile soundfonts.in --no-deps --universal --generate-hashes --no-header --no-annotate -q -o .lock-soundfonts
+	@cat .lock-packages .lock-soundfonts > requirements.lock && rm .lock-packages .lock-soundfonts
+
+clean:  ## Remove the environment and all runs
+	rm -rf .venv runs
