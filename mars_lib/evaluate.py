@@ -61,8 +61,8 @@ def evaluate(
             ceiling = oracle(system.separator, mixture.to(device), reference.to(device)).cpu()
         floor = mixture[:, None].expand_as(reference)
         estimates = {system.name: heard, "oracle": ceiling, "mixture": floor}
-        for name, estimate in estimates.items():
-            scores[name] += benchmark.score(estimate, reference, mixture, protocol)
+        for name, new in benchmark.score(estimates, reference, mixture, protocol).items():
+            scores[name] += new
         bar.update(len(part))
     bar.close()
     systems, skipped = benchmark.table(scores)

@@ -37,7 +37,7 @@ class MiniBind(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
 
     def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz, at least 0.1 s -> (B, D), unit norm. Does not depend on the level."""
+        """(B, L) at 16 kHz -> (B, D), unit norm. Does not depend on the level; below 0.2 s it is padded."""
         check.shape("waveform", waveform, "B L")
         return self.embed_features("audio", self.trunks["audio"](waveform))
 
@@ -78,7 +78,8 @@ class AudioTrunk(nn.Module):
         self.out = nn.Linear(2 * 256, FEATURES)
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        padded = functional.pad(waveform.float(), (0, max(0, 1_600 - waveform.shape[-1])))
+        # The poolings need ten frames.
+        padded = functional.pad(waveform.float(), (0, max(0, 3_200 - waveform.shape[-1])))
         with torch.autocast(waveform.device.type, enabled=False):
             mel = self.mel(padded)
             peak = mel.amax(dim=(-2, -1), keepdim=True).clamp(min=1e-12)

@@ -1,6 +1,6 @@
 """Scores of several systems on the same mixtures, and the table they make."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,12 +26,12 @@ class Score:
 
 
 def score(
-    estimate: torch.Tensor,
+    estimates: Mapping[str, torch.Tensor],
     reference: torch.Tensor,
     mixture: torch.Tensor,
     protocol: str = "appendix-c",
-) -> list[Score]:
-    """Scores of (B, N, L) estimates, one query a source: a list of B.
+) -> dict[str, list[Score]]:
+    """Scores of named systems' (B, N, L) estimates, one query a source: {system: list of B}.
 
     "appendix-c" is the paper's protocol: all N sources, matched by the Hungarian algorithm on SI-SDR.
     "target-only" is that of OmniSep's code: source 0 alone, no matching. SDR, SIR and SAR are
@@ -40,29 +40,38 @@ def score(
     """
     if protocol not in PROTOCOLS:
         fail("protocol", f"is {protocol!r}", f"give one of {', '.join(PROTOCOLS)}")
-    scored = 1 if protocol == "target-only" else reference.shape[1]
-    gains = [
-        metrics.si_sdr_improvement(
-            estimate=e[:scored], reference=r[:scored], mixture=x, permute=scored > 1
+    scores = {name: [] for name in estimates}
+    for b in range(len(reference)):
+        heard = {name: estimate[b] for name, estimate in estimates.items()}
+        for name, row in _score_one(heard, reference[b], mixture[b], protocol).items():
+            scores[name].append(row)
+    return scores
+
+
+def _score_one(
+    estimates: dict[str, torch.Tensor], reference: torch.Tensor, mixture: torch.Tensor, protocol: str
+) -> dict[str, Score]:
+    """One mixture, all systems, so that the references are analysed once."""
+    n = 1 if protocol == "target-only" else len(reference)
+    rows, matched, gains = {}, {}, {}
+    for name, estimate in estimates.items():
+        rows[name] = Score()
+        gain = metrics.si_sdr_improvement(
+            estimate=estimate[:n], reference=reference[:n], mixture=mixture, permute=n > 1
         )
-        for e, r, x in zip(estimate, reference, mixture)
-    ]
-    rows = [Score() for _ in gains]
-    kept = [b for b, gain in enumerate(gains) if not gain.skipped]
-    kept = [b for b in kept if not metrics.is_silent(torch.cat([estimate[b], reference[b]])).any()]
-    if not kept:
-        return rows
-    order = [gains[b].permutation + list(range(scored, reference.shape[1])) for b in kept]
-    matched = torch.stack([estimate[b][o] for b, o in zip(kept, order)])
-    bss = metrics.bss_eval(estimate=matched, reference=reference[kept])
-    for i, b in enumerate(kept):
-        rows[b] = Score(
-            si_sdri=gains[b].mean,
-            si_sdr=sum(gains[b].si_sdr) / scored,
-            sdr=bss.sdr[i, :scored].mean().item(),
-            sir=bss.sir[i, :scored].mean().item(),
-            sar=bss.sar[i, :scored].mean().item(),
-            closer_to_target=_share_closer(estimate[b, :scored], reference[b]),
+        if not gain.skipped and not metrics.is_silent(torch.cat([estimate, reference])).any():
+            order = gain.permutation + list(range(n, len(reference)))
+            matched[name], gains[name] = estimate[order], gain
+    if matched:
+        bss = metrics.bss_eval(estimate=torch.stack(list(matched.values())), reference=reference)
+    for i, (name, gain) in enumerate(gains.items()):
+        rows[name] = Score(
+            si_sdri=gain.mean,
+            si_sdr=sum(gain.si_sdr) / n,
+            sdr=bss.sdr[i, :n].mean().item(),
+            sir=bss.sir[i, :n].mean().item(),
+            sar=bss.sar[i, :n].mean().item(),
+            closer_to_target=_share_closer(estimates[name][:n], reference),
         )
     return rows
 

@@ -5,7 +5,9 @@ These functions know nothing of rewards, policies or encoders: a metric must not
 
 from dataclasses import dataclass
 
-import fast_bss_eval
+import numpy as np
+import scipy.fft
+import scipy.linalg
 import torch
 from scipy.optimize import linear_sum_assignment
 
@@ -92,30 +94,61 @@ def snr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class BssEval:
-    """SDR, SIR and SAR in dB, each (B, N)."""
+    """SDR, SIR and SAR in dB, each of the shape of the estimates without L."""
 
     sdr: torch.Tensor
     sir: torch.Tensor
     sar: torch.Tensor
 
 
-def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor) -> BssEval:
-    """SDR, SIR, SAR as museval's `bss_eval(window=inf)`: (B, N, L) and (B, N, L), no permutation.
+def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512) -> BssEval:
+    """SDR, SIR, SAR of one mixture as museval's `bss_eval(window=inf)` for mono sources, no permutation.
 
-    SDR is the SNR; SIR and SAR come from fast_bss_eval with 512-tap filters (Vincent et al., 2006).
-    float64: its float32 solver differs from museval by more than 0.01 dB on clean estimates. Raises `InputError` for
-    a silent reference or estimate, for which the filters do not exist.
+    (..., N, L) estimates, any number of systems, and (N, L) references. With P_k the projection on the
+    `taps` shifts of reference k and P that on the shifts of all (Vincent et al., 2006):
+    SIR = |P_k e|^2 / |P e - P_k e|^2, SAR = |P e|^2 / |e - P e|^2, and SDR is the SNR. The correlation
+    matrices are factorised once for all systems. float64. Raises `InputError` for silence, for which there is no projection.
     """
-    check.shape("reference", reference, "B N L")
-    check.shape("estimate", estimate, "B N L", B=reference.shape[0], N=reference.shape[1])
+    check.shape("reference", reference, "N L")
+    check.shape("estimate", estimate, "... N L", N=reference.shape[0])
     if is_silent(reference).any() or is_silent(estimate).any():
         check.fail("bss_eval", "a reference or estimate is silent", "skip it (see is_silent)")
     length = min(estimate.shape[-1], reference.shape[-1])
-    reference, estimate = reference[..., :length].double(), estimate[..., :length].double()
-    _, sir, sar = fast_bss_eval.bss_eval_sources(
-        reference, estimate, filter_length=512, compute_permutation=False, use_cg_iter=None
+    refs = reference[:, :length].double().numpy()
+    ests = estimate[..., :length].double().numpy().reshape(-1, len(refs), length)
+    size = scipy.fft.next_fast_len(length + taps)
+    spectra, heard = scipy.fft.rfft(refs, size), scipy.fft.rfft(ests, size)
+    # <estimate, reference k delayed by d> for d = 0 ... taps - 1: (systems, n, k, taps)
+    cross = scipy.fft.irfft(heard[:, :, None] * spectra.conj(), size)[..., :taps]
+    auto = scipy.fft.irfft(spectra[:, None].conj() * spectra[None], size)
+    blocks = [
+        [scipy.linalg.toeplitz(row[:taps], np.r_[row[0], row[:-taps:-1]]) for row in rows]
+        for rows in auto
+    ]
+    energy = (ests**2).sum(-1)
+    everything = _projected(np.block(blocks), cross.reshape(*cross.shape[:2], -1))
+    own = np.stack(
+        [_projected(blocks[k][k], cross[:, k, k]) for k in range(len(refs))], axis=1
     )
-    return BssEval(snr(estimate=estimate, reference=reference), sir, sar)
+    sir = 10 * np.log10(own / np.maximum(everything - own, 1e-300))
+    sar = 10 * np.log10(everything / np.maximum(energy - everything, 1e-300))
+    shape = estimate.shape[:-1]
+    return BssEval(
+        snr(estimate=estimate, reference=reference),
+        torch.from_numpy(sir).reshape(shape),
+        torch.from_numpy(sar).reshape(shape),
+    )
+
+
+def _projected(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """|P e|^2 = c' G^-1 c for rows c of `cross`: (..., taps) -> (...)."""
+    rows = cross.reshape(-1, cross.shape[-1])
+    try:
+        solved = scipy.linalg.solve(gram, rows.T, assume_a="pos")
+    except np.linalg.LinAlgError:
+        # Band-limited references: positive in theory, not quite in floating point.
+        solved = np.linalg.lstsq(gram, rows.T, rcond=None)[0]
+    return (rows.T * solved).sum(axis=0).reshape(cross.shape[:-1])
 
 
 def closer_to_target(

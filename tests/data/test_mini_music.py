@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+import torch
+
+from mars_lib.check import InputError
+from mars_lib.data import manifests, soundfonts
+from mars_lib.data.classes import families, nearest_names, recognise, sound_classes, templates
+from mars_lib.data.mixtures import MixtureStream
+from mars_lib.data.render import LEVEL, MiniMusic, level
+from mars_lib.data.variation import vary
+
+
+@pytest.fixture(scope="module")
+def music():
+    return manifests.music()
+
+
+def test_classes_are_named_once_and_well():
+    classes = sound_classes()
+    assert 28 <= len(classes) <= 36
+    names = [name for sound in classes for name in sound.names]
+    assert len(set(names)) == len(names)
+    assert all(len(sound.synonyms) >= 2 for sound in classes) and len(templates()) >= 6
+    assert all(sound.programs or sound.drum_keys for sound in classes) and len(families()) >= 6
+
+
+def test_every_prompt_is_recognised_as_its_class():
+    for sound in sound_classes():
+        assert all(recognise(prompt) == sound for prompt in sound.prompts())
+
+
+def test_the_longest_name_wins_and_unknown_words_have_neighbours():
+    assert recognise("electric bass").name == "electric bass"
+    assert recognise("two french horns").name == "french horn"
+    assert recognise("kazoo") is None
+    assert nearest_names("trombon", 1) == ["trombone"]
+
+
+def test_a_clip_is_its_numbers(music):
+    violin = next(s for s in sound_classes() if s.name == "violin")
+    first = music.clip("test", violin, 5)
+    assert np.array_equal(first, music.clip("test", violin, 5))
+    assert not np.array_equal(first, music.clip("test", violin, 6))
+    assert not np.array_equal(first, music.clip("train", violin, 5))
+    assert first.shape == (manifests.LENGTH,) and first.dtype == np.float32
+
+
+def test_every_class_sounds_in_every_split_it_is_in(music):
+    for split in ("train", "unseen"):
+        for sound in music.classes(split):
+            clip = music.clip(split, sound, 0)
+            assert np.isfinite(clip).all() and 0.01 < np.sqrt(np.mean(clip**2)) < 1.5 * LEVEL
+
+
+def test_silent_instruments_are_found_and_left_out(music):
+    merlin = next(font for font in music.fonts if font.name == "Merlin")
+    assert {"violin", "flute"} <= set(soundfonts.missing_classes(merlin))
+    assert not {"violin", "flute"} & {s.name for s in music.classes("unseen")}
+
+
+def test_recordings_that_fonts_share_are_not_called_unseen(music):
+    training, unseen = music.fonts[0], music.fonts[1]
+    by_name = {s.name: s for s in sound_classes()}
+    assert soundfonts.shared_recordings(unseen, training, by_name["snare drum"]) > 0.99
+    assert soundfonts.shared_recordings(unseen, training, by_name["clarinet"]) < 0.3
+    assert "snare drum" not in {s.name for s in music.classes("unseen")}
+
+
+def test_unseen_never_uses_a_training_font(music):
+    for sound in music.classes("unseen"):
+        assert {f.role for f in music.fonts_of("unseen", sound)} == {"unseen"}
+        assert {f.role for f in music.fonts_of("train", sound)} == {"training"}
+    with pytest.raises(InputError, match="train, validation, test, unseen"):
+        music.classes("holiday")
+
+
+def test_variation_keeps_length_and_level(music):
+    piano = next(s for s in sound_classes() if s.name == "piano")
+    clip = music.clip("train", piano, 1)
+    for seed in range(30):
+        varied = vary(clip, np.random.default_rng(seed))
+        assert varied.shape == clip.shape and np.isfinite(varied).all()
+        ratio = np.sqrt(np.mean(varied**2) / np.mean(clip**2))
+        assert 0.7 < ratio < 1.4 and not np.array_equal(varied, clip)
+
+
+def test_level_ignores_silence_and_survives_garbage():
+    burst = np.zeros(16_000, dtype=np.float32)
+    burst[:512] = 0.5
+    assert np.isclose(np.sqrt(np.mean(level(burst)[:512] ** 2)), LEVEL, rtol=1e-3)
+    assert not level(np.zeros(2_000, dtype=np.float32)).any()
+    assert not level(np.full(2_000, np.nan, dtype=np.float32)).any()
+
+
+def test_training_batches_are_functions_of_the_step(music):
+    from dataclasses import replace
+
+    from mars_lib import config
+
+    training = config.smoke().training
+    stream, again = (MixtureStream(music, "train", training) for _ in range(2))
+    later = stream.batch(9)
+    stream.batch(0)
+    for field in ("mixture", "references", "labels"):
+        assert torch.equal(getattr(stream.batch(9), field), getattr(later, field))
+        assert torch.equal(getattr(again.batch(9), field), getattr(later, field))
+    assert torch.allclose(later.mixture, later.references.sum(dim=1))
+    assert (later.labels[:, 0] != later.labels[:, 1]).all()
+    other = MixtureStream(music, "train", replace(training, seed=1)).batch(9)
+    assert not torch.equal(other.mixture, later.mixture)
+
+
+@pytest.mark.parametrize("split", manifests.SPLITS)
+def test_manifests_can_be_made_again(split, music):
+    rows = manifests.read(split)
+    assert len(rows) >= 400
+    some = rows[::60]
+    mixtures = [manifests.render(row, music)[0] for row in some]
+    assert manifests.verify(some, mixtures) == 0
+    assert all(row.classes[0] != row.classes[1] for row in rows)
+    # A query is never the clip that it asks for.
+    assert all(set(row.clips).isdisjoint(row.query_clips) for row in rows)
+    if split == "unseen":
+        allowed = {s.name for s in music.classes("unseen")}
+        assert {name for row in rows for name in row.classes} <= allowed
+
+
+def test_a_changed_mixture_is_noticed(music):
+    rows = manifests.read("test")[:2]
+    mixtures = [manifests.render(row, music)[0] for row in rows]
+    with pytest.warns(UserWarning, match="1 of 2 mixtures"):
+        assert manifests.verify(rows, [mixtures[0], mixtures[1] + 0.01]) == 1
+
+
+def test_unknown_class_in_an_example():
+    with pytest.raises(InputError, match="kazoo"):
+        manifests.example("kazoo")
+
+
+def test_a_soundfont_path_that_is_none(tmp_path, monkeypatch):
+    path = tmp_path / "fake.sf2"
+    path.write_bytes(b"RIFF....WAVE")
+    with pytest.raises(InputError, match="is no soundfont"):
+        soundfonts.find((str(path),))
+    with pytest.raises(InputError, match="is not there"):
+        soundfonts.find((str(tmp_path / "nothing.sf2"),))
+    monkeypatch.setenv("MARS_SOUNDFONTS", str(path))
+    with pytest.raises(InputError, match="is no soundfont"):
+        soundfonts.find()
+    assert len(soundfonts.find(listed_only=True)) == 2
+
+
+def test_a_font_without_a_split_says_so(music):
+    only_training = MiniMusic(music.fonts[:1], 1_000)
+    with pytest.raises(InputError, match="has no soundfont"):
+        only_training.classes("unseen")

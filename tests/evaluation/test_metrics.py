@@ -1,0 +1,157 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from mars_lib.check import InputError
+from mars_lib.evaluation import benchmark, metrics
+from mars_lib.evaluation.museval_reference import museval_bss_eval
+
+
+def coloured(seed, *shape):
+    """Noise with a spectrum, as real signals have."""
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((*shape, 12_000))
+    kernel = rng.standard_normal(40)
+    return torch.from_numpy(np.apply_along_axis(np.convolve, -1, noise, kernel, "same"))
+
+
+@pytest.mark.parametrize("decibels", [-20.0, 0.0, 3.0, 40.0])
+@pytest.mark.parametrize("gain", [1e-3, 1.0, -7.0])
+def test_si_sdr_in_closed_form(decibels, gain):
+    reference = torch.tensor([1.0, -1.0, 1.0, -1.0]).repeat(100)
+    noise = torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(100)
+    estimate = gain * (reference + 10 ** (-decibels / 20) * noise)
+    value = metrics.si_sdr(estimate=estimate, reference=reference)
+    assert value.dtype == torch.float64
+    assert value.item() == pytest.approx(decibels, abs=1e-4)
+
+
+def test_si_sdr_ignores_offset_and_cuts_to_the_common_length():
+    reference, estimate = coloured(0), coloured(1)
+    a = metrics.si_sdr(estimate=estimate, reference=reference)
+    b = metrics.si_sdr(estimate=estimate + 3.0, reference=reference - 1.0)
+    c = metrics.si_sdr(estimate=torch.cat([estimate, torch.ones(50)]), reference=reference)
+    assert torch.isclose(a, b) and torch.isclose(a, c)
+    assert metrics.si_sdr(estimate=reference, reference=reference) > 250
+
+
+def test_agrees_with_museval_within_a_hundredth_of_a_decibel():
+    reference = coloured(2, 3, 2)
+    estimate = reference + 0.3 * reference.flip(1) + 0.1 * coloured(3, 3, 2)
+    # A clean estimate is where solvers lose their digits.
+    estimate[0] = reference[0] + 1e-3 * coloured(4, 2)
+    for b in range(3):
+        ours = metrics.bss_eval(estimate=estimate[b], reference=reference[b])
+        theirs = museval_bss_eval(estimate=estimate[b].numpy(), reference=reference[b].numpy())
+        for mine, his in zip((ours.sdr, ours.sir, ours.sar), theirs):
+            assert np.abs(mine.numpy() - his).max() < 0.01
+
+
+def test_systems_scored_together_are_scored_as_alone():
+    reference = coloured(13, 2)
+    systems = reference + 0.2 * coloured(14, 3, 2)
+    together = metrics.bss_eval(estimate=systems, reference=reference)
+    alone = metrics.bss_eval(estimate=systems[1], reference=reference)
+    assert torch.allclose(together.sir[1], alone.sir) and together.sar.shape == (3, 2)
+
+
+def test_musevals_sdr_is_the_snr():
+    reference, estimate = coloured(5, 2), coloured(6, 2)
+    sdr, _, _ = museval_bss_eval(estimate=estimate.numpy(), reference=reference.numpy())
+    snr = metrics.snr(estimate=estimate, reference=reference)
+    assert np.allclose(snr.numpy(), sdr, atol=1e-8)
+
+
+def test_museval_loads_without_ffmpeg():
+    code = (
+        "import sys\n"
+        "from mars_lib.evaluation.museval_reference import museval_bss_eval\n"
+        "import numpy as np\n"
+        "x = np.random.default_rng(0).standard_normal((2, 4000))\n"
+        "museval_bss_eval(estimate=x + 1, reference=x)\n"
+        "assert 'musdb' not in sys.modules and 'stempeg' not in sys.modules\n"
+    )
+    environment = {**os.environ, "PATH": ""}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def test_improvement_matches_sources_by_hungarian():
+    reference = coloured(7, 3)
+    mixture = reference.sum(dim=0)
+    estimate = reference[[2, 0, 1]] + 0.1 * mixture
+    found = metrics.si_sdr_improvement(estimate=estimate, reference=reference, mixture=mixture)
+    assert found.permutation == [1, 2, 0]
+    straight = metrics.si_sdr_improvement(
+        estimate=estimate[[1, 2, 0]], reference=reference, mixture=mixture, permute=False
+    )
+    assert found.mean == pytest.approx(straight.mean) and found.mean > 10
+    wrong = metrics.si_sdr_improvement(
+        estimate=estimate, reference=reference, mixture=mixture, permute=False
+    )
+    assert wrong.mean < 0
+
+
+def test_improvement_by_hand():
+    reference = torch.eye(2).repeat_interleave(200, dim=1) * torch.randn(400)
+    reference -= reference.mean(dim=1, keepdim=True)
+    mixture = reference.sum(dim=0)
+    found = metrics.si_sdr_improvement(estimate=reference * 0.9 + 0.1 * mixture,
+                                       reference=reference, mixture=mixture)
+    by_hand = [
+        (metrics.si_sdr(estimate=e, reference=r) - metrics.si_sdr(estimate=mixture, reference=r))
+        for e, r in zip(reference * 0.9 + 0.1 * mixture, reference)
+    ]
+    assert found.mean == pytest.approx(float(sum(by_hand) / 2))
+
+
+def test_energy_guard_skips_and_counts():
+    silent = torch.zeros(1_000)
+    assert metrics.is_silent(silent) and metrics.is_silent(silent + 1e-9)
+    assert not metrics.is_silent(silent + 2e-8)
+    reference = coloured(8, 4, 2)
+    mixture = reference.sum(dim=1)
+    estimate = reference + 0.1
+    estimate[1, 0] = 0
+    reference[2, 1] = 0
+    rows = benchmark.score({"a": estimate}, reference, mixture)["a"]
+    assert [row.si_sdri is None for row in rows] == [False, True, True, False]
+    systems, skipped = benchmark.table({"a": rows, "b": rows})
+    assert skipped == 2 and systems["a"] == systems["b"]
+
+
+def test_doing_nothing_improves_nothing():
+    reference = coloured(9, 2, 2)
+    mixture = reference.sum(dim=1)
+    same = mixture[:, None].expand_as(reference)
+    for protocol in benchmark.PROTOCOLS:
+        for row in benchmark.score({"a": same}, reference, mixture, protocol)["a"]:
+            assert row.si_sdri == pytest.approx(0, abs=1e-9) and row.sar > 60
+
+
+def test_protocols_differ_as_they_say():
+    reference = coloured(10, 1, 2)
+    mixture = reference.sum(dim=1)
+    swapped = reference.flip(1) + 0.05 * mixture[:, None]
+    forgiving = benchmark.score({"a": swapped}, reference, mixture, "appendix-c")["a"][0]
+    strict = benchmark.score({"a": swapped}, reference, mixture, "target-only")["a"][0]
+    assert forgiving.si_sdri > 10 and strict.si_sdri < -10
+    assert forgiving.closer_to_target == strict.closer_to_target == 0
+    with pytest.raises(InputError, match="appendix-c, target-only"):
+        benchmark.score({"a": swapped}, reference, mixture, "best of all")
+
+
+def test_closer_to_target():
+    a, b = coloured(11, 2)
+    assert metrics.closer_to_target(estimate=a + 0.5 * b, reference=a, other=b)
+    assert not metrics.closer_to_target(estimate=b + 0.5 * a, reference=a, other=b)
+
+
+def test_silence_and_shapes_are_refused_by_bss_eval():
+    with pytest.raises(InputError, match="silent"):
+        metrics.bss_eval(estimate=torch.zeros(2, 4_000), reference=coloured(12, 2))
+    with pytest.raises(InputError, match="estimate"):
+        metrics.bss_eval(estimate=torch.zeros(1, 4_000), reference=coloured(12, 2))

@@ -1,0 +1,104 @@
+import errno
+
+import numpy as np
+import pytest
+import torch
+
+from mars_lib import atomic, waveform
+from mars_lib.check import InputError
+
+
+def test_mixture_is_the_sum_of_its_references(generator):
+    sources = torch.randn(3, 2, 100, generator=generator)
+    gains = torch.rand(3, 2, generator=generator) + 0.5
+    mixture, references = waveform.mix(sources, gains)
+    assert torch.equal(mixture, references.sum(dim=1))
+    assert torch.allclose(references[1, 0], sources[1, 0] * gains[1, 0] / 2)
+
+
+def test_files_come_back_as_they_were_written(tmp_path, generator):
+    written = 0.5 * torch.rand(2, 4_410, generator=generator)
+    waveform.save(tmp_path / "new" / "a.wav", written, 44_100)
+    read, rate = waveform.load(tmp_path / "new" / "a.wav")
+    assert rate == 44_100 and read.shape == written.shape
+    assert (read - written).abs().max() < 1 / 32_000
+
+
+def test_a_peak_above_one_is_scaled_not_clipped(tmp_path):
+    tone = 2 * torch.sin(torch.arange(8_000) * 0.05)
+    waveform.save(tmp_path / "loud.flac", tone, 16_000)
+    read, _ = waveform.load(tmp_path / "loud.flac")
+    assert torch.corrcoef(torch.stack([read[0], tone]))[0, 1] > 0.99999
+
+
+def test_resampling_keeps_a_tone_and_its_length():
+    rate, new = 44_100, 16_000
+    tone = torch.sin(2 * np.pi * 440 * torch.arange(rate) / rate)[None]
+    out = waveform.resample(tone, rate, new)
+    expected = torch.sin(2 * np.pi * 440 * torch.arange(new) / new)
+    assert out.shape == (1, new)
+    assert (out[0, 500:-500] - expected[500:-500]).abs().max() < 1e-3
+
+
+def test_fit_length_cuts_and_repeats():
+    x = torch.arange(3.0)
+    assert waveform.fit_length(x, 2).tolist() == [0, 1]
+    assert waveform.fit_length(x, 7).tolist() == [0, 1, 2, 0, 1, 2, 0]
+    with pytest.raises(InputError, match="no samples"):
+        waveform.fit_length(torch.zeros(0), 4)
+
+
+def test_match_level_leaves_silence_silent():
+    assert waveform.match_level(torch.zeros(10)).abs().max() == 0
+    assert waveform.rms(waveform.match_level(torch.randn(2, 500))).flatten().allclose(
+        torch.full((2,), 0.1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("text.wav", b"this is no sound at all, whatever its name says", "cannot be read as sound"),
+        ("empty.wav", b"", "cannot be read as sound"),
+    ],
+)
+def test_what_is_no_sound_is_named(tmp_path, name, content, problem):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=problem) as error:
+        waveform.load(tmp_path / name)
+    assert name in str(error.value) and "convert it" in str(error.value)
+
+
+def test_missing_folder_nan_and_no_samples(tmp_path, sound_file):
+    with pytest.raises(InputError, match="is not there"):
+        waveform.load(tmp_path / "nothing.wav")
+    with pytest.raises(InputError, match="is a folder"):
+        waveform.load(tmp_path)
+    with pytest.raises(InputError, match="holds no samples"):
+        waveform.load(sound_file("none.wav", samples=np.zeros((0, 1))))
+    with pytest.raises(InputError, match="NaN"):
+        waveform.load(sound_file("nan.wav", samples=np.full((100, 1), np.nan)))
+
+
+def test_unknown_suffix_and_folder_as_output(tmp_path):
+    with pytest.raises(InputError, match="suffix"):
+        waveform.save(tmp_path / "a.xyz", torch.zeros(10), 16_000)
+    (tmp_path / "b.wav").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        waveform.save(tmp_path / "b.wav", torch.zeros(10), 16_000)
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    target = tmp_path / "x.json"
+    target.write_text("old")
+    with pytest.raises(InputError, match="disk is full"), atomic.writing(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_parent_that_is_a_file_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        atomic.write_text(tmp_path / "file" / "x.txt", "text")
