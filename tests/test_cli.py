@@ -1,0 +1,242 @@
+"""The command as its users call it: exit status, messages, files, nothing half-written."""
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from mars_lib import cli, files
+from mars_lib.evaluate import evaluate
+
+
+def mars(*arguments):
+    """Run `mars` in this process: (exit status, stdout, stderr)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["mars", *map(str, arguments)])
+        import contextlib
+        import io
+
+        out, err = io.StringIO(), io.StringIO()
+        status = 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as stop:
+                status = stop.code or 0
+    return status, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "suffix"), [(16_000, 1, "wav"), (44_100, 2, "flac"), (8_000, 6, "wav")]
+)
+def test_separate_keeps_rate_channels_and_length(sound_file, tmp_path, rate, channels, suffix):
+    source = sound_file("mix.wav", seconds=1.3, rate=rate, channels=channels)
+    target = tmp_path / "new folder" / f"out.{suffix}"
+    status, out, err = mars("separate", source, "--text", "violin", "-o", target, "--quiet")
+    assert status == 0, err
+    before, after = soundfile.info(source), soundfile.info(target)
+    assert (after.samplerate, after.channels, after.frames) == (rate, channels, before.frames)
+    assert str(target) in out
+
+
+def test_all_modalities_weights_and_negatives(sound_file, tmp_path):
+    source, reference = sound_file("mix.wav"), sound_file("like_this.wav")
+    picture = tmp_path / "like_this.png"
+    Image.new("L", (50, 90)).save(picture)
+    status, _, err = mars(
+        "separate", source, "-o", tmp_path / "out.wav", "--quiet", "--text", "harp",
+        "--audio", reference, "--image", picture, "--image-weight", "0.2",
+        "--negative-text", "piano", "--negative-audio", reference, "--negative-image", picture,
+        "--negative-strength", "0.3",
+    )
+    assert status == 0, err
+
+
+def test_several_texts_give_several_files(sound_file, tmp_path):
+    status, out, _ = mars(
+        "separate", sound_file(), "--text", "violin", "--text", "drum kit",
+        "-o", tmp_path / "out.wav", "--quiet",
+    )
+    assert status == 0 and len(out.splitlines()) == 2
+    assert (tmp_path / "out-violin.wav").is_file() and (tmp_path / "out-drum_kit.wav").is_file()
+
+
+def test_unknown_word_warns_and_goes_on(sound_file, tmp_path):
+    target = tmp_path / "out.wav"
+    status, _, err = mars("separate", sound_file(), "--text", "kazoo", "-o", target, "--quiet")
+    assert status == 0 and "kazoo" in err and "nearest" in err and target.is_file()
+
+
+def bad_inputs(tmp_path, sound_file):
+    """(name, arguments after `separate`, what stderr must say)."""
+    good = sound_file("good.wav")
+    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "note.png").write_text("no picture")
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x40\0\0\0\0\0\0\0{")
+    torch.save({}, tmp_path / "pickle.pt")
+    (tmp_path / "folder.wav").mkdir()
+    out = ["-o", tmp_path / "out.wav"]
+    ask = ["--text", "violin"]
+    return {
+        "no sound": ([tmp_path / "text.wav", *ask, *out], "cannot be read as sound"),
+        "empty": ([tmp_path / "empty.wav", *ask, *out], "cannot be read as sound"),
+        "missing": ([tmp_path / "none.wav", *ask, *out], "is not there"),
+        "NaN": ([sound_file("nan.wav", samples=np.full((9_000, 1), np.nan)), *ask, *out], "NaN"),
+        "short": ([sound_file("short.wav", seconds=0.02), *ask, *out], "one STFT window"),
+        "no query": ([good, *out], "give text, audio or image"),
+        "no picture": ([good, "--image", tmp_path / "note.png", *out], "as a picture"),
+        "1x1": ([good, "--image", tmp_path / "dot.png", *out], "1 x 1 pixels"),
+        "truncated": (
+            [good, *ask, *out, "--checkpoint", tmp_path / "cut.safetensors"], "truncated"),
+        "pickle": ([good, *ask, *out, "--checkpoint", tmp_path / "pickle.pt"], "is a pickle"),
+        "output folder": ([good, *ask, "-o", tmp_path / "folder.wav"], "is a folder"),
+        "output suffix": ([good, *ask, "-o", tmp_path / "out.xyz"], "suffix"),
+        "same file": ([good, *ask, "-o", good], "input and output"),
+        "device": ([good, *ask, *out, "--device", "toaster"], "use cpu, cuda"),
+        "weights": ([good, *ask, *out, "--text-weight", "7"], "from 0 to 1"),
+    }
+
+
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, sound_file):
+    cases = bad_inputs(tmp_path, sound_file)
+    before = {path for path in tmp_path.rglob("*")}
+    for name, (arguments, says) in cases.items():
+        status, _, err = mars("separate", *arguments, "--quiet")
+        assert status == 1, name
+        assert says in err and "Traceback" not in err, (name, err)
+        assert {path for path in tmp_path.rglob("*")} == before, name
+
+
+def test_cuda_that_is_not_there(sound_file, tmp_path):
+    if not torch.cuda.is_available():
+        status, _, err = mars(
+            "separate", sound_file(), "--text", "harp", "-o", tmp_path / "o.wav", "--device", "cuda"
+        )
+        assert status == 1 and "cuda is not there" in err
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(sound_file, tmp_path, monkeypatch):
+    source, target = sound_file(), tmp_path / "out" / "o.wav"
+
+    def full(writer, samples, room):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "_write", full)
+    status, _, err = mars("separate", source, "--text", "harp", "-o", target, "--quiet")
+    assert status == 1 and "disk is full" in err and list(target.parent.iterdir()) == []
+
+
+def test_silence_is_said_and_stays(sound_file, tmp_path):
+    source = sound_file("silent.wav", samples=np.zeros((20_000, 1)))
+    status, out, err = mars(
+        "separate", source, "--text", "harp", "-o", tmp_path / "o.wav", "--quiet"
+    )
+    assert status == 0 and "silent" in out + err
+    assert not soundfile.read(tmp_path / "o.wav")[0].any()
+
+
+def test_memory_does_not_grow_with_the_file(shipped, sound_file, tmp_path):
+    """The largest array that is written at once depends on the blocks, not on the file."""
+    source, sizes = sound_file(seconds=100, rate=16_000), []
+    query = shipped.query(text="violin")[None]
+    original = files._write
+
+    def spy(writer, samples, room):
+        sizes.append(len(samples))
+        return original(writer, samples, room)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_write", spy)
+        files.separate_file(shipped, source, [tmp_path / "o.wav"], query, progress=False)
+    assert max(sizes) < 10 * 16_000 * 2 and sum(sizes) >= 100 * 16_000
+
+
+def test_evaluate_writes_the_promised_json(shipped, tmp_path):
+    target = tmp_path / "result.json"
+    status, out, err = mars(
+        "evaluate", "--split", "unseen", "--query", "composed", "--limit", "4", "--json", target
+    )
+    assert status == 0, err
+    result = json.loads(target.read_text())
+    assert (result["split"], result["query"], result["mixtures"]) == ("unseen", "composed", 4)
+    assert set(result["systems"]) == {shipped.name, "oracle", "mixture"}
+    for row in result["systems"].values():
+        assert set(row) == {"si_sdri", "si_sdr", "sdr", "sir", "sar", "closer_to_target"}
+        assert set(row["si_sdr"]) == {"mean", "sem", "ci95"}
+    assert result["systems"]["mixture"]["si_sdri"]["mean"] == pytest.approx(0, abs=1e-9)
+    assert result["systems"]["oracle"]["si_sdri"]["mean"] > 5
+    assert len(Path(result["per_mixture"]).read_text().splitlines()) == 4
+    assert "oracle" in out
+
+
+@pytest.mark.parametrize("query", ["text", "audio", "image"])
+def test_every_query_mode_can_be_evaluated(shipped, query):
+    result = evaluate(shipped, "test", query, limit=3, progress=False)
+    assert result["changed_mixtures"] == 0 and result["skipped"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evaluate", "--split", "moon"], "test, unseen"),
+        (["evaluate", "--query", "smell"], "text, audio, image, composed"),
+        (["evaluate", "--protocol", "kind"], "appendix-c"),
+        (["train", "supervised", "--profile", "laptop"], "smoke, cpu, gpu or paper"),
+        (["train", "supervised", "--profile", "paper"], "ImageBind"),
+        (["train", "supervised", "--soundfont", "none.sf2"], "is not there"),
+        (["train", "supervised", "--folder", "nowhere"], "at least two classes"),
+        (["course", "--profile", "moon"], "smoke, cpu, gpu"),
+        (["course", "--only", "99"], "holds no such notebook"),
+    ],
+)
+def test_other_commands_name_what_is_wrong(arguments, says):
+    status, _, err = mars(*arguments)
+    assert status == 1 and says in err, err
+
+
+def test_doctor_is_well_here():
+    status, out, _ = mars("doctor")
+    assert status == 0 and "MISSING" not in out
+    assert "TimGM6mb" in out and "Merlin" in out and "left out: flute" in out
+
+
+def test_doctor_names_missing_weights(monkeypatch, tmp_path):
+    from mars_lib import doctor
+    from mars_lib.check import InputError
+
+    def gone():
+        raise InputError("checkpoint x: is not there; run make checkpoints")
+
+    monkeypatch.setattr(doctor, "load", gone)
+    status, out, _ = mars("doctor")
+    assert status == 1 and "MISSING" in out and "make checkpoints" in out
+
+
+def test_data_prepare_says_what_is_left_out():
+    status, out, _ = mars("data", "prepare")
+    assert status == 0 and "Merlin (unseen); silent there and left out: flute" in out
+    assert "train: 35 classes" in out
+
+
+def test_every_command_has_help():
+    runner = CliRunner()
+    for command in ([], ["separate"], ["evaluate"], ["train", "supervised"], ["doctor"],
+                    ["data", "prepare"], ["course"], ["checkpoints"]):
+        result = runner.invoke(cli.app, [*command, "--help"])
+        assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_the_installed_command_starts():
+    script = Path(sys.executable).with_name("mars")
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    assert "separate" in done.stdout

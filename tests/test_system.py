@@ -1,0 +1,98 @@
+import warnings
+
+import pytest
+import torch
+
+import mars_lib
+from mars_lib.check import InputError
+from mars_lib.data import manifests, pictures
+from mars_lib.data.classes import sound_classes
+from mars_lib.evaluation.metrics import si_sdr
+from mars_lib.query import query_mixup, subtract
+
+
+def test_two_calls_pick_the_source_that_was_asked_for(shipped, example):
+    mixture, references = example
+    for k, name in enumerate(("violin", "piano")):
+        estimate = shipped.separate(mixture, 16_000, text=name)
+        gain = si_sdr(estimate=estimate, reference=references[k])
+        assert gain > si_sdr(estimate=mixture, reference=references[k])
+        assert gain > si_sdr(estimate=estimate, reference=references[1 - k])
+
+
+def test_pictures_and_sounds_ask_as_well(shipped, example):
+    mixture, references = example
+    violin = next(s for s in sound_classes() if s.name == "violin")
+    picture = pictures.load_picture(pictures.drawings(violin, "test")[0])
+    _, (other, _) = manifests.example("violin", "piano", clip=50)
+    for query in ({"image": picture}, {"audio": (other, 16_000)}):
+        estimate = shipped.separate(mixture, 16_000, **query)
+        assert estimate.shape == mixture.shape and torch.isfinite(estimate).all()
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (48_000, 6), (16_000, 1)])
+def test_any_rate_and_channels_come_back_as_they_were(shipped, generator, rate, channels):
+    mixture = 0.1 * torch.randn(channels, int(0.7 * rate) + 1, generator=generator)
+    estimate = shipped.separate(mixture, rate, text="flute")
+    assert estimate.shape == mixture.shape and torch.isfinite(estimate).all()
+
+
+def test_queries_together_equal_queries_alone(shipped, example):
+    mixture, _ = example
+    queries = torch.stack([shipped.query(text=name) for name in ("violin", "piano", "tuba")])
+    together = shipped.separate_queries(mixture, 16_000, queries)
+    assert torch.allclose(together[1], shipped.separate(mixture, 16_000, text="piano"), atol=1e-5)
+
+
+def test_query_algebra(shipped):
+    text, image = shipped.query(text="violin"), torch.rand(3, 224, 224)
+    both = shipped.query(text="violin", image=image, weights={"image": 0.25})
+    expected = query_mixup(
+        torch.stack([text, shipped.query(image=image)]), torch.tensor([1.0, 0.25])
+    )
+    assert torch.allclose(both, expected, atol=1e-6)
+    pushed = shipped.query(text="violin", negative_text="piano", negative_strength=0.3)
+    assert torch.allclose(pushed, subtract(text, shipped.query(text="piano"), 0.3), atol=1e-6)
+
+
+def test_an_unknown_word_warns_with_the_nearest_and_goes_on(shipped, example):
+    with pytest.warns(UserWarning, match="'kazoo' is no class.*nearest"):
+        estimate = shipped.separate(example[0], 16_000, text="kazoo")
+    assert torch.isfinite(estimate).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shipped.query(text="the sound of a fiddle")
+
+
+def test_silence_in_silence_out(shipped):
+    with pytest.warns(UserWarning, match="silent"):
+        estimate = shipped.separate(torch.zeros(2, 20_000), 16_000, text="violin")
+    assert not estimate.any()
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        (lambda s: s.query(), "query: is empty"),
+        (lambda s: s.query(text="violin", weights={"smell": 1.0}), "smell"),
+        (lambda s: s.query(text="violin", weights={"text": 2.0}), "query weights"),
+        (lambda s: s.query(audio=(torch.zeros(16_000), 16_000)), "audio query: is silent"),
+        (lambda s: s.query(audio=(torch.zeros(100), 16_000)), "lasts 6 ms"),
+        (lambda s: s.separate(torch.full((9_000,), float("nan")), 16_000, text="harp"), "NaN"),
+        (lambda s: s.separate(torch.rand(1_023), 16_000, text="harp"), "one STFT window, 64 ms"),
+        (lambda s: s.separate(torch.rand(2, 2, 9_000), 16_000, text="harp"), "mixture: has shape"),
+    ],
+)
+def test_bad_input_is_named(shipped, call, problem):
+    with pytest.raises(InputError, match=problem):
+        call(shipped)
+
+
+def test_devices_that_are_not_there():
+    if torch.cuda.is_available():
+        assert mars_lib.load(device="cuda") is not None
+    else:
+        with pytest.raises(InputError, match="cuda is not there"):
+            mars_lib.load(device="cuda")
+    with pytest.raises(InputError, match="use cpu, cuda, mps or auto"):
+        mars_lib.load(device="toaster")
