@@ -1,0 +1,183 @@
+"""The template that every notebook is held to. `lint(notebook, size)` returns what is wrong, in words."""
+
+import ast
+import importlib
+import json
+import re
+
+WORDS = (1_200, 3_500)
+MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 100, 1_500_000
+ALLOWED = {"mars_lib", "torch", "numpy", "IPython"}
+HEADER = ("What you will learn", "What you need", "How long", "Hardware")
+
+
+def lint(notebook, size: int = 0) -> list[str]:
+    """Everything that breaks the template; an empty list is a clean notebook."""
+    problems = []
+    for rule in (
+        _headings, _header, _length, _cells, _tags, _imports, _exercises, _formulas, _sections,
+        _images, _metadata, _outputs, _names,
+    ):
+        problems += rule(notebook)
+    if size > MAX_BYTES:
+        problems.append(f"the file has {size} bytes, at most {MAX_BYTES} are allowed")
+    return problems
+
+
+def tags(cell) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
+def markdown(notebook) -> str:
+    return "\n\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
+
+
+def code(notebook) -> list:
+    return [c for c in notebook["cells"] if c["cell_type"] == "code"]
+
+
+def tagged(notebook, tag: str) -> list:
+    return [c for c in notebook["cells"] if tag in tags(c)]
+
+
+def _headings(notebook) -> list[str]:
+    text = re.sub(r"```.*?```", "", markdown(notebook), flags=re.S)
+    levels = [len(m) for m in re.findall(r"^(#+) ", text, re.M)]
+    problems = [] if levels.count(1) == 1 else [f"{levels.count(1)} headings of level 1, not one"]
+    if levels[:1] != [1]:
+        problems.append("the first heading is not of level 1")
+    if any(b > a + 1 for a, b in zip(levels, levels[1:])):
+        problems.append("a heading level is skipped")
+    return problems
+
+
+def _header(notebook) -> list[str]:
+    first = notebook["cells"][0]["source"]
+    problems = [f"the header lacks {part!r}" for part in HEADER if part not in first]
+    if not any("pipeline_map(" in c["source"] for c in code(notebook)):
+        problems.append("the map of the pipeline is missing")
+    return problems
+
+
+def _length(notebook) -> list[str]:
+    words = len(markdown(notebook).split())
+    return [] if WORDS[0] <= words <= WORDS[1] else [f"{words} words of prose, not {WORDS}"]
+
+
+def _cells(notebook) -> list[str]:
+    problems = []
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "code":
+            lines = cell["source"].splitlines()
+            if len(lines) > MAX_LINES:
+                problems.append(f"cell {number} has {len(lines)} lines")
+            if any(len(line) > MAX_COLUMNS for line in lines):
+                problems.append(f"cell {number} has a line of over {MAX_COLUMNS} columns")
+    return problems
+
+
+def _tags(notebook) -> list[str]:
+    problems = []
+    for tag, count in (("parameters", 1), ("bootstrap", 1)):
+        if len(tagged(notebook, tag)) != count:
+            problems.append(f"{len(tagged(notebook, tag))} cells tagged {tag}, not {count}")
+    if len(tagged(notebook, "predict")) < 2:
+        problems.append("fewer than two cells tagged predict")
+    for cell in tagged(notebook, "parameters"):
+        names = set()
+        for node in ast.parse(cell["source"]).body:
+            literal = isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            if not literal:
+                problems.append("the parameters cell holds more than literals")
+            else:
+                names.add(node.targets[0].id)
+        if not {"PROFILE", "SEED"} <= names:
+            problems.append("the parameters cell lacks PROFILE or SEED")
+    return problems
+
+
+def _imports(notebook) -> list[str]:
+    import sys
+
+    problems = []
+    for cell in code(notebook):
+        for node in ast.walk(ast.parse(cell["source"])):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for top in (module.split(".")[0] for module in modules):
+                if top not in ALLOWED and top not in sys.stdlib_module_names:
+                    problems.append(f"imports {top}")
+    return problems
+
+
+def _exercises(notebook) -> list[str]:
+    found = tagged(notebook, "exercise")
+    problems = [] if len(found) >= 3 else [f"{len(found)} exercises, fewer than 3"]
+    cells = notebook["cells"]
+    for number, cell in enumerate(cells):
+        if "exercise" in tags(cell):
+            after = cells[number + 1]["source"] if number + 1 < len(cells) else ""
+            for part in ("Hint 1", "Hint 2", "Solution"):
+                if f"<summary>{part}" not in after:
+                    problems.append(f"the exercise in cell {number} has no folded {part}")
+    return problems
+
+
+def _formulas(notebook) -> list[str]:
+    problems, cells = [], notebook["cells"]
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "markdown" and "$$" in cell["source"]:
+            near = cells[number + 1 : number + 4]
+            checks = [c for c in near if "formula-check" in tags(c) and "assert" in c["source"]]
+            if not checks:
+                problems.append(f"the formula in cell {number} has no numeric check")
+    return problems
+
+
+def _sections(notebook) -> list[str]:
+    text = markdown(notebook).lower()
+    wanted = {"pitfall": "## pitfall", "summary": "## summary", "references": "## references"}
+    return [f"no section on {name}" for name, mark in wanted.items() if mark not in text]
+
+
+def _images(notebook) -> list[str]:
+    without = re.findall(r"!\[\s*\]\(", markdown(notebook))
+    problems = ["an image without alternative text"] if without else []
+    for cell in code(notebook):
+        for output in cell.get("outputs", []):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            if re.search(r"<img(?![^>]*alt=\"[^\"])", html) or "image/png" in output.get("data", {}):
+                problems.append("a figure without alternative text")
+    return problems
+
+
+def _metadata(notebook) -> list[str]:
+    meta = notebook["metadata"]
+    problems = ["widget state is stored"] if "widgets" in meta else []
+    if meta.get("kernelspec", {}).get("name") != "python3":
+        problems.append("the kernel is not python3")
+    return problems
+
+
+def _outputs(notebook) -> list[str]:
+    problems = []
+    for number, cell in enumerate(code(notebook)):
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                problems.append(f"code cell {number} holds an error")
+        everything = json.dumps(cell)
+        if re.search(r"(?<![\w.<:/])/(home|root|work|usr|tmp|Users|content)/", everything):
+            problems.append(f"code cell {number} shows a path of a machine")
+    return problems
+
+
+def _names(notebook) -> list[str]:
+    problems = []
+    for name in set(re.findall(r"`(mars_lib(?:\.\w+)+)`", markdown(notebook))):
+        module, _, attribute = name.rpartition(".")
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            if not hasattr(importlib.import_module(module), attribute):
+                problems.append(f"{name} does not exist")
+    return problems

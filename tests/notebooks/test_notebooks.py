@@ -1,0 +1,173 @@
+import copy
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from mars_lib import course
+from mars_lib.check import InputError
+
+HERE = Path(__file__).resolve().parent
+NOTEBOOKS = sorted((HERE.parents[1] / "notebooks").glob("*.ipynb"))
+
+spec = importlib.util.spec_from_file_location("notebook_lint", HERE / "lint.py")
+rules = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(rules)
+
+
+def read(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook
+
+
+def test_there_are_notebooks():
+    assert [path.name[:2] for path in NOTEBOOKS][:2] == ["00", "01"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_holds_to_the_template(path):
+    assert rules.lint(read(path), path.stat().st_size) == []
+
+
+def test_all_share_one_bootstrap_cell():
+    assert len({rules.tagged(read(path), "bootstrap")[0]["source"] for path in NOTEBOOKS}) == 1
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_outputs_are_not_older_than_their_source(path):
+    stamped = read(path)["metadata"].get("mars", {}).get("source_hash")
+    assert stamped == course.source_hash(path), "run `make outputs`"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs_in_the_smoke_profile_without_a_network(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # Kernels inherit the environment: this module refuses every connection but to this machine.
+    (tmp_path / "quiet").mkdir()
+    (tmp_path / "quiet" / "sitecustomize.py").write_text(
+        "import socket\n"
+        "connect = socket.socket.connect\n"
+        "def local_only(self, address):\n"
+        "    if self.family != socket.AF_UNIX and address[0] not in ('127.0.0.1', 'localhost', '::1'):\n"
+        "        raise OSError('this test has no network')\n"
+        "    return connect(self, address)\n"
+        "socket.socket.connect = local_only\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "quiet"))
+    run = course.run_notebook(path, tmp_path / path.name, "smoke")
+    assert run.problem == "" and run.headline
+    assert (tmp_path / path.with_suffix(".html").name).stat().st_size > 10_000
+
+
+def change(notebook, **edits):
+    """A copy of a notebook with one thing broken."""
+    broken = copy.deepcopy(notebook)
+    for cell in broken["cells"]:
+        for old, new in edits.get("replace", {}).items():
+            cell["source"] = cell["source"].replace(old, new)
+        cell["metadata"]["tags"] = [t for t in rules.tags(cell) if t != edits.get("untag")]
+    broken["metadata"].update(edits.get("metadata", {}))
+    if "cell" in edits:
+        broken["cells"].append(
+            {"cell_type": "code", "metadata": {}, "outputs": [], "source": "", **edits["cell"]}
+        )
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("edits", "says"),
+    [
+        ({"replace": {"\n## ": "\n# "}}, "headings of level 1"),
+        ({"replace": {"\n## ": "\n#### "}}, "level is skipped"),
+        ({"replace": {"**How long.**": ""}}, "'How long'"),
+        ({"replace": {"show.pipeline_map(": "print("}}, "map of the pipeline"),
+        ({"cell": {"source": "\n".join(["x = 1"] * 26)}}, "26 lines"),
+        ({"cell": {"source": "x = '" + "y" * 99 + "'"}}, "over 100 columns"),
+        ({"untag": "parameters"}, "0 cells tagged parameters"),
+        ({"untag": "bootstrap"}, "0 cells tagged bootstrap"),
+        ({"untag": "predict"}, "fewer than two"),
+        ({"replace": {"SEED = 0": "SEED = 1 + 1"}}, "more than literals"),
+        ({"replace": {"SEED = 0": "SEEDS = 0"}}, "lacks PROFILE or SEED"),
+        ({"cell": {"source": "import pandas"}}, "imports pandas"),
+        ({"untag": "exercise"}, "fewer than 3"),
+        ({"replace": {"<summary>Hint 2": "<summary>"}}, "no folded Hint 2"),
+        ({"untag": "formula-check"}, "no numeric check"),
+        ({"replace": {"## Pitfall": "## Ditch"}}, "no section on pitfall"),
+        ({"replace": {"## Summary": "## Summary\n\n![](x.png)"}}, "without alternative text"),
+        ({"metadata": {"widgets": {}}}, "widget state"),
+        ({"metadata": {"kernelspec": {"name": "mine"}}}, "not python3"),
+        ({"cell": {"outputs": [{"output_type": "error"}]}}, "holds an error"),
+        ({"cell": {"source": "open('/home/me/x')"}}, "path of a machine"),
+        ({"replace": {"`mars_lib.load`": "`mars_lib.lode`"}}, "mars_lib.lode does not exist"),
+    ],
+)
+def test_the_lint_sees_each_fault(edits, says):
+    clean = read(NOTEBOOKS[0])
+    assert any(says in problem for problem in rules.lint(change(clean, **edits)))
+
+
+def test_the_lint_sees_too_little_prose():
+    short = change(read(NOTEBOOKS[0]))
+    for cell in short["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = cell["source"][:60]
+    assert any("words of prose" in problem for problem in rules.lint(short))
+
+
+def test_the_lint_sees_a_large_file():
+    assert "bytes" in rules.lint(read(NOTEBOOKS[0]), 2_000_000)[0]
+
+
+def simple(tmp_path, *sources):
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    folder = tmp_path / "notebooks"
+    folder.mkdir(exist_ok=True)
+    nbformat.write(notebook, folder / "00_x.ipynb")
+    return folder
+
+
+GOOD = "from mars_lib import show\nshow.headline('count', 3, 'dB', look='here')"
+
+
+def test_course_runs_once_and_again_only_after_a_change(tmp_path, capsys):
+    folder = simple(tmp_path, "PROFILE = 'cpu'", GOOD)
+    assert course.run_course(folder, tmp_path / "out", "smoke")
+    first = capsys.readouterr().out
+    assert "count: 3.00 dB" in first and "where to look" in first and "here" in first
+    before = (tmp_path / "out" / "00_x.ipynb").stat().st_mtime_ns
+    assert course.run_course(folder, tmp_path / "out", "smoke")
+    assert (tmp_path / "out" / "00_x.ipynb").stat().st_mtime_ns == before
+    simple(tmp_path, "PROFILE = 'cpu'", GOOD + "\n")
+    assert course.run_course(folder, tmp_path / "out", "smoke")
+    assert (tmp_path / "out" / "00_x.ipynb").stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("print('no headline')", "did not reach its headline"),
+        ("import sys; sys.exit(0)", "did not reach its headline"),
+    ],
+)
+def test_course_reports_a_notebook_that_fails(tmp_path, capsys, source, says):
+    folder = simple(tmp_path, "PROFILE = 'cpu'", source)
+    assert not course.run_course(folder, tmp_path / "out", "smoke")
+    out = capsys.readouterr().out
+    assert "FAILED" in out and says in out
+
+
+def test_course_refuses_what_it_does_not_know(tmp_path):
+    with pytest.raises(InputError, match="profile"):
+        course.run_course(tmp_path, tmp_path / "out", "moon")
+    with pytest.raises(InputError, match="no such notebook"):
+        course.run_course(tmp_path, tmp_path / "out", "smoke")
+
+
