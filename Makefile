@@ -24,7 +24,7 @@ data: .venv/ready  ## Check the soundfonts and say what each split holds
 	@"$(BIN)/mars" data prepare
 
 test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromium (MARS_CHROMIUM or on PATH)
-	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib"
+	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
 
 outputs: .venv/ready  ## Execute the notebooks and keep their outputs in the repository
 	"$(BIN)/python" -m mars_lib.notebook_outputs
