@@ -1,9 +1,11 @@
-"""Draws the pictures of this folder: `pip install resvg_py`, then `python draw.py`.
+"""Makes the pictures of this folder: `pip install resvg_py`, then `python draw.py`.
 
-Every class has two constructions (another view, or another kind of the instrument), every construction several
-renderings: flat colours, dark outlines, a silhouette, shading, bold strokes. Shapes carry a role, not a colour: a body,
-b second part, c dark detail, d light detail, k stroke; a rendering gives the roles their colours.
-Files 0 to 5 are for training, 6 and 7 are held out for test.
+Two hands drew. Where a class has SVG files, they are the first hand's: 0 to 7, eight constructions each; every one
+becomes the PNG of its name. The second hand is the code below: two constructions a class (another view, or another
+kind of the instrument), each in several renderings: flat colours, dark outlines, a silhouette, shading, bold strokes. Shapes
+carry a role, not a colour: a body, b second part, c dark detail, d light detail, k stroke; a rendering gives the roles
+their colours. Its pictures are 8 to 15, or 0 to 7 where there is no SVG.
+Files 6 and 7 are held out for test, all others are for training.
 """
 
 import math
@@ -515,7 +517,7 @@ COLOURS = {
     "wood_block": ("wood", "red"), "xylophone": ("wood", "violet"), "applause": ("skin", "skin"), "bird": ("blue", "red"), "helicopter": ("green", "blue"), "telephone": ("black", "red"),
 }
 
-# (construction, palette, look, turn, mirrored, stretch): the first six for training, the last two held out.
+# (construction, palette, look, turn, mirrored, stretch)
 RENDERINGS = (
     ("a", 0, "flat", 0, False, 1.0), ("a", 1, "outline", 15, True, 1.0), ("a", 1, "shaded", -12, False, 1.06),
     ("b", 1, "flat", 0, False, 1.0), ("b", 0, "silhouette", -18, True, 1.0), ("b", 0, "bold", 10, False, 0.94),
@@ -529,7 +531,10 @@ def main():
     for name, palettes in COLOURS.items():
         folder = Path(__file__).parent / name
         folder.mkdir(exist_ok=True)
-        for number, (which, palette, look, turn, mirror, stretch) in enumerate(RENDERINGS):
+        sources = sorted(folder.glob("*.svg"))
+        for source in sources:
+            source.with_suffix(".png").write_bytes(bytes(resvg_py.svg_to_bytes(svg_path=str(source))))
+        for number, (which, palette, look, turn, mirror, stretch) in enumerate(RENDERINGS, start=8 if sources else 0):
             svg = picture(globals()[f"{name}_{which}"](), palettes[palette], look, turn, mirror, stretch)
             (folder / f"{number}.png").write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=svg)))
 

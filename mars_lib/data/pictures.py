@@ -12,7 +12,7 @@ from mars_lib.check import fail
 from mars_lib.data.classes import SoundClass
 
 SIZE = 224
-# Drawings 6 and 7 of every class are never trained on.
+# Drawings 6 and 7 of every class are never trained on (data/README.md says how they differ).
 HELD_OUT = ("6", "7")
 
 

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,7 +54,7 @@ def find(extra: tuple[str, ...] = (), listed_only: bool = False) -> list[Soundfo
     named = [p for p in os.environ.get("MARS_SOUNDFONTS", "").split(os.pathsep) if p]
     for path in () if listed_only else (*named, *extra):
         fonts.append(Soundfont(Path(path).stem, Path(path)))
-        _check(fonts[-1].path)
+        _probe(fonts[-1].path)
     if not fonts:
         fail(
             "soundfonts",
@@ -69,6 +71,23 @@ def _check(path: Path) -> None:
         head = file.read(12)
     if head[:4] != b"RIFF" or head[8:12] != b"sfbk":
         fail(str(path), "is no soundfont", "give a SoundFont 2 file (.sf2)")
+
+
+@cache
+def _probe(path: Path) -> None:
+    """Raise `InputError` for a file that is no soundfont, or one that the synthesizer cannot play.
+
+    Each class is played at its highest pitch in a process of its own: on some fonts the synthesizer never returns.
+    """
+    _check(path)
+    command = [sys.executable, "-m", "mars_lib.data.soundfonts", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        fail(str(path), "hangs the synthesizer", "use another soundfont")
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it crashed"])[-1]
+        fail(str(path), f"cannot be played ({last})", "use another soundfont")
 
 
 @cache
@@ -141,3 +160,15 @@ def shared_recordings(font: Soundfont, other: Soundfont, sound: SoundClass) -> f
             correlation = np.fft.irfft(pair[0] * pair[1].conj())
             highest = max(highest, float(np.abs(correlation).max() / np.sqrt(np.prod(energy))))
     return min(highest, 1.0)
+
+
+def play_every_class(font: Soundfont) -> None:
+    """One note of each voice at its highest pitch; for `_probe`, which runs this file."""
+    for sound in sound_classes():
+        for program, pitch in voices(sound):
+            highest = pitch if sound.drum_keys else sound.range[1]
+            play(font, sound, program, [(0.0, 0.3, highest, 100)], 16_000)
+
+
+if __name__ == "__main__":
+    play_every_class(Soundfont("probe", Path(sys.argv[1])))

@@ -21,7 +21,7 @@ from mars_lib.training.trainer import train_supervised
 
 PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
 FOLDER = Path("/usr/share/sounds/sf2")
-TRUNK_STEPS = {"audio": 800, "image": 900, "text": 600}
+TRUNK_STEPS = {"audio": 800, "image": 1_000, "text": 600}
 BATCH = {"audio": 48, "image": 64, "text": 64}
 
 

@@ -150,6 +150,17 @@ def test_a_soundfont_path_that_is_none(tmp_path, monkeypatch):
     assert len(soundfonts.find(listed_only=True)) == 2
 
 
+def test_a_damaged_soundfont_is_named_and_does_not_hang(tmp_path, music):
+    whole = music.fonts[0].path.read_bytes()
+    path = tmp_path / "half.sf2"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="half.sf2: (cannot be played|hangs)"):
+        soundfonts.find((str(path),))
+    copy = tmp_path / "copy.sf2"
+    copy.write_bytes(whole)
+    assert soundfonts.find((str(copy),))[-1].name == "copy"
+
+
 def test_a_font_without_a_split_says_so(music):
     only_training = MiniMusic(music.fonts[:1], 1_000)
     with pytest.raises(InputError, match="has no soundfont"):
