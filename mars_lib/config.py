@@ -91,9 +91,9 @@ def small() -> Config:
         separator=SeparatorConfig(width=24, embedding_size=256),
         training=TrainingConfig(
             batch_size=32,
-            steps=4_000,
+            steps=6_000,
             warmup_steps=200,
-            decay_steps=4_000,
+            decay_steps=6_000,
             validate_every=500,
             validation_mixtures=128,
         ),

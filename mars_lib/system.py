@@ -25,7 +25,7 @@ def load(path: str | Path | None = None, device: str = "cpu") -> "System":
 
     Raises `InputError` for a missing, corrupt, pickled or foreign checkpoint, and for a device that is not there.
     """
-    device = _device(device)
+    device = choose_device(device)
     folder = shipped.folder() / "checkpoints"
     path = Path(path) if path is not None else folder / "separator-small.safetensors"
     saved = checkpoint.load(path, "separator")
@@ -159,7 +159,8 @@ class System:
             )
 
 
-def _device(name: str) -> str:
+def choose_device(name: str) -> str:
+    """cpu, cuda or mps for a device's name; "auto" takes CUDA where it is. Raises `InputError` for others."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():

@@ -16,16 +16,17 @@ from mars_lib.data import soundfonts
 from mars_lib.data.classes import sound_classes
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
+from mars_lib.system import choose_device
 from mars_lib.training import checkpoint, pretrain
 from mars_lib.training.trainer import train_supervised
 
 PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
 FOLDER = Path("/usr/share/sounds/sf2")
-TRUNK_STEPS = {"audio": 800, "image": 1_000, "text": 600}
+TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
 BATCH = {"audio": 48, "image": 64, "text": 64}
 
 
-def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "cpu") -> None:
+def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "auto") -> None:
     """Train MiniBind and the small separator in `work`, then write both into the shipped data.
 
     Finished parts are found again in `work` and interrupted training is resumed. Raises `InputError` when a
@@ -33,15 +34,17 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
     """
     work, config = Path(work), config or configs.small()
     music = MiniMusic(tuple(recipe_fonts()), config.signal.length, augment=config.training.augment)
+    device = choose_device(device)
     target = shipped.folder() / "checkpoints"
     encoder = make_minibind(work, music, device)
-    tensors = {k: v.half() for k, v in encoder.state_dict().items()}
-    meta = {"kind": "minibind", "embedding_size": encoder.embedding_size, "heads": "by family"}
-    checkpoint.save(target / "minibind.safetensors", tensors, meta)
     resume = (work / "separator" / "last.safetensors").is_file()
     best = train_supervised(
         config, music, encoder, work / "separator", accelerator=device, resume=resume
     )
+    tensors = {k: v.half() for k, v in encoder.state_dict().items()}
+    # Both at the end: the separator understands this encoder alone.
+    meta = {"kind": "minibind", "embedding_size": encoder.embedding_size, "heads": "by family"}
+    checkpoint.save(target / "minibind.safetensors", tensors, meta)
     export(best, target / "separator-small.safetensors")
 
 
