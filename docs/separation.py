@@ -16,7 +16,7 @@ NAMES = ("harp", "trumpet")
 def main() -> None:
     separator = mars_lib.load()
     signal = separator.separator.config.signal
-    mixture, references = manifests.example(*NAMES, split="test", clip=3)
+    mixture, references = manifests.example(*NAMES, split="test", clip=6)
     panels = {"mixture": mixture}
     for name, reference in zip(NAMES, references):
         estimate = separator.separate(mixture, 16_000, text=name)

@@ -27,8 +27,8 @@ def shipped():
 
 @pytest.fixture(scope="session")
 def example():
-    """A mixture and its references: violin and piano."""
-    return manifests.example("violin", "piano", clip=4)
+    """A mixture and its references: trumpet and harp."""
+    return manifests.example("trumpet", "harp", clip=6)
 
 
 @pytest.fixture

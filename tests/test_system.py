@@ -7,27 +7,38 @@ import mars_lib
 from mars_lib.check import InputError
 from mars_lib.data import manifests, pictures
 from mars_lib.data.classes import sound_classes
+from mars_lib.evaluate import evaluate
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.query import query_mixup, subtract
 
 
 def test_two_calls_pick_the_source_that_was_asked_for(shipped, example):
     mixture, references = example
-    for k, name in enumerate(("violin", "piano")):
+    for k, name in enumerate(("trumpet", "harp")):
         estimate = shipped.separate(mixture, 16_000, text=name)
-        gain = si_sdr(estimate=estimate, reference=references[k])
-        assert gain > si_sdr(estimate=mixture, reference=references[k])
-        assert gain > si_sdr(estimate=estimate, reference=references[1 - k])
+        found = si_sdr(estimate=estimate, reference=references[k])
+        assert found > si_sdr(estimate=mixture, reference=references[k]) + 5
+        assert found > si_sdr(estimate=estimate, reference=references[1 - k]) + 5
+
+
+@pytest.mark.parametrize(("split", "at_least"), [("test", 5.0), ("unseen", 3.5)])
+def test_what_ships_separates_the_manifests(shipped, split, at_least):
+    rows = evaluate(shipped, split, "text", limit=64, progress=False)["systems"]
+    ours = rows[shipped.name]
+    assert at_least < ours["si_sdri"]["mean"] < rows["oracle"]["si_sdri"]["mean"]
+    assert ours["closer_to_target"] > 0.75
+    assert abs(rows["mixture"]["si_sdri"]["mean"]) < 1e-9
 
 
 def test_pictures_and_sounds_ask_as_well(shipped, example):
     mixture, references = example
-    violin = next(s for s in sound_classes() if s.name == "violin")
-    picture = pictures.load_picture(pictures.drawings(violin, "test")[0])
-    _, (other, _) = manifests.example("violin", "piano", clip=50)
+    trumpet = next(s for s in sound_classes() if s.name == "trumpet")
+    picture = pictures.load_picture(pictures.drawings(trumpet, "test")[0])
+    _, (other, _) = manifests.example("trumpet", "harp", clip=50)
     for query in ({"image": picture}, {"audio": (other, 16_000)}):
         estimate = shipped.separate(mixture, 16_000, **query)
-        assert estimate.shape == mixture.shape and torch.isfinite(estimate).all()
+        found = si_sdr(estimate=estimate, reference=references[0])
+        assert found > si_sdr(estimate=mixture, reference=references[0]) + 1
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (48_000, 6), (16_000, 1)])
