@@ -2,13 +2,13 @@
 
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from mars_lib.check import InputError, fail
+from mars_lib.check import InputError
+from mars_lib.training.commands import train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,7 +16,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Query-based sound separation, and how reinforcement learning improves it.",
 )
-train = typer.Typer(no_args_is_help=True, help="Train a separator.")
 data = typer.Typer(no_args_is_help=True, help="The embedded data set, mini-MUSIC.")
 app.add_typer(train, name="train")
 app.add_typer(data, name="data")
@@ -25,7 +24,6 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
 Checkpoint = Annotated[
     Optional[Path], typer.Option(help="A separator checkpoint; without it, the one that ships.")
 ]
-PROFILES = ("smoke", "cpu", "gpu", "paper")
 
 
 def main() -> None:
@@ -113,59 +111,14 @@ def evaluate(
     if json_file:
         atomic.write_json(json_file, result)
     print(f"{split}, {query} query, {result['mixtures']} mixtures, {result['skipped']} skipped")
-    print(f"{'':20}" + "".join(f"{m:>18}" for m in ("SI-SDRi", "SDR", "SIR", "SAR", "closer")))
+    print(f"{'':20}" + "".join(f"{m:>18}" for m in ("SI-SDRi", "SDR", "SIR", "SAR", "closer", "judge")))
     for name, row in result["systems"].items():
         cells = [f"{row[m]['mean']:9.2f} ± {row[m]['sem']:4.2f}" for m in ("si_sdri", "sdr", "sir", "sar")]
         cells.append(f"{100 * row['closer_to_target']:.1f} %")
+        cells.append(f"{100 * row['judge']['mean']:.1f} ± {100 * row['judge']['sem']:.1f} %")
         print(f"{name:20}" + "".join(f"{cell:>18}" for cell in cells))
     low, high = result["systems"][loaded.name]["si_sdri"]["ci95"]
     print(f"dB, mean ± standard error; SI-SDRi of {loaded.name}: 95 % in [{low:.2f}, {high:.2f}]")
-
-
-@train.command()
-def supervised(
-    profile: Annotated[str, typer.Option(help=" | ".join(PROFILES))] = "cpu",
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/supervised"),
-    folder: Annotated[Optional[Path], typer.Option(help="Train on class/*.wav of this folder.")] = None,
-    soundfont: Annotated[Optional[list[Path]], typer.Option(help="A further .sf2 file.")] = None,
-    steps: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=1)] = None,
-    batch_size: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=2)] = None,
-    learning_rate: Annotated[Optional[float], typer.Option(help="Instead of the profile's.")] = None,
-    precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
-    augment: Annotated[Optional[float], typer.Option(help="Share of varied clips.", min=0, max=1)] = None,
-    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
-    device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where OUT stopped.")] = False,
-) -> None:
-    """OmniSep's recipe: ideal binary masks, weighted cross-entropy, mixed queries."""
-    from mars_lib import config as configs
-    from mars_lib.data.folders import FolderMusic
-    from mars_lib.data.render import MiniMusic
-    from mars_lib.data.soundfonts import find
-    from mars_lib.system import load_minibind
-    from mars_lib.training.trainer import train_supervised
-
-    config = configs.profile(profile)
-    given = {
-        "steps": steps,
-        "decay_steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "precision": precision,
-        "augment": augment,
-        "seed": seed,
-    }
-    changes = {key: value for key, value in given.items() if value is not None}
-    config = replace(config, training=replace(config.training, **changes))
-    encoder = load_minibind()
-    if config.separator.embedding_size != encoder.embedding_size:
-        fail(f"profile {profile}", "needs ImageBind, which is not here yet", "use --profile gpu")
-    if folder is not None:
-        music = FolderMusic(folder, config.signal.length)
-    else:
-        music = MiniMusic(tuple(find(tuple(map(str, soundfont or ())))), config.signal.length)
-    best = train_supervised(config, music, encoder, out, accelerator=device, resume=resume)
-    print(best)
 
 
 @data.command()

@@ -65,6 +65,50 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class PolicyConfig:
+    """The Beta policy and its objective (paper, Section 3.2.1 and Appendix D). The defaults are the paper's.
+
+    Every point that the paper leaves open is an argument; the function that reads it says why the default is what it is.
+    """
+
+    kappa: float = 9.0
+    kappa_end: float = 9.0
+    kappa_schedule: str = "constant"
+    clip_range: float = 0.2
+    ratio: str = "bin"
+    entropy_coefficient: float = 0.1
+    kl_coefficient: float = 0.01
+    reduction: str = "mean"
+    group_size: int = 1
+    patch: int = 1
+    antithetic: bool = False
+    baseline_decay: float = 0.92
+    # Optimiser steps between the weights that sample and those that learn; 1 is the paper's theta_{t-1}. With 0 the
+    # snapshot is taken too late: every ratio is 1 and clipping never acts.
+    lag: int = 1
+
+    def __post_init__(self):
+        for name in ("kappa", "kappa_end"):
+            if not getattr(self, name) > 0:
+                fail(name, f"is {getattr(self, name)}", "give a number above 0; the paper uses 9")
+        if not 0 < self.clip_range < 1:
+            fail("clip range", f"is {self.clip_range}", "give a number between 0 and 1")
+        for name, least in (("group_size", 1), ("patch", 1), ("lag", 0)):
+            if getattr(self, name) < least:
+                fail(name.replace("_", " "), f"is {getattr(self, name)}", f"give {least} or more")
+        for name, known in OPTIONS.items():
+            if getattr(self, name) not in known:
+                fail(name.replace("_", " "), f"is {getattr(self, name)!r}", f"give one of {', '.join(known)}")
+
+
+OPTIONS = {
+    "kappa_schedule": ("constant", "linear", "cosine"),
+    "ratio": ("bin", "frame", "joint"),
+    "reduction": ("mean", "sum"),
+}
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that a checkpoint must know to be used again."""
 

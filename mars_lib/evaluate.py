@@ -12,11 +12,12 @@ from mars_lib.data import manifests, pictures
 from mars_lib.data.manifests import TestMixture
 from mars_lib.data.render import MiniMusic
 from mars_lib.evaluation import benchmark
+from mars_lib.evaluation.judge import Judge, right
 from mars_lib.mask import ideal_binary, to_waveform
 from mars_lib.query import query_mixup
 from mars_lib.separator import Separator, separate
 from mars_lib.stft import stft
-from mars_lib.system import System
+from mars_lib.system import System, load_judge
 
 # Weights of audio, image and text in a composed query. The paper does not say; OmniSep's code adds one
 # audio, two image and two text embeddings.
@@ -38,14 +39,15 @@ def evaluate(
     """Score one system on a shipped manifest with one kind of query; returns the JSON of `mars evaluate`.
 
     Audio queries are other clips of the class, image queries are drawings held out from training, text queries
-    are the class names. `limit` takes the first mixtures only. With `per_mixture`, every score goes to that
-    file as JSON lines.
+    are the class names. `judge` is the share of estimates in which the offline judge hears the class that was asked
+    for. `limit` takes the first mixtures only. With `per_mixture`, every score goes to that file as JSON lines.
     """
     if query not in QUERIES:
         fail("query", f"is {query!r}", f"give one of {', '.join(QUERIES)}")
     rows = manifests.read(split)[:limit]
     music = manifests.music()
     scores: dict[str, list] = {system.name: [], "oracle": [], "mixture": []}
+    judge = load_judge()
     mixtures = []
     bar = tqdm(total=len(rows), desc=f"{split}, {query} query", disable=not progress)
     for start in range(0, len(rows), batch_size):
@@ -61,7 +63,8 @@ def evaluate(
             ceiling = oracle(system.separator, mixture.to(device), reference.to(device)).cpu()
         floor = mixture[:, None].expand_as(reference)
         estimates = {system.name: heard, "oracle": ceiling, "mixture": floor}
-        for name, new in benchmark.score(estimates, reference, mixture, protocol).items():
+        judged = {name: _judged(judge, each, part) for name, each in estimates.items()}
+        for name, new in benchmark.score(estimates, reference, mixture, protocol, judged).items():
             scores[name] += new
         bar.update(len(part))
     bar.close()
@@ -114,6 +117,12 @@ def _held_out_drawing(row: TestMixture, source: int) -> torch.Tensor:
     sound = row.sounds()[source]
     files = {path.stem: path for path in pictures.drawings(sound, row.split)}
     return pictures.load_picture(files[row.query_drawings[source]])
+
+
+def _judged(judge: Judge, estimate: torch.Tensor, rows: list[TestMixture]) -> torch.Tensor:
+    """Whether the judge names the class that each of the (B, N, L) estimates was asked for: (B, N) bool."""
+    asked = [name for row in rows for name in row.classes]
+    return right(judge, estimate.flatten(0, 1), asked).reshape(estimate.shape[:2])
 
 
 def oracle(

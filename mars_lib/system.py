@@ -10,7 +10,9 @@ from mars_lib import check, config, long_audio, shipped, waveform
 from mars_lib.data import classes, pictures
 from mars_lib.encoders import Encoder
 from mars_lib.encoders.minibind import MiniBind
+from mars_lib.evaluation.judge import Judge
 from mars_lib.query import query_mixup, subtract
+from mars_lib.reward import MLBP
 from mars_lib.separator import Separator
 from mars_lib.training import checkpoint
 
@@ -50,6 +52,24 @@ def load_minibind(path: str | Path | None = None) -> MiniBind:
     encoder = MiniBind(saved.meta["embedding_size"])
     checkpoint.restore(encoder, saved.tensors, f"checkpoint {path}")
     return encoder.eval().requires_grad_(False)
+
+
+def load_mlbp(path: str | Path | None = None) -> MLBP:
+    """The fusion of the target's modalities that ships, frozen. It fits the MiniBind that ships."""
+    path = path or shipped.folder() / "checkpoints" / "mlbp.safetensors"
+    saved = checkpoint.load(path, "mlbp")
+    pooling = MLBP(saved.meta["embedding_size"], saved.meta["rank"])
+    checkpoint.restore(pooling, saved.tensors, f"checkpoint {path}")
+    return pooling.eval().requires_grad_(False)
+
+
+def load_judge(path: str | Path | None = None) -> Judge:
+    """The judge that ships, frozen: for evaluation alone, never a reward."""
+    path = path or shipped.folder() / "checkpoints" / "judge.safetensors"
+    saved = checkpoint.load(path, "judge")
+    judge = Judge(saved.meta["names"])
+    checkpoint.restore(judge, saved.tensors, f"checkpoint {path}")
+    return judge.eval().requires_grad_(False)
 
 
 class System:

@@ -171,12 +171,14 @@ def test_evaluate_writes_the_promised_json(shipped, tmp_path):
     assert (result["split"], result["query"], result["mixtures"]) == ("unseen", "composed", 4)
     assert set(result["systems"]) == {shipped.name, "oracle", "mixture"}
     for row in result["systems"].values():
-        assert set(row) == {"si_sdri", "si_sdr", "sdr", "sir", "sar", "closer_to_target"}
-        assert set(row["si_sdr"]) == {"mean", "sem", "ci95"}
+        assert set(row) == {"si_sdri", "si_sdr", "sdr", "sir", "sar", "closer_to_target", "judge"}
+        assert set(row["si_sdr"]) == set(row["judge"]) == {"mean", "sem", "ci95"}
+        assert 0 <= row["judge"]["mean"] <= 1
     assert result["systems"]["mixture"]["si_sdri"]["mean"] == pytest.approx(0, abs=1e-9)
     assert result["systems"]["oracle"]["si_sdri"]["mean"] > 5
-    assert len(Path(result["per_mixture"]).read_text().splitlines()) == 4
-    assert "oracle" in out
+    rows = [json.loads(line) for line in Path(result["per_mixture"]).read_text().splitlines()]
+    assert len(rows) == 4 and all(row["oracle"]["judge"] in (0, 0.5, 1) for row in rows)
+    assert "oracle" in out and "judge" in out
 
 
 @pytest.mark.parametrize("query", ["text", "audio", "image"])

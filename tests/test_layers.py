@@ -19,7 +19,7 @@ ONE_PLACE = {
     "imagebind": "encoders/imagebind.py",
     "transformers": "evaluation/judge.py",
     "papermill": "course.py",
-    "lightning_fabric": "training/trainer.py",
+    "lightning_fabric": "training/loop.py",
 }
 
 

@@ -28,6 +28,8 @@ def test_what_ships_separates_the_manifests(shipped, split, at_least):
     assert at_least < ours["si_sdri"]["mean"] < rows["oracle"]["si_sdri"]["mean"]
     assert ours["closer_to_target"] > 0.75
     assert abs(rows["mixture"]["si_sdri"]["mean"]) < 1e-9
+    floor, named, ceiling = (rows[n]["judge"]["mean"] for n in ("mixture", shipped.name, "oracle"))
+    assert floor < named < ceiling
 
 
 def test_pictures_and_sounds_ask_as_well(shipped, example):

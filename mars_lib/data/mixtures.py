@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mars_lib.config import TrainingConfig
-from mars_lib.data.render import MiniMusic
+from mars_lib.data.render import SEPARATOR_CLIPS, MiniMusic
 from mars_lib.waveform import mix
 
 # Clips are rendered for blocks of steps, and each is used REUSE times in other company and at other gains:
@@ -67,5 +67,7 @@ class MixtureStream:
 
     def _clip(self, label: int, index: int) -> np.ndarray:
         return self.music.clip(
-            self.split, self.classes[label], index + 10_000_000 * self.training.seed
+            self.split,
+            self.classes[label],
+            SEPARATOR_CLIPS + index + 10_000_000 * self.training.seed,
         )

@@ -18,6 +18,9 @@ SPLITS = ("train", "validation", "test", "unseen")
 # RMS of a clip where it sounds, and the peak above which it is a defect rather than a sharp attack.
 LEVEL = 0.1
 CRACKLE = 30 * LEVEL
+# Where each use of the split "train" begins to count its clips: no clip serves two of them, so that nothing is judged
+# by an ear that was trained on the same recording. A separator's seed adds 10,000,000 to its numbers.
+SEPARATOR_CLIPS, QUERY_CLIPS, MINIBIND_CLIPS, JUDGE_CLIPS = (k * 1_000_000_000 for k in range(4))
 
 
 @dataclass(frozen=True)

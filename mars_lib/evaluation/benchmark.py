@@ -1,7 +1,7 @@
 """Scores of several systems on the same mixtures, and the table they make."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -15,7 +15,7 @@ PROTOCOLS = ("appendix-c", "target-only")
 
 @dataclass(frozen=True)
 class Score:
-    """One system on one mixture, dB; `None` values where the energy guard skipped it."""
+    """One system on one mixture, dB and shares; `None` where the energy guard skipped it or nobody judged."""
 
     si_sdri: float | None = None
     si_sdr: float | None = None
@@ -23,6 +23,7 @@ class Score:
     sir: float | None = None
     sar: float | None = None
     closer_to_target: float | None = None
+    judge: float | None = None
 
 
 def score(
@@ -30,13 +31,15 @@ def score(
     reference: torch.Tensor,
     mixture: torch.Tensor,
     protocol: str = "appendix-c",
+    judged: Mapping[str, torch.Tensor] | None = None,
 ) -> dict[str, list[Score]]:
     """Scores of named systems' (B, N, L) estimates, one query a source: {system: list of B}.
 
     "appendix-c" is the paper's protocol: all N sources, matched by the Hungarian algorithm on SI-SDR.
     "target-only" is that of OmniSep's code: source 0 alone, no matching. SDR, SIR and SAR are
     means over the sources that the protocol scores. `closer_to_target` never matches: it asks
-    whether the estimate for a query is more like its own source than like the other ones.
+    whether the estimate for a query is more like its own source than like the other ones. `judged` holds (B, N)
+    verdicts a system, 1 where a judge names the class that was asked for; `judge` is their mean, unmatched too.
     """
     if protocol not in PROTOCOLS:
         fail("protocol", f"is {protocol!r}", f"give one of {', '.join(PROTOCOLS)}")
@@ -44,6 +47,9 @@ def score(
     for b in range(len(reference)):
         heard = {name: estimate[b] for name, estimate in estimates.items()}
         for name, row in _score_one(heard, reference[b], mixture[b], protocol).items():
+            if judged and row.si_sdri is not None:
+                n = 1 if protocol == "target-only" else reference.shape[1]
+                row = replace(row, judge=judged[name][b, :n].float().mean().item())
             scores[name].append(row)
     return scores
 
@@ -85,7 +91,8 @@ def _share_closer(estimate: torch.Tensor, reference: torch.Tensor) -> float:
 def table(scores: dict[str, Sequence[Score]]) -> tuple[dict, int]:
     """({system: {metric: {"mean", "sem", "ci95"}, "closer_to_target": share}}, skipped mixtures).
 
-    A mixture that is skipped for one system is left out for all, so that rows compare.
+    A mixture that is skipped for one system is left out for all, so that rows compare. "judge" is a metric like the
+    others where verdicts were given.
     """
     kept = [
         all(row.si_sdri is not None for row in rows) for rows in zip(*scores.values(), strict=True)
@@ -95,7 +102,8 @@ def table(scores: dict[str, Sequence[Score]]) -> tuple[dict, int]:
     systems = {}
     for name, rows in scores.items():
         used = [row for row, keep in zip(rows, kept) if keep]
-        systems[name] = {m: summary([getattr(row, m) for row in used]) for m in METRICS}
+        measured = METRICS if used[0].judge is None else (*METRICS, "judge")
+        systems[name] = {m: summary([getattr(row, m) for row in used]) for m in measured}
         share = sum(row.closer_to_target for row in used) / len(used)
         systems[name]["closer_to_target"] = share
     return systems, len(kept) - sum(kept)

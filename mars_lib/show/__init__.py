@@ -3,7 +3,7 @@
 from mars_lib.show.headline import headline
 from mars_lib.show.pipeline import pipeline_map
 from mars_lib.show.players import audio, players
-from mars_lib.show.plots import bars, curves, panels, pictures, spectrograms
+from mars_lib.show.plots import bars, curves, heatmaps, panels, pictures, scatter, spectrograms
 from mars_lib.show.trouble import expect_error
 from mars_lib.show.widgets import slider
 
@@ -13,10 +13,12 @@ __all__ = [
     "curves",
     "expect_error",
     "headline",
+    "heatmaps",
     "panels",
     "pictures",
     "pipeline_map",
     "players",
+    "scatter",
     "slider",
     "spectrograms",
 ]

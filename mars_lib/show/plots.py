@@ -107,6 +107,50 @@ def curves(
     return as_html(figure, alt)
 
 
+def scatter(
+    groups: Mapping[str, Mapping[str, torch.Tensor]], alt: str, xlabel: str, ylabel: str
+):
+    """(n, 2) points by colour and by marker: {colour's name: {marker's name: points}}."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    markers = dict(zip(dict.fromkeys(kind for kinds in groups.values() for kind in kinds), "o*sD^v"))
+    for i, (name, kinds) in enumerate(groups.items()):
+        for kind, points in kinds.items():
+            size = 110 if markers[kind] == "*" else 28
+            x, y = points.detach().cpu().numpy().T
+            axis.scatter(x, y, size, f"C{i}", markers[kind], alpha=0.75, edgecolors="white", linewidths=0.5)
+        axis.scatter([], [], color=f"C{i}", label=name)
+    for kind, marker in markers.items() if len(markers) > 1 else ():
+        axis.scatter([], [], color="#555", marker=marker, label=kind)
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize=8)
+    return as_html(figure, alt)
+
+
+def heatmaps(
+    tables: Mapping[str, torch.Tensor], rows: Sequence[str], columns: Sequence[str], alt: str,
+    digits: int = 2,
+):
+    """Named tables of numbers, (rows, columns) each, side by side: numbers on colours of one scale."""
+    width = (0.52 * len(columns) + 0.4) * len(tables) + 0.08 * max(map(len, rows)) + 0.6
+    longest = max(map(len, columns))
+    figure = Figure(figsize=(width, 0.34 * len(rows) + 0.075 * longest + 0.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
+    low = min(values.min().item() for values in tables.values())
+    high = max(values.max().item() for values in tables.values())
+    for axis, (name, values) in zip(axes, tables.items()):
+        axis.imshow(values.detach().cpu().numpy(), cmap="cividis", vmin=low, vmax=high, aspect="auto")
+        axis.set_title(name, fontsize=10)
+        axis.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+        axis.set_yticks(range(len(rows)), rows, fontsize=8)
+        for (i, j), value in np.ndenumerate(values.detach().cpu().numpy()):
+            ink = "white" if value < (low + high) / 2 else "black"
+            axis.text(j, i, f"{value:.{digits}f}", ha="center", va="center", fontsize=7, color=ink)
+    return as_html(figure, alt)
+
+
 def pictures(images: Mapping[str, torch.Tensor], alt: str):
     """Named (3, H, W) pictures in a row."""
     figure = Figure(figsize=(1.6 * len(images), 1.9), layout="constrained")

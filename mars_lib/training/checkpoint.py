@@ -40,7 +40,7 @@ def save(path: str | Path, tensors: dict[str, torch.Tensor], meta: dict) -> None
 
 
 def load(path: str | Path, kind: str) -> Checkpoint:
-    """Read a checkpoint of one kind ("separator", "minibind").
+    """Read a checkpoint of one kind ("separator", "minibind", "judge" ...).
 
     Raises `InputError` when it is missing, truncated, no safetensors file, a pickle, or of another kind.
     """

@@ -13,7 +13,7 @@ from tqdm.std import tqdm
 
 from mars_lib.data.classes import SoundClass, families, sound_classes, templates
 from mars_lib.data.pictures import drawings, load_rgba, vary_pictures
-from mars_lib.data.render import MiniMusic
+from mars_lib.data.render import MINIBIND_CLIPS, MiniMusic
 from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
 
 # (examples, labels) of one step.
@@ -28,7 +28,7 @@ def audio_batches(music: MiniMusic, size: int, seed: int) -> Batch:
         rng = np.random.default_rng([seed, step])
         labels = rng.integers(len(classes), size=size)
         clips = np.stack(
-            [music.clip("train", classes[k], 2_000_000_000 + step * size + i)
+            [music.clip("train", classes[k], MINIBIND_CLIPS + step * size + i)
              for i, k in enumerate(labels)]
         )
         intruder = 10 ** rng.uniform(-60, -10, (size, 1)) * rng.permutation(clips)
@@ -77,24 +77,54 @@ def train_trunk(trunk: nn.Module, batches: Batch, steps: int, label: str, lr: fl
 
     A linear classifier stands on the trunk meanwhile and is thrown away.
     """
-    device = next(trunk.parameters()).device
-    classifier = nn.Linear(FEATURES, len(sound_classes())).to(device)
-    parameters = [*trunk.parameters(), *classifier.parameters()]
+    return train_classifier(_OnTrunk(trunk), batches, steps, f"{label} trunk", lr, half=label != "text")
+
+
+class _OnTrunk(nn.Module):
+    """A trunk and a linear classifier of its features, which stays in full precision."""
+
+    def __init__(self, trunk: nn.Module):
+        super().__init__()
+        self.trunk = trunk
+        device = next(trunk.parameters()).device
+        self.linear = nn.Linear(FEATURES, len(sound_classes())).to(device)
+
+    def forward(self, examples) -> torch.Tensor:
+        features = self.trunk(examples)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.linear(functional.normalize(features.float(), dim=-1) * FEATURES**0.5)
+
+
+def train_classifier(
+    model: nn.Module,
+    batches: Batch,
+    steps: int,
+    label: str,
+    lr: float = 2e-3,
+    half: bool = True,
+    progress: bool = True,
+) -> float:
+    """Teach a model, examples -> logits, to name classes: AdamW, one cycle of the learning rate.
+
+    Leaves it in evaluation mode and returns the accuracy over the last tenth of the steps. `half` runs it in bfloat16.
+    """
+    device = next(model.parameters()).device
+    parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
     right = []
-    trunk.train()
-    bar = tqdm(_ahead(batches, steps), f"{label} trunk", total=steps, mininterval=1)
+    model.train()
+    ahead = _ahead(batches, steps)
+    bar = tqdm(ahead, label, total=steps, mininterval=1, disable=not progress)
     for examples, labels in bar:
         if torch.is_tensor(examples):
             examples = examples.to(device)
         labels = labels.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=label != "text"):
-            features = trunk(examples)
-        logits = classifier(functional.normalize(features.float(), dim=-1) * FEATURES**0.5)
-        loss = functional.cross_entropy(logits, labels, label_smoothing=0.1)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            logits = model(examples)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.1)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"{label} trunk: the loss is {loss.item()}")
+            raise FloatingPointError(f"{label}: the loss is {loss.item()}")
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -102,7 +132,7 @@ def train_trunk(trunk: nn.Module, batches: Batch, steps: int, label: str, lr: fl
         schedule.step()
         right.append((logits.argmax(-1) == labels).float().mean().item())
         bar.set_postfix(loss=f"{loss.item():.2f}", accuracy=f"{np.mean(right[-50:]):.2f}")
-    trunk.eval()
+    model.eval()
     return float(np.mean(right[-max(1, steps // 10) :]))
 
 

@@ -7,7 +7,7 @@ from tqdm.std import tqdm
 
 from mars_lib.data.classes import SoundClass
 from mars_lib.data.pictures import load_rgba, vary_pictures
-from mars_lib.data.render import MiniMusic
+from mars_lib.data.render import QUERY_CLIPS, MiniMusic
 from mars_lib.encoders import Encoder
 
 MODALITIES = ("audio", "image", "text")
@@ -40,8 +40,7 @@ class QueryBank:
         generator = torch.Generator().manual_seed(seed)
         pools: dict[str, list[torch.Tensor]] = {name: [] for name in MODALITIES}
         for sound in tqdm(classes, "embedding queries", unit="class", disable=not progress):
-            # Numbers far above those of the training stream: never the same clip.
-            clips = [music.clip(split, sound, 1_000_000_000 + i) for i in range(count)]
+            clips = [music.clip(split, sound, QUERY_CLIPS + i) for i in range(count)]
             waveforms = torch.stack([torch.from_numpy(clip) for clip in clips])
             pools["audio"].append(encoder.embed_audio(waveforms.to(device)).cpu())
             pools["text"].append(encoder.embed_text(sound.prompts()).cpu())

@@ -18,6 +18,8 @@ from mars_lib.data.render import MiniMusic
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
 from mars_lib.system import choose_device
 from mars_lib.training import checkpoint, pretrain
+from mars_lib.training.fusion import train_mlbp
+from mars_lib.training.judge import train_judge
 from mars_lib.training.trainer import train_supervised
 
 PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
@@ -27,7 +29,7 @@ BATCH = {"audio": 48, "image": 64, "text": 64}
 
 
 def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "auto") -> None:
-    """Train MiniBind and the small separator in `work`, then write both into the shipped data.
+    """Train MiniBind, the small separator, the fusion and the judge in `work`, then write them into the shipped data.
 
     Finished parts are found again in `work` and interrupted training is resumed. Raises `InputError` when a
     soundfont of the recipe is missing.
@@ -46,14 +48,24 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
     meta = {"kind": "minibind", "embedding_size": encoder.embedding_size, "heads": "by family"}
     checkpoint.save(target / "minibind.safetensors", tensors, meta)
     export(best, target / "separator-small.safetensors")
+    pooling = train_mlbp(encoder, music)
+    meta = {"kind": "mlbp", "embedding_size": encoder.embedding_size, "rank": pooling.out.in_features}
+    checkpoint.save(target / "mlbp.safetensors", halves(pooling.state_dict()), meta)
+    judge = train_judge(music, device=device)
+    meta = {"kind": "judge", "names": judge.names}
+    checkpoint.save(target / "judge.safetensors", halves(judge.state_dict()), meta)
 
 
 def export(trained: Path, path: Path) -> None:
     """The separator of a training checkpoint alone, in half precision."""
     saved = checkpoint.load(trained, "separator")
     tensors = {f"separator.{k}": v for k, v in saved.part("separator").items()}
-    halves = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
-    checkpoint.save(path, halves, saved.meta)
+    checkpoint.save(path, halves(tensors), saved.meta)
+
+
+def halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Floating-point tensors in half precision, counters as they are."""
+    return {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
 
 
 def recipe_fonts() -> list[soundfonts.Soundfont]:

@@ -144,6 +144,20 @@ def test_protocols_differ_as_they_say():
         benchmark.score({"a": swapped}, reference, mixture, "best of all")
 
 
+def test_verdicts_of_a_judge_are_averaged_over_the_sources_scored():
+    reference = coloured(12, 3, 2)
+    reference[1] = 0
+    mixture, estimate = reference.sum(dim=1), reference + 0.1 * reference.flip(1)
+    judged = {"a": torch.tensor([[1, 0], [1, 1], [1, 1]])}
+    for protocol, expected in (("appendix-c", [0.5, None, 1]), ("target-only", [1, None, 1])):
+        rows = benchmark.score({"a": estimate}, reference, mixture, protocol, judged)["a"]
+        assert [row.judge for row in rows] == expected
+    systems, _ = benchmark.table({"a": rows})
+    assert systems["a"]["judge"]["mean"] == 1
+    unjudged, _ = benchmark.table(benchmark.score({"a": estimate}, reference, mixture))
+    assert "judge" not in unjudged["a"]
+
+
 def test_closer_to_target():
     a, b = coloured(11, 2)
     assert metrics.closer_to_target(estimate=a + 0.5 * b, reference=a, other=b)

@@ -1,5 +1,6 @@
 """Checks are code too: the stub fails, the solution passes, typical mistakes get their own message."""
 
+import math
 import re
 
 import nbformat
@@ -34,6 +35,20 @@ def test_stubs_fail_and_solutions_pass(root, capsys):
         assert "right" in capsys.readouterr().out
 
 
+def beta_log_ratio(mask, proposal, old_proposal, kappa):
+    new, old = (torch.distributions.Beta(1 + kappa * p, 1 + kappa * (1 - p)).log_prob(mask)
+                for p in (proposal, old_proposal))
+    return new - old
+
+
+def factors(embeddings, weights):
+    return [embeddings[name] @ weights[name].T for name in embeddings]
+
+
+def fusion(hadamard, out_weight, out_bias):
+    return torch.nn.functional.normalize(hadamard @ out_weight.T + out_bias, dim=-1)
+
+
 @pytest.mark.parametrize(
     ("check", "attempt", "says"),
     [
@@ -51,6 +66,26 @@ def test_stubs_fail_and_solutions_pass(root, capsys):
          "weight is missing"),
         (exercises.check_wbce, lambda p, m, w: (w * (m * p.log() + (1 - m) * (1 - p).log())).mean(),
          "minus sign"),
+        (exercises.check_parameters, lambda p, k: (k * p, k * (1 - p)), "1 is missing"),
+        (exercises.check_parameters, lambda p, k: (1 + k * (1 - p), 1 + k * p), "exchanged"),
+        (exercises.check_ratio, lambda m, p, q, k: beta_log_ratio(m, q, p, k).exp(), "on top"),
+        (exercises.check_ratio, lambda m, p, q, k: beta_log_ratio(m, p, q, k), "exponential"),
+        (exercises.check_surrogate, lambda r, a, e: r.clamp(1 - e, 1 + e) * a, "always clipped"),
+        (exercises.check_surrogate, lambda r, a, e: torch.minimum(r, r.clamp(1 - e, 1 + e)) * a,
+         "advantage first"),
+        (exercises.check_cosine, lambda a, b: (a * b).sum(-1), "lengths of both"),
+        (exercises.check_cosine, lambda a, b: (a * b).sum(-1) / a.norm(dim=-1), "one length only"),
+        (exercises.check_fusion, lambda z, w, o, b: fusion(sum(factors(z, w)), o, b), "not added"),
+        (exercises.check_fusion, lambda z, w, o, b: math.prod(factors(z, w)) @ o.T + b, "of length 1"),
+        (exercises.check_composite, lambda r, d, w: r + w * d, "[-30, 30] dB first"),
+        (exercises.check_composite, lambda r, d, w: r + (w * d).clamp(-30, 30), "before the weight"),
+        (exercises.check_group_advantage, lambda r: (r - r.mean()) / (r.std(correction=0) + 1e-6),
+         "the whole batch"),
+        (exercises.check_group_advantage, lambda r: r - r.mean(dim=0), "not yet divided"),
+        (exercises.check_baseline, lambda b, r, d: (1 - d) * b + d * r.mean(), "exchanged"),
+        (exercises.check_baseline, lambda b, r, d: r - b, "return the new b"),
+        (exercises.check_approx_kl, lambda a, b: (b - a).mean(), "can be negative"),
+        (exercises.check_approx_kl, lambda a, b: ((b - a).exp() - 1 - (b - a)).mean(), "new over old"),
         (exercises.check_mixture, lambda a, b: a[:2], "the shape is"),
         (exercises.check_mixture, lambda a, b: 1 / 0, "raises ZeroDivisionError"),
         (exercises.check_mixture, lambda a, b: 0.3 * (a + b), "got"),

@@ -132,8 +132,8 @@ def test_own_recording_is_an_option(smoke, music, shipped):
     batch = MixtureBatch(*vars(batch).values())
     classes = music.classes("train")
     bank = QueryBank.embed(shipped.encoder, music, classes, "train", 1, progress=False)
-    with_own = trainer._draw_queries(bank, shipped.encoder, batch, settings, 0)
-    without = trainer._draw_queries(bank, shipped.encoder, batch, smoke, 0)
+    with_own = trainer._draw(bank, shipped.encoder, batch, settings.training, 0)
+    without = trainer._draw(bank, shipped.encoder, batch, smoke.training, 0)
     assert with_own.shape == without.shape and not torch.equal(with_own, without)
 
 

@@ -1,0 +1,241 @@
+"""Does reinforcement learning help, and is it the reward that helps? Controls from one start, for as many steps.
+
+Every row gets the same small search of learning rates (the better by SI-SDRi on the validation split), then the same seeds;
+scores are those of the last step on the first mixtures of a manifest, means over seeds. Differences are paired by mixture
+against "supervised continued". Results are kept in OUT, and a second call goes on from there.
+
+    python benchmarks/controls.py --steps 100 --seeds 3
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm.std import tqdm
+
+from mars_lib import atomic, shipped, system
+from mars_lib.config import PolicyConfig
+from mars_lib.data import manifests
+from mars_lib.data.render import MiniMusic
+from mars_lib.data.soundfonts import find
+from mars_lib.evaluate import embed_queries
+from mars_lib.evaluation.judge import right
+from mars_lib.evaluation.metrics import si_sdr
+from mars_lib.evaluation.statistics import paired_bootstrap
+from mars_lib.policy import BetaMaskPolicy
+from mars_lib.reward import Reward, Target, fused
+from mars_lib.rollout import hear, ideal_estimate, view
+from mars_lib.separator import separate
+from mars_lib.training.objective import RLConfig, make_reward
+from mars_lib.training.reinforce import train_rl
+
+START = shipped.folder() / "checkpoints" / "separator-small.safetensors"
+RATES = (1e-4, 4e-4)
+BEST_OF = 8
+BASE = "supervised continued"
+
+
+def rows(run: RLConfig) -> dict[str, RLConfig]:
+    """Name of a row -> what is trained. `run` carries steps, batch and validation."""
+    patches = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True)
+    pathwise = replace(run, estimator="pathwise", anchor=0.3)
+    both = replace(pathwise, signal_weight=0.03)
+    return {
+        BASE: replace(run, estimator="supervised"),
+        "pathwise, R = sim + 0.03 SI-SDR, WBCE x 0.3": both,
+        "supervised + SI-SDR loss": replace(run, estimator="mode", reward="signal", signal_weight=0.03, anchor=0.3),
+        "PPO, the paper's defaults": run,
+        "PPO, 8 x 8 patches, G = 4": replace(run, policy=patches),
+        "pathwise as above, shuffled reward": both,
+        "pathwise, R = sim, WBCE x 0.3": pathwise,
+        "PPO, 8 x 8 patches, G = 4, WBCE x 0.3": replace(run, policy=patches, anchor=0.3),
+    }
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """mini-MUSIC that renders a clip once in the life of this process: rows of one seed hear the same clips."""
+
+    music: MiniMusic
+    length: int
+    augment: float = 0.0
+    clips: dict = field(default_factory=dict, compare=False, repr=False)
+
+    def classes(self, split):
+        return self.music.classes(split)
+
+    def pictures(self, sound, split):
+        return self.music.pictures(sound, split)
+
+    def clip(self, split, sound, index):
+        key = (split, sound.name, index, self.augment)
+        if key not in self.clips:
+            self.clips[key] = replace(self.music, augment=self.augment).clip(split, sound, index)
+        return self.clips[key]
+
+
+def shuffled(reward: Reward) -> Reward:
+    """The same reward against targets of other items of the batch: as large, and about nothing."""
+
+    def other(estimate: torch.Tensor, target: Target) -> torch.Tensor:
+        order = torch.randperm(len(estimate), generator=torch.Generator().manual_seed(len(estimate)))
+        order = order.to(estimate.device)
+        moved = {name: z[order] for name, z in target.embeddings.items()}
+        return reward(estimate, Target(target.reference[order], moved))
+
+    return other
+
+
+class Test:
+    """The first mixtures of a manifest, with text queries and targets, rendered once."""
+
+    __test__ = False
+
+    def __init__(self, start: system.System, pooling, judge, split: str, count: int):
+        self.start, self.judge = start, judge
+        self.reward = fused(start.encoder.embed_audio, pooling)
+        music, part = manifests.music(), manifests.read(split)[:count]
+        rendered = [manifests.render(row, music) for row in tqdm(part, f"mixtures of {split}")]
+        self.mixture = torch.stack([x for x, _ in rendered])
+        self.reference = torch.stack([r for _, r in rendered])
+        self.names = [name for row in part for name in row.classes]
+        self.query = embed_queries(start, part, "text", music)
+        image = embed_queries(start, part, "image", music)
+        self.targets = []
+        for i in range(0, count, 16):
+            here = slice(i, i + 16)
+            with torch.no_grad():
+                heard = ideal_estimate(start.separator, self.mixture[here], self.reference[here])
+                audio = start.encoder.embed_audio(heard.flatten(0, 1))
+            embeddings = {"audio": audio, "text": self.query[here].flatten(0, 1), "image": image[here].flatten(0, 1)}
+            self.targets.append(Target(self.reference[here].flatten(0, 1), embeddings))
+
+    @torch.no_grad()
+    def measure(self, estimates: torch.Tensor) -> dict[str, list[float]]:
+        """Per mixture: SI-SDRi without matching, the judge's share, the reward."""
+        floor = si_sdr(estimate=self.mixture[:, None].expand_as(self.reference), reference=self.reference)
+        gain = (si_sdr(estimate=estimates, reference=self.reference) - floor).mean(dim=1)
+        parts, heard, paid = estimates.split(16), [], []
+        for i, (part, target) in enumerate(zip(parts, self.targets)):
+            names = self.names[32 * i : 32 * i + part.shape[0] * 2]
+            heard.append(right(self.judge, part.flatten(0, 1), names).float().reshape(-1, 2).mean(dim=1))
+            paid.append(self.reward(part.flatten(0, 1), target).reshape(-1, 2).mean(dim=1))
+        return {"si_sdri": gain.tolist(), "judge": torch.cat(heard).tolist(), "reward": torch.cat(paid).tolist()}
+
+    @torch.no_grad()
+    def separated(self, separator) -> torch.Tensor:
+        """(B, N, L) estimates by the mode."""
+        return torch.cat([separate(separator, x, q) for x, q in zip(self.mixture.split(16), self.query.split(16))])
+
+    @torch.no_grad()
+    def best_of(self, separator, count: int, seed: int) -> torch.Tensor:
+        """Of the mode and `count` samples a query, the one that the reward likes best: no training at all."""
+        generator, chosen = torch.Generator().manual_seed(seed), []
+        for x, q, target in zip(self.mixture.split(16), self.query.split(16), self.targets):
+            magnitude, spectrogram = view(separator, x)
+            policy = BetaMaskPolicy(separator(magnitude, q))
+            best, paid = None, None
+            for action in [policy.mode, *(policy.sample(generator)[0] for _ in range(count))]:
+                estimate = hear(separator, policy.mask(action), spectrogram, x.shape[-1]).flatten(0, 1)
+                value = self.reward(estimate, target)
+                if best is None:
+                    best, paid = estimate, value
+                else:
+                    better = value > paid
+                    best, paid = torch.where(better[:, None], estimate, best), torch.maximum(value, paid)
+            chosen.append(best.reshape(len(x), -1, x.shape[-1]))
+        return torch.cat(chosen)
+
+
+def train_row(name: str, run: RLConfig, out: Path, music, encoder, pooling) -> tuple[Path, float]:
+    """Train one row; (the checkpoint of its last step, its SI-SDRi on the validation split in dB)."""
+    reward = make_reward(run, encoder.embed_audio, pooling)
+    final = {}
+
+    def keep(step: int, row: dict) -> None:
+        if "validation_si_sdri" in row:
+            final.update(row)
+
+    train_rl(START, run, music, encoder, pooling, out, accelerator="cpu", on_step=keep,
+             reward=shuffled(reward) if "shuffled" in name else None)
+    return out / "last.safetensors", final["validation_si_sdri"]
+
+
+def table(results: dict[str, dict]) -> str:
+    """Means over seeds; differences from `BASE` paired by mixture, with 95 % intervals."""
+    def mean(name: str, metric: str) -> np.ndarray:
+        return np.mean([run[metric] for run in results[name]["runs"].values()], axis=0)
+
+    lines = [f"{'':46}{'seeds':>6}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}   against {BASE}"]
+    for name, row in results.items():
+        if not row["runs"]:
+            continue
+        cells = f"{len(row['runs']):6}{mean(name, 'si_sdri').mean():9.2f}{100 * mean(name, 'judge').mean():7.1f}%"
+        cells += f"{mean(name, 'reward').mean():8.3f}"
+        if name != BASE and results.get(BASE, {}).get("runs"):
+            for metric, scale, unit in (("si_sdri", 1, "dB"), ("judge", 100, "points")):
+                d = paired_bootstrap(mean(name, metric), mean(BASE, metric))
+                low, high = (scale * x for x in d.ci95)
+                cells += f"   {scale * d.mean:+.2f} [{low:+.2f}, {high:+.2f}] {unit}"
+        lines.append(f"{name:46}{cells}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--mixtures", type=int, default=256)
+    parser.add_argument("--split", default="unseen", choices=("test", "unseen"))
+    parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--out", type=Path, default=Path("runs/controls"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    run = RLConfig(steps=options.steps, batch_size=options.batch_size, queries_per_class=16, patience=10**6,
+                   validate_every=options.steps, validation_mixtures=96)
+    start, pooling, judge = system.load(START), system.load_mlbp(), system.load_judge()
+    test = Test(start, pooling, judge, options.split, options.mixtures)
+    music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]), test.mixture.shape[-1])
+    ledger = options.out / "controls.json"
+    results = json.loads(ledger.read_text()) if ledger.is_file() else {}
+
+    def record(name: str, key: str, scores: Callable[[], dict]) -> None:
+        row = results.setdefault(name, {"runs": {}, "search": {}})
+        if key not in row["runs"]:
+            row["runs"][key] = scores()
+            atomic.write_json(ledger, results)
+
+    record("frozen start", "0", lambda: test.measure(test.separated(start.separator)))
+    record(f"frozen, best of {BEST_OF} by the reward", "0",
+           lambda: test.measure(test.best_of(start.separator, BEST_OF, 0)))
+    jobs = {name: job for name, job in rows(run).items() if options.only in name}
+    for seed in range(options.seeds):
+        for name, job in jobs.items():
+            row = results.setdefault(name, {"runs": {}, "search": {}})
+            for rate in RATES if seed == 0 else ():
+                if str(rate) not in row["search"]:
+                    folder = options.out / name.replace(" ", "-") / f"{rate:g}"
+                    trained = replace(job, learning_rate=rate)
+                    last, validated = train_row(name, trained, folder, music, start.encoder, pooling)
+                    row["search"][str(rate)] = validated
+                    scores = test.measure(test.separated(system.load(last).separator))
+                    if validated >= max(row["search"].values()):
+                        row["runs"]["0"] = scores
+                    atomic.write_json(ledger, results)
+            if seed and str(seed) not in row["runs"]:
+                best = float(max(row["search"], key=row["search"].get))
+                folder = options.out / name.replace(" ", "-") / f"seed-{seed}"
+                trained = replace(job, learning_rate=best, seed=seed)
+                last, _ = train_row(name, trained, folder, music, start.encoder, pooling)
+                record(name, str(seed), lambda: test.measure(test.separated(system.load(last).separator)))
+            print(table(results), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The commands `mars train ...`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from mars_lib.check import fail
+
+train = typer.Typer(no_args_is_help=True, help="Train a separator.")
+
+PROFILES = ("smoke", "cpu", "gpu", "paper")
+PRESETS = ("recipe", "paper")
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
+Soundfont = Annotated[Optional[list[Path]], typer.Option(help="A further .sf2 file.")]
+Folder = Annotated[Optional[Path], typer.Option(help="Train on class/*.wav of this folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where OUT stopped.")]
+
+
+@train.command()
+def supervised(
+    profile: Annotated[str, typer.Option(help=" | ".join(PROFILES))] = "cpu",
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/supervised"),
+    folder: Folder = None,
+    soundfont: Soundfont = None,
+    steps: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=1)] = None,
+    batch_size: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=2)] = None,
+    learning_rate: Annotated[Optional[float], typer.Option(help="Instead of the profile's.")] = None,
+    precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
+    augment: Annotated[Optional[float], typer.Option(help="Share of varied clips.", min=0, max=1)] = None,
+    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
+    device: Device = "auto",
+    resume: Resume = False,
+) -> None:
+    """OmniSep's recipe: ideal binary masks, weighted cross-entropy, mixed queries."""
+    from mars_lib import config as configs
+    from mars_lib.system import load_minibind
+    from mars_lib.training.trainer import train_supervised
+
+    config = configs.profile(profile)
+    changes = _given(
+        steps=steps, decay_steps=steps, batch_size=batch_size, learning_rate=learning_rate,
+        precision=precision, augment=augment, seed=seed,
+    )
+    config = replace(config, training=replace(config.training, **changes))
+    encoder = load_minibind()
+    if config.separator.embedding_size != encoder.embedding_size:
+        fail(f"profile {profile}", "needs ImageBind, which is not here yet", "use --profile gpu")
+    music = _music(folder, soundfont, config.signal.length)
+    best = train_supervised(config, music, encoder, out, accelerator=device, resume=resume)
+    print(best)
+
+
+@train.command()
+def rl(
+    start: Annotated[
+        Optional[Path], typer.Option(help="A supervised checkpoint; without it, the one that ships.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/rl"),
+    preset: Annotated[
+        str, typer.Option(help="recipe: what ships. paper: every default of the paper.")
+    ] = "recipe",
+    estimator: Annotated[
+        Optional[str], typer.Option(help="score (the paper's PPO), pathwise, mode or supervised.")
+    ] = None,
+    reward: Annotated[
+        Optional[str], typer.Option(help="fused, mean, audio, text, image or signal.")
+    ] = None,
+    signal_weight: Annotated[Optional[float], typer.Option(help="w of R = sim + w SI-SDR.")] = None,
+    anchor: Annotated[Optional[float], typer.Option(help="Weight of the supervised loss beside.")] = None,
+    group_size: Annotated[Optional[int], typer.Option(help="G, samples of one mixture.")] = None,
+    patch: Annotated[Optional[int], typer.Option(help="Side of the patches acted on; 1: bins.")] = None,
+    kappa: Annotated[Optional[float], typer.Option(help="Concentration of the Beta policy.")] = None,
+    clip_range: Annotated[Optional[float], typer.Option(help="eps of Eq. 4.")] = None,
+    entropy: Annotated[Optional[float], typer.Option(help="Weight of the entropy bonus.")] = None,
+    kl: Annotated[Optional[float], typer.Option(help="Weight of KL(new || old).")] = None,
+    ratio: Annotated[Optional[str], typer.Option(help="Per bin, frame or joint.")] = None,
+    steps: Annotated[Optional[int], typer.Option(help="Optimiser steps.")] = None,
+    batch_size: Annotated[Optional[int], typer.Option(help="Mixtures a step.")] = None,
+    learning_rate: Annotated[Optional[float], typer.Option(help="Peak of AdamW's.")] = None,
+    precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
+    validate_every: Annotated[Optional[int], typer.Option(help="Steps between validations.")] = None,
+    validation_mixtures: Annotated[Optional[int], typer.Option(help="Mixtures held out.")] = None,
+    queries_per_class: Annotated[Optional[int], typer.Option(help="Queries to draw from.")] = None,
+    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
+    folder: Folder = None,
+    soundfont: Soundfont = None,
+    device: Device = "auto",
+    resume: Resume = False,
+) -> None:
+    """MARS-Sep: a Beta policy over masks, rewarded by what a frozen encoder hears (Section 3.2)."""
+    from mars_lib import shipped, system
+    from mars_lib.training import reinforce
+    from mars_lib.training.objective import RLConfig, recipe
+
+    if preset not in PRESETS:
+        fail("preset", f"is {preset!r}", f"give one of {', '.join(PRESETS)}")
+    base = recipe() if preset == "recipe" else RLConfig()
+    policy = _given(
+        group_size=group_size, patch=patch, kappa=kappa, kappa_end=kappa, clip_range=clip_range,
+        entropy_coefficient=entropy, kl_coefficient=kl, ratio=ratio,
+    )
+    run = _given(
+        estimator=estimator, reward=reward, signal_weight=signal_weight, anchor=anchor, steps=steps,
+        batch_size=batch_size, learning_rate=learning_rate, precision=precision,
+        validate_every=validate_every, validation_mixtures=validation_mixtures,
+        queries_per_class=queries_per_class,
+    )
+    config = replace(base, policy=replace(base.policy, **policy), seed=seed, **run)
+    start = start or shipped.folder() / "checkpoints" / "separator-small.safetensors"
+    encoder, pooling = system.load_minibind(), system.load_mlbp()
+    best = reinforce.train_rl(
+        start, config, _music(folder, soundfont, 0), encoder, pooling, out,
+        # The judge knows the classes of mini-MUSIC only.
+        judge=None if folder else system.load_judge(),
+        accelerator=system.choose_device(device), resume=resume,
+    )
+    print(best)
+
+
+def _given(**options) -> dict:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _music(folder: Path | None, soundfont: list[Path] | None, length: int):
+    """The sounds to train on: a folder of one's own, or mini-MUSIC."""
+    from mars_lib.data.folders import FolderMusic
+    from mars_lib.data.render import MiniMusic
+    from mars_lib.data.soundfonts import find
+
+    if folder is not None:
+        return FolderMusic(folder, length)
+    return MiniMusic(tuple(find(tuple(map(str, soundfont or ())))), length)

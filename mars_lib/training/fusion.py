@@ -1,0 +1,81 @@
+"""Training of MLBP, whose anchor z* is what the fused reward compares an estimate with (Section 3.2.2, Eq. 10-12)."""
+
+import torch
+from torch.nn import functional
+from tqdm.std import tqdm
+
+from mars_lib.check import fail
+from mars_lib.data.render import MiniMusic
+from mars_lib.encoders.minibind import MiniBind
+from mars_lib.reward import MLBP, MODALITIES
+from mars_lib.training.query_bank import QueryBank
+from mars_lib.training.steps import learning_rate
+
+# Every non-empty choice of modalities: each must do as an anchor, since a target may lack any of them.
+SUBSETS = [[m for i, m in enumerate(MODALITIES) if code >> i & 1] for code in range(1, 2 ** len(MODALITIES))]
+# Clips and varied drawings of each class.
+EXAMPLES = 32
+PEAK_RATE = 1e-2
+
+
+def train_mlbp(
+    encoder: MiniBind,
+    music: MiniMusic,
+    *,
+    steps: int = 1_000,
+    batch_size: int = 32,
+    seed: int = 0,
+    progress: bool = True,
+) -> MLBP:
+    """An MLBP whose z* = MLBP(audio, text, image) lies near the embedding of another clip of the same class.
+
+    The paper does not say how MLBP's weights are trained; without training z* is a random direction. We use InfoNCE at the
+    encoder's own temperature, the encoder frozen: a batch holds `batch_size` classes, one item each, so that no
+    positive counts as a negative; the audio factor is one clip of the class, the positive a different one. Each
+    step draws one of the seven subsets of modalities. Embeddings of the "train" split are computed once. The result is frozen,
+    in evaluation mode, on the CPU, and depends on the arguments alone.
+
+    Raises `InputError` for `steps` below 1 and for a `batch_size` below 2 or above the number of classes.
+    """
+    classes = music.classes("train")
+    if steps < 1:
+        fail("steps", f"are {steps}", "give 1 or more")
+    if not 2 <= batch_size <= len(classes):
+        fail("batch size", f"is {batch_size}", f"give 2 to {len(classes)}: a batch has one item a class")
+    temperature = encoder.log_temperature.detach().exp().cpu()
+    bank = QueryBank.embed(
+        encoder, music, classes, "train", EXAMPLES, seed, encoder.log_temperature.device, progress
+    )
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pooling = MLBP(encoder.embedding_size)
+    optimizer = torch.optim.Adam(pooling.parameters(), lr=PEAK_RATE)
+    for step in tqdm(range(steps), "fusion", mininterval=1, disable=not progress):
+        optimizer.param_groups[0]["lr"] = learning_rate(step + 1, PEAK_RATE, steps // 20, steps)
+        labels = torch.randperm(len(classes), generator=generator)[:batch_size]
+        chosen, positive = _draw(bank, labels, generator)
+        subset = SUBSETS[int(torch.randint(len(SUBSETS), (1,), generator=generator))]
+        anchor = pooling({name: chosen[name] for name in subset})
+        loss = functional.cross_entropy(anchor @ positive.T / temperature, torch.arange(batch_size))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return pooling.eval().requires_grad_(False)
+
+
+def _draw(
+    bank: QueryBank, labels: torch.Tensor, generator: torch.Generator
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """One embedding a modality for every label, {modality: (B, D)}, and that of another clip, (B, D)."""
+    picks: dict[str, list] = {name: [] for name in (*MODALITIES, "positive")}
+    for label in labels.tolist():
+        for name in MODALITIES:
+            pool = bank.pools[name][label]
+            pick = int(torch.randint(len(pool), (1,), generator=generator))
+            picks[name].append(pool[pick])
+            if name == "audio":
+                other = 1 + int(torch.randint(len(pool) - 1, (1,), generator=generator))
+                picks["positive"].append(pool[(pick + other) % len(pool)])
+    stacked = {name: torch.stack(rows) for name, rows in picks.items()}
+    return stacked, stacked.pop("positive")

@@ -1,0 +1,114 @@
+"""What every training run needs: data ahead of time, queries, a validation set, optimiser state in a checkpoint."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from mars_lib.config import Config, TrainingConfig
+from mars_lib.data.mixtures import MixtureBatch, MixtureStream
+from mars_lib.data.render import MiniMusic
+from mars_lib.encoders import Encoder
+from mars_lib.evaluation.metrics import si_sdr
+from mars_lib.query import query_mixup, random_weights
+from mars_lib.separator import Separator, separate
+from mars_lib.training.query_bank import MODALITIES, QueryBank
+
+
+def make_fabric(accelerator: str, precision: str) -> Fabric:
+    """Device and precision of a run, one process."""
+    return Fabric(accelerator=accelerator, devices=1, precision=precision)
+
+
+def ahead(stream: MixtureStream, first: int, last: int) -> Iterator[tuple[int, MixtureBatch]]:
+    """Batches first to last - 1, the next one rendered in a thread while the present one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(stream.batch, first)
+        for step in range(first, last):
+            batch = waiting.result()
+            if step + 1 < last:
+                waiting = pool.submit(stream.batch, step + 1)
+            yield step, batch
+
+
+def draw_queries(
+    bank: QueryBank, labels: torch.Tensor, seed: int, step: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One example a modality for every source (B, N, 3, D), and Query-Mixup weights (B, N, 3), Eq. 1.
+
+    Half of the queries are single modalities, so that those which people use occur as they are.
+    The paper does not say; OmniSep mixes all three always.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    embeddings = bank.draw(labels, generator)
+    shape = embeddings.shape[:3]
+    weights = random_weights(shape, generator)
+    single = torch.randint(len(MODALITIES), shape[:2], generator=generator)
+    alone = torch.rand(shape[:2], generator=generator) < 0.5
+    one_hot = nn.functional.one_hot(single, len(MODALITIES)).float()
+    return embeddings, torch.where(alone[..., None], one_hot, weights)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Fixed mixtures of the validation split, not varied, and a text query (B, N, D) for every source."""
+
+    batch: MixtureBatch
+    query: torch.Tensor
+    names: list[str]
+
+    @classmethod
+    @torch.no_grad()
+    def make(cls, training: TrainingConfig, music: MiniMusic, encoder: Encoder) -> "Validation":
+        """`training.validation_mixtures` mixtures, the same for every seed."""
+        fixed = replace(training, batch_size=training.validation_mixtures, seed=0)
+        batch = MixtureStream(replace(music, augment=0.0), "validation", fixed).batch(0)
+        classes = music.classes("validation")
+        names = [classes[k].name for k in batch.labels.flatten().tolist()]
+        query = encoder.embed_text(names).reshape(*batch.labels.shape, -1)
+        return cls(batch, query, names)
+
+    @torch.no_grad()
+    def estimates(self, separator: Separator) -> torch.Tensor:
+        """What a separator returns for the queries, (B, N, L) on the CPU."""
+        was_training, device = separator.training, self.query.device
+        separator.eval()
+        found = [
+            separate(separator, self.batch.mixture[i : i + 16].to(device), self.query[i : i + 16]).cpu()
+            for i in range(0, len(self.query), 16)
+        ]
+        separator.train(was_training)
+        return torch.cat(found)
+
+    def improvement(self, estimates: torch.Tensor) -> float:
+        """Mean SI-SDRi in dB of estimates from `estimates`."""
+        references = self.batch.references
+        before = si_sdr(estimate=self.batch.mixture[:, None].expand_as(references), reference=references)
+        return float((si_sdr(estimate=estimates, reference=references) - before).mean())
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """An optimiser's state as named tensors."""
+    return {
+        f"optimizer.{index}.{name}": torch.as_tensor(value)
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    """The inverse of `optimizer_tensors`, for the part of a checkpoint under "optimizer"."""
+    state = optimizer.state_dict()
+    for key, value in tensors.items():
+        index, name = key.split(".")
+        state["state"].setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(state)
+
+
+def separator_checkpoint(config: Config, separator: Separator, **meta) -> tuple[dict, dict]:
+    """(tensors, meta) of a checkpoint of kind "separator"."""
+    tensors = {f"separator.{k}": v for k, v in separator.state_dict().items()}
+    return tensors, {"kind": "separator", "config": config, **meta}

@@ -1,0 +1,67 @@
+"""What an estimate is held against in reinforcement learning: targets of a batch, and of a validation set."""
+
+import torch
+
+from mars_lib.data.mixtures import MixtureBatch
+from mars_lib.encoders import Encoder
+from mars_lib.evaluation.judge import Judge, right
+from mars_lib.query import query_mixup
+from mars_lib.reward import Reward, Target
+from mars_lib.rollout import QueriedBatch, ideal_estimate, score
+from mars_lib.separator import Separator
+from mars_lib.training.loop import Validation, draw_queries
+from mars_lib.training.query_bank import MODALITIES, QueryBank
+
+
+@torch.no_grad()
+def queried_batch(
+    separator: Separator, encoder: Encoder, bank: QueryBank, batch: MixtureBatch, seed: int, step: int,
+    kappa: float, device: torch.device,
+) -> QueriedBatch:
+    """Mixtures, mixed queries, and the targets of the same examples."""
+    embeddings, weights = draw_queries(bank, batch.labels, seed, step)
+    embeddings = embeddings.to(device)
+    target = _target(separator, encoder, batch, embeddings, device)
+    query = query_mixup(embeddings, weights.to(device))
+    return QueriedBatch(batch.mixture.to(device), batch.references.to(device), query, target, kappa)
+
+
+def _target(separator, encoder, batch: MixtureBatch, embeddings: torch.Tensor, device) -> Target:
+    """y* through the ideal mask (Section 3.2.1), with one example of the class in text and picture."""
+    references = batch.references.to(device)
+    heard = ideal_estimate(separator, batch.mixture.to(device), references)
+    rows = {name: embeddings[:, :, i].flatten(0, 1) for i, name in enumerate(MODALITIES)}
+    return Target(references.flatten(0, 1), rows | {"audio": encoder.embed_audio(heard.flatten(0, 1))})
+
+
+class HeldOut:
+    """The validation set with its targets: reward, SI-SDRi and, where a judge is given, its verdict."""
+
+    @torch.no_grad()
+    def __init__(
+        self, validation: Validation, bank: QueryBank, encoder: Encoder, reward: Reward,
+        judge: Judge | None, separator: Separator,
+    ):
+        self.validation, self.reward, self.judge = validation, reward, judge
+        batch = validation.batch
+        embeddings = bank.draw(batch.labels, torch.Generator().manual_seed(0)).to(validation.query.device)
+        embeddings[:, :, MODALITIES.index("text")] = validation.query
+        self.parts = [
+            _target(separator, encoder, MixtureBatch(*(x[i : i + 16] for x in vars(batch).values())),
+                    embeddings[i : i + 16], validation.query.device)
+            for i in range(0, len(batch.mixture), 16)
+        ]
+
+    @torch.no_grad()
+    def measure(self, separator: Separator) -> dict[str, float]:
+        """Reward of the mode, the mask that is used at inference; SI-SDRi in dB; the judge's share."""
+        estimates = self.validation.estimates(separator)
+        device = self.validation.query.device
+        rewards = [score(self.reward, part.to(device), target)
+                   for part, target in zip(estimates.split(16), self.parts)]
+        row = {"validation_reward": float(torch.cat(rewards).mean()),
+               "validation_si_sdri": self.validation.improvement(estimates)}
+        if self.judge is not None:
+            heard = right(self.judge, estimates.flatten(0, 1), self.validation.names)
+            row["validation_judge"] = float(heard.float().mean())
+        return row

@@ -1,0 +1,188 @@
+"""Rollouts of a small separator: what they hold, how often the U-Net runs, and what a reward may return."""
+
+import copy
+
+import pytest
+import torch
+
+from mars_lib import config, stft
+from mars_lib.advantage import group_normalise
+from mars_lib.check import InputError
+from mars_lib.config import PolicyConfig
+from mars_lib.loss import rl_loss
+from mars_lib.mask import ideal_binary
+from mars_lib.policy import BetaMaskPolicy
+from mars_lib.reward import Target, signal_fidelity
+from mars_lib.rollout import QueriedBatch, hear, ideal_estimate, roll_out, score, view
+from mars_lib.separator import Separator
+
+LENGTH, BATCH, SOURCES = 4_000, 2, 2
+FRAMES = LENGTH // 256 + 1
+
+
+@pytest.fixture(scope="module")
+def separator():
+    torch.manual_seed(0)
+    return Separator(config.smoke()).eval()
+
+
+def random_batch(generator, sources=SOURCES):
+    references = 0.1 * torch.randn(BATCH, sources, LENGTH, generator=generator)
+    query = torch.randn(BATCH, sources, 256, generator=generator)
+    return QueriedBatch(references.mean(dim=1), references, query, Target(references.flatten(0, 1), {}))
+
+
+@pytest.fixture
+def batch(generator):
+    return random_batch(generator)
+
+
+def passes(module):
+    """Counts the forward passes of a module."""
+    calls = []
+    return calls, module.register_forward_hook(lambda *_: calls.append(1))
+
+
+@pytest.mark.parametrize("patch, size", [(1, (128, FRAMES)), (8, (16, FRAMES // 8))])
+def test_shapes_and_no_gradients(separator, batch, generator, patch, size):
+    policy_config = PolicyConfig(group_size=3, patch=patch)
+    rollout = roll_out(separator, batch, signal_fidelity, generator, policy_config)
+    assert FRAMES % 8 == 0
+    assert rollout.action.shape == rollout.old_log_prob.shape == (3, BATCH, SOURCES, *size)
+    assert rollout.reward.shape == (3, BATCH, SOURCES) and rollout.reward.dtype == torch.float32
+    assert rollout.old_policy.proposal.shape == (BATCH, SOURCES, 128, FRAMES)
+    assert (rollout.old_policy.kappa, rollout.old_policy.patch) == (batch.kappa, patch)
+    for tensor in (rollout.action, rollout.old_log_prob, rollout.reward, rollout.old_policy.proposal):
+        assert not tensor.requires_grad and torch.isfinite(tensor).all()
+
+
+def test_log_probabilities_and_rewards_belong_to_the_actions(separator, batch, generator):
+    rollout = roll_out(separator, batch, signal_fidelity, generator, PolicyConfig(group_size=2))
+    log_prob = rollout.old_policy.log_prob(rollout.action)
+    assert torch.allclose(rollout.old_log_prob, log_prob, atol=1e-4)
+    # Bit for bit what the learner computes of the same weights: rounding must not add up in a joint ratio.
+    learners, _, _ = rollout.old_policy.statistics(rollout.action, rollout.old_policy)
+    assert torch.equal(rollout.old_log_prob, learners)
+    _, spectrogram = view(separator, batch.mixture)
+    estimate = hear(separator, rollout.action[1], spectrogram, LENGTH)
+    again = signal_fidelity(estimate.flatten(0, 1), batch.target).reshape(BATCH, SOURCES)
+    assert torch.allclose(rollout.reward[1], again, atol=1e-4)
+    assert (rollout.reward[0] - rollout.reward[1]).abs().min() > 0
+
+
+def test_a_generator_repeats_itself(separator, batch):
+    policy_config = PolicyConfig(group_size=2, antithetic=True)
+    one, same, other = (
+        roll_out(separator, batch, signal_fidelity, torch.Generator().manual_seed(seed), policy_config)
+        for seed in (3, 3, 4)
+    )
+    assert torch.equal(one.action, same.action) and torch.equal(one.reward, same.reward)
+    assert not torch.equal(one.action, other.action)
+
+
+@pytest.mark.parametrize("group_size", [1, 4])
+@pytest.mark.parametrize("sources", [1, 3])
+def test_the_unet_runs_once_whatever_g_and_n_are(separator, generator, group_size, sources):
+    calls, hook = passes(separator.unet)
+    policy_config = PolicyConfig(group_size=group_size)
+    roll_out(separator, random_batch(generator, sources), signal_fidelity, generator, policy_config)
+    hook.remove()
+    assert len(calls) == 1
+
+
+def test_hearing_a_mask_of_ones_gives_the_mixture(separator, batch):
+    magnitude, spectrogram = view(separator, batch.mixture)
+    assert magnitude.shape == (BATCH, 128, FRAMES) and spectrogram.shape == (BATCH, 513, FRAMES)
+    estimate = hear(separator, torch.ones(BATCH, SOURCES, 128, FRAMES), spectrogram, LENGTH)
+    assert estimate.shape == (BATCH, SOURCES, LENGTH)
+    assert (estimate - batch.mixture.unsqueeze(1)).abs().max() < 1e-5
+
+
+def test_the_ideal_estimate_suffers_the_masks(separator, batch):
+    estimate = ideal_estimate(separator, batch.mixture, batch.references)
+    assert estimate.shape == batch.references.shape
+
+    def on_rows(waveform):
+        return separator.warp.warp(stft.stft(waveform, separator.config.signal).abs())
+
+    ideal = ideal_binary(on_rows(batch.references), on_rows(batch.mixture))
+    assert 0 < ideal.mean() < 1
+    _, spectrogram = view(separator, batch.mixture)
+    assert torch.allclose(estimate, hear(separator, ideal, spectrogram, LENGTH), atol=1e-6)
+    gain = signal_fidelity(estimate.flatten(0, 1), batch.target) - signal_fidelity(
+        batch.mixture.repeat_interleave(SOURCES, dim=0), batch.target
+    )
+    assert (gain > 0).all()
+
+
+def learn_once(learner, batch, rollout, learning_rate):
+    """One step of gradient descent; the statistics are those before it."""
+    magnitude, _ = view(learner, batch.mixture)
+    policy = BetaMaskPolicy(learner(magnitude, batch.query), batch.kappa)
+    advantage = group_normalise(rollout.reward)
+    loss, stats = rl_loss(policy, rollout, advantage, PolicyConfig(group_size=4))
+    parameters = list(learner.parameters())
+    with torch.no_grad():
+        for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters)):
+            parameter -= learning_rate * slope
+    return stats
+
+
+def test_an_old_policy_one_step_behind_gives_a_ratio_that_is_not_1(separator, batch, generator):
+    """theta_{t-1} samples while theta_t learns; with the snapshot taken too late every ratio is 1."""
+    learner, policy_config = copy.deepcopy(separator), PolicyConfig(group_size=4)
+
+    def step(old):
+        rollout = roll_out(old, batch, signal_fidelity, generator, policy_config)
+        return learn_once(learner, batch, rollout, learning_rate=3.0)
+
+    before = copy.deepcopy(learner)
+    first, lagged, late = step(learner), step(before), step(learner)
+    for stats in (first, late):
+        assert stats["clip_fraction"] == 0 and abs(stats["approx_kl"]) < 1e-6
+    assert lagged["clip_fraction"] > 0 and lagged["approx_kl"] > 1e-4 and lagged["ratio"] != 1
+
+
+def test_any_callable_may_be_the_reward(separator, batch, generator):
+    heard = []
+
+    def quietness(estimate, target):
+        heard.append((estimate.shape, target))
+        return -estimate.abs().mean(dim=-1)
+
+    rollout = roll_out(separator, batch, quietness, generator, PolicyConfig(group_size=2))
+    assert (rollout.reward < 0).all()
+    assert heard == [((BATCH * SOURCES, LENGTH), batch.target)] * 2
+
+
+@pytest.mark.parametrize(
+    "reward, message",
+    [
+        (lambda e, t: torch.full((len(e),), float("nan")), "reward: holds NaN"),
+        (lambda e, t: torch.full((len(e),), float("inf")), "reward: holds NaN"),
+        (lambda e, t: e, "reward: has shape"),
+        (lambda e, t: e.mean(), "reward: has shape"),
+        (lambda e, t: e.mean(dim=-1)[:-1], "reward: has shape"),
+    ],
+)
+def test_a_reward_that_is_not_one_finite_number_an_estimate(separator, batch, generator, reward, message):
+    with pytest.raises(InputError, match=message):
+        roll_out(separator, batch, reward, generator, PolicyConfig())
+
+
+def test_scores_are_float32_also_under_autocast(generator):
+    estimate = torch.randn(2, 3, 100, generator=generator)
+
+    def projected(waveform, target):
+        return (waveform @ torch.ones(100, 1)).squeeze(-1)
+
+    plain = score(projected, estimate, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = score(projected, estimate, None)
+    assert plain.shape == (2, 3) and mixed.dtype == torch.float32 and torch.equal(plain, mixed)
+
+
+def test_an_odd_group_has_no_antithetic_pairs(separator, batch, generator):
+    policy_config = PolicyConfig(group_size=3, antithetic=True)
+    with pytest.raises(InputError, match="samples: are 3"):
+        roll_out(separator, batch, signal_fidelity, generator, policy_config)
