@@ -31,6 +31,7 @@ from mars_lib.reward import Reward, Target, fused
 from mars_lib.rollout import hear, ideal_estimate, view
 from mars_lib.separator import separate
 from mars_lib.training.objective import RLConfig, make_reward
+from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.reinforce import train_rl
 
 START = shipped.folder() / "checkpoints" / "separator-small.safetensors"
@@ -40,19 +41,23 @@ BASE = "supervised continued"
 
 
 def rows(run: RLConfig) -> dict[str, RLConfig]:
-    """Name of a row -> what is trained. `run` carries steps, batch and validation."""
+    """Name of a row -> what is trained. `run` carries steps, batch and validation.
+
+    "recipe" is the default of `mars train rl`: a pathwise gradient of R = sim + 0.03 SI-SDR, WBCE x 0.3. "supervised + SI-SDR" has the same
+    signal term and no reward: the fair control. "PPO on patches" is the score function, 8 x 8 patches, G = 4, no anchor.
+    """
     patches = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True)
     pathwise = replace(run, estimator="pathwise", anchor=0.3)
-    both = replace(pathwise, signal_weight=0.03)
+    ours = replace(pathwise, signal_weight=0.03)
     return {
         BASE: replace(run, estimator="supervised"),
-        "pathwise, R = sim + 0.03 SI-SDR, WBCE x 0.3": both,
-        "supervised + SI-SDR loss": replace(run, estimator="mode", reward="signal", signal_weight=0.03, anchor=0.3),
+        "recipe": ours,
+        "supervised + SI-SDR": replace(ours, estimator="mode", reward="signal"),
+        "PPO on patches": replace(run, policy=patches),
         "PPO, the paper's defaults": run,
-        "PPO, 8 x 8 patches, G = 4": replace(run, policy=patches),
-        "pathwise as above, shuffled reward": both,
-        "pathwise, R = sim, WBCE x 0.3": pathwise,
-        "PPO, 8 x 8 patches, G = 4, WBCE x 0.3": replace(run, policy=patches, anchor=0.3),
+        "recipe, shuffled reward": ours,
+        "recipe without SI-SDR": pathwise,
+        "PPO on patches, WBCE x 0.3": replace(run, policy=patches, anchor=0.3),
     }
 
 
@@ -151,7 +156,7 @@ class Test:
         return torch.cat(chosen)
 
 
-def train_row(name: str, run: RLConfig, out: Path, music, encoder, pooling) -> tuple[Path, float]:
+def train_row(name: str, run: RLConfig, out: Path, music, encoder, pooling, bank) -> tuple[Path, float]:
     """Train one row; (the checkpoint of its last step, its SI-SDRi on the validation split in dB)."""
     reward = make_reward(run, encoder.embed_audio, pooling)
     final = {}
@@ -160,7 +165,7 @@ def train_row(name: str, run: RLConfig, out: Path, music, encoder, pooling) -> t
         if "validation_si_sdri" in row:
             final.update(row)
 
-    train_rl(START, run, music, encoder, pooling, out, accelerator="cpu", on_step=keep,
+    train_rl(START, run, music, encoder, pooling, out, bank=bank, accelerator="cpu", on_step=keep,
              reward=shuffled(reward) if "shuffled" in name else None)
     return out / "last.safetensors", final["validation_si_sdri"]
 
@@ -170,7 +175,7 @@ def table(results: dict[str, dict]) -> str:
     def mean(name: str, metric: str) -> np.ndarray:
         return np.mean([run[metric] for run in results[name]["runs"].values()], axis=0)
 
-    lines = [f"{'':46}{'seeds':>6}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}   against {BASE}"]
+    lines = [f"{'':32}{'seeds':>6}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}   against {BASE}"]
     for name, row in results.items():
         if not row["runs"]:
             continue
@@ -181,7 +186,7 @@ def table(results: dict[str, dict]) -> str:
                 d = paired_bootstrap(mean(name, metric), mean(BASE, metric))
                 low, high = (scale * x for x in d.ci95)
                 cells += f"   {scale * d.mean:+.2f} [{low:+.2f}, {high:+.2f}] {unit}"
-        lines.append(f"{name:46}{cells}")
+        lines.append(f"{name:32}{cells}")
     return "\n".join(lines)
 
 
@@ -192,7 +197,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--mixtures", type=int, default=256)
     parser.add_argument("--split", default="unseen", choices=("test", "unseen"))
-    parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--only", nargs="*", default=(), metavar="ROW", help="only these rows")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("runs/controls"))
     options = parser.parse_args()
@@ -202,6 +207,8 @@ def main() -> None:
     start, pooling, judge = system.load(START), system.load_mlbp(), system.load_judge()
     test = Test(start, pooling, judge, options.split, options.mixtures)
     music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]), test.mixture.shape[-1])
+    varied = replace(music, augment=run.augment)
+    bank = QueryBank.embed(start.encoder, varied, varied.classes("train"), "train", run.queries_per_class)
     ledger = options.out / "controls.json"
     results = json.loads(ledger.read_text()) if ledger.is_file() else {}
 
@@ -214,7 +221,7 @@ def main() -> None:
     record("frozen start", "0", lambda: test.measure(test.separated(start.separator)))
     record(f"frozen, best of {BEST_OF} by the reward", "0",
            lambda: test.measure(test.best_of(start.separator, BEST_OF, 0)))
-    jobs = {name: job for name, job in rows(run).items() if options.only in name}
+    jobs = {name: job for name, job in rows(run).items() if not options.only or name in options.only}
     for seed in range(options.seeds):
         for name, job in jobs.items():
             row = results.setdefault(name, {"runs": {}, "search": {}})
@@ -222,7 +229,7 @@ def main() -> None:
                 if str(rate) not in row["search"]:
                     folder = options.out / name.replace(" ", "-") / f"{rate:g}"
                     trained = replace(job, learning_rate=rate)
-                    last, validated = train_row(name, trained, folder, music, start.encoder, pooling)
+                    last, validated = train_row(name, trained, folder, music, start.encoder, pooling, bank)
                     row["search"][str(rate)] = validated
                     scores = test.measure(test.separated(system.load(last).separator))
                     if validated >= max(row["search"].values()):
@@ -232,7 +239,7 @@ def main() -> None:
                 best = float(max(row["search"], key=row["search"].get))
                 folder = options.out / name.replace(" ", "-") / f"seed-{seed}"
                 trained = replace(job, learning_rate=best, seed=seed)
-                last, _ = train_row(name, trained, folder, music, start.encoder, pooling)
+                last, _ = train_row(name, trained, folder, music, start.encoder, pooling, bank)
                 record(name, str(seed), lambda: test.measure(test.separated(system.load(last).separator)))
             print(table(results), flush=True)
 

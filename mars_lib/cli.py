@@ -165,6 +165,22 @@ def course(
 
 
 @app.command()
+def sweep(
+    notebook: Annotated[Path, typer.Argument(help="Which notebook, e.g. notebooks/05_ppo_training.ipynb.")],
+    parameter: Annotated[
+        list[str], typer.Option("-p", "--parameter", help="NAME=VALUE,VALUE ...; several: every combination.")
+    ],
+    profile: Annotated[str, typer.Option(help="smoke, cpu or gpu.")] = "cpu",
+    out: Annotated[Path, typer.Option(help="Where executed notebooks and the table go.")] = Path("runs/sweep"),
+) -> None:
+    """Run a notebook for many parameters: mars sweep notebooks/05_ppo_training.ipynb -p KAPPA=3,9,27"""
+    from mars_lib.sweep import run_sweep
+
+    if not run_sweep(notebook, parameter, out, profile):
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is there and what is missing, with the remedy."""
     from mars_lib.doctor import examine

@@ -96,6 +96,8 @@ class PolicyConfig:
         for name, least in (("group_size", 1), ("patch", 1), ("lag", 0)):
             if getattr(self, name) < least:
                 fail(name.replace("_", " "), f"is {getattr(self, name)}", f"give {least} or more")
+        if self.antithetic and self.group_size % 2:
+            fail("group size", f"is {self.group_size}", "give an even number: antithetic samples come in pairs")
         for name, known in OPTIONS.items():
             if getattr(self, name) not in known:
                 fail(name.replace("_", " "), f"is {getattr(self, name)!r}", f"give one of {', '.join(known)}")

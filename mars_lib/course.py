@@ -58,8 +58,13 @@ def run_course(
     return not any(run.problem for run in runs.values())
 
 
-def run_notebook(path: Path, target: Path, profile: str, mark: str = "") -> Run:
-    """Execute one notebook with papermill, in this interpreter's environment, and write its HTML."""
+def run_notebook(
+    path: Path, target: Path, profile: str, mark: str = "", parameters: dict | None = None
+) -> Run:
+    """Execute one notebook with papermill, in this interpreter's environment, and write its HTML.
+
+    `parameters` go into its `parameters` cell beside the profile.
+    """
     import nbformat
     import papermill
     from nbconvert import HTMLExporter
@@ -71,7 +76,7 @@ def run_notebook(path: Path, target: Path, profile: str, mark: str = "") -> Run:
             papermill.execute_notebook(
                 path,
                 target,
-                parameters={"PROFILE": profile},
+                parameters={"PROFILE": profile, **(parameters or {})},
                 kernel_name="python3",
                 execution_timeout=TIMEOUT_SECONDS[profile],
                 store_widget_state=False,

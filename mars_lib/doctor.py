@@ -13,7 +13,7 @@ from mars_lib.check import InputError
 from mars_lib.data import soundfonts
 from mars_lib.data.classes import sound_classes
 from mars_lib.data.pictures import drawings
-from mars_lib.system import load
+from mars_lib.system import load, load_judge, load_mlbp
 
 COURSE = ("jupyterlab", "papermill", "nbconvert", "tensorboard", "psutil")
 
@@ -72,10 +72,11 @@ def _pictures() -> Finding:
 def _checkpoints() -> Finding:
     try:
         system = load()
+        load_mlbp(), load_judge()
     except InputError as error:
         return Finding(False, "shipped checkpoints", str(error))
     size = sum(p.numel() for p in system.separator.parameters())
-    return Finding(True, f"checkpoint {system.name}, {size:,} parameters, with MiniBind")
+    return Finding(True, f"checkpoint {system.name}, {size:,} parameters; MiniBind, its MLBP, the judge")
 
 
 def _optional() -> list[Finding]:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from mars_lib import cli, files
+from mars_lib import cli, files, system
 from mars_lib.evaluate import evaluate
 
 
@@ -197,6 +197,13 @@ def test_every_query_mode_can_be_evaluated(shipped, query):
         (["train", "supervised", "--profile", "paper"], "ImageBind"),
         (["train", "supervised", "--soundfont", "none.sf2"], "is not there"),
         (["train", "supervised", "--folder", "nowhere"], "at least two classes"),
+        (["train", "rl", "--preset", "laptop"], "recipe, paper"),
+        (["train", "rl", "--estimator", "magic"], "score, pathwise, mode, supervised"),
+        (["train", "rl", "--kappa", "0"], "kappa: is 0"),
+        (["train", "rl", "--clip-range", "1"], "clip range: is 1"),
+        (["train", "rl", "--group-size", "0"], "group size: is 0"),
+        (["train", "rl", "--start", "none.safetensors"], "is not there"),
+        (["sweep", "none.ipynb", "-p", "KAPPA=1"], "is not there"),
         (["course", "--profile", "moon"], "smoke, cpu, gpu"),
         (["course", "--only", "99"], "holds no such notebook"),
     ],
@@ -204,6 +211,16 @@ def test_every_query_mode_can_be_evaluated(shipped, query):
 def test_other_commands_name_what_is_wrong(arguments, says):
     status, _, err = mars(*arguments)
     assert status == 1 and says in err, err
+
+
+@pytest.mark.parametrize("preset", ["recipe", "paper"])
+def test_reinforcement_learning_from_the_shipped_separator(tmp_path, preset):
+    quick = ["--steps", "2", "--batch-size", "2", "--validation-mixtures", "2", "--queries-per-class", "1"]
+    status, out, err = mars("train", "rl", "--preset", preset, "--out", tmp_path, "--device", "cpu", *quick)
+    assert status == 0, err
+    trained = tmp_path / "best.safetensors"
+    assert str(trained) in out and (tmp_path / "metrics.csv").is_file()
+    assert system.load(trained).separator is not None
 
 
 def test_doctor_is_well_here():
@@ -232,8 +249,8 @@ def test_data_prepare_says_what_is_left_out():
 
 def test_every_command_has_help():
     runner = CliRunner()
-    for command in ([], ["separate"], ["evaluate"], ["train", "supervised"], ["doctor"],
-                    ["data", "prepare"], ["course"], ["checkpoints"]):
+    for command in ([], ["separate"], ["evaluate"], ["train", "supervised"], ["train", "rl"], ["doctor"],
+                    ["data", "prepare"], ["course"], ["checkpoints"], ["sweep"]):
         result = runner.invoke(cli.app, [*command, "--help"])
         assert result.exit_code == 0 and "Usage" in result.output
 

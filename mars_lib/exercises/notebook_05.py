@@ -56,7 +56,7 @@ def check_baseline(attempt) -> bool:
             "take the mean of the batch, not the sum": lambda b, r, decay: (
                 decay * b + (1 - decay) * r.sum()
             ),
-            "this is the advantage R - b; return the new b": lambda b, r, decay: r - b,
+            "this is an advantage, R - b; return the new b": lambda b, r, decay: r.mean() - b,
         },
     )
 

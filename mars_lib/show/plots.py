@@ -102,7 +102,10 @@ def curves(
     axis.set_xlabel(xlabel)
     axis.set_ylabel(ylabel)
     axis.grid(alpha=0.3)
-    if len(lines) > 1:
+    # Many names would hide the curves.
+    if len(lines) > 4:
+        figure.legend(loc="outside right upper", fontsize=8)
+    elif len(lines) > 1:
         axis.legend(fontsize=8)
     return as_html(figure, alt)
 

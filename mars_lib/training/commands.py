@@ -59,7 +59,7 @@ def rl(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/rl"),
     preset: Annotated[
-        str, typer.Option(help="recipe: what ships. paper: every default of the paper.")
+        str, typer.Option(help="recipe: the course's own. paper: the paper's defaults.")
     ] = "recipe",
     estimator: Annotated[
         Optional[str], typer.Option(help="score (the paper's PPO), pathwise, mode or supervised.")

@@ -51,6 +51,7 @@ def train_rl(
     *,
     reward: Reward | None = None,
     judge: Judge | None = None,
+    bank: QueryBank | None = None,
     accelerator: str = "auto",
     resume: bool = False,
     progress: bool = True,
@@ -62,7 +63,8 @@ def train_rl(
     (by validation reward), `metrics.csv` and TensorBoard files into `folder`. BatchNorm keeps its running statistics in both
     policies, so that their ratio compares weights and nothing else; the paper does not say. The rate warms up over a tenth
     of the steps, 50 at most, and falls linearly to a tenth; the paper does not say. `reward` replaces the one that `rl` names;
-    `judge` is heard at validations and learned from never; `on_step(step, row)` sees every row of the log.
+    `judge` is heard at validations and learned from never; `bank` holds queries that several runs share; `on_step(step, row)`
+    sees every row of the log.
 
     Stops early after `rl.patience` validations without a better reward, on Ctrl-C (`last` is saved), and with FloatingPointError
     that names what broke when a quantity is no longer finite or the masks collapse to constants. With `resume` it goes on
@@ -88,7 +90,7 @@ def train_rl(
                 queries_per_class=rl.queries_per_class, validation_mixtures=rl.validation_mixtures)
     music = replace(music, length=config.signal.length)
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
-    bank = QueryBank.embed(
+    bank = bank or QueryBank.embed(
         encoder, stream.music, stream.classes, "train", t.queries_per_class, t.seed, fabric.device, progress
     )
     heldout = HeldOut(Validation.make(t, music, encoder), bank, encoder, reward, judge, separator.module)
