@@ -180,9 +180,3 @@ def test_scores_are_float32_also_under_autocast(generator):
     with torch.autocast("cpu", torch.bfloat16):
         mixed = score(projected, estimate, None)
     assert plain.shape == (2, 3) and mixed.dtype == torch.float32 and torch.equal(plain, mixed)
-
-
-def test_an_odd_group_has_no_antithetic_pairs(separator, batch, generator):
-    policy_config = PolicyConfig(group_size=3, antithetic=True)
-    with pytest.raises(InputError, match="samples: are 3"):
-        roll_out(separator, batch, signal_fidelity, generator, policy_config)
