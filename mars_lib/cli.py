@@ -139,6 +139,17 @@ def prepare() -> None:
     print(f"not in unseen (silent there, or the same recording): {', '.join(sorted(shared))}")
 
 
+@data.command()
+def tune(
+    soundfont: Annotated[Path, typer.Argument(help="A .sf2 file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the copy in tune goes.")],
+) -> None:
+    """Write a soundfont so that the synthesizer plays every sample at its own pitch."""
+    from mars_lib.data.root_keys import write_in_tune
+
+    print(f"{output}: {write_in_tune(soundfont, output)} zones were out of tune")
+
+
 @app.command()
 def checkpoints(
     work: Annotated[Path, typer.Option(help="Where training happens.")] = Path("runs/checkpoints"),
