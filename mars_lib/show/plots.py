@@ -36,9 +36,12 @@ def panels(
     unit: str = "dB",
     extent: tuple[float, float, float, float] | None = None,
     columns: int = 4,
-    ylabel: str = "kHz",
+    ylabel: str = "",
 ):
-    """Named (rows, frames) maps side by side on one colour scale, from `low` to `high`."""
+    """Named (rows, frames) maps side by side on one colour scale, from `low` to `high`.
+
+    The axes count rows and frames or, with an `extent`, kHz and seconds.
+    """
     rows = -(-len(maps) // columns)
     across = min(columns, len(maps))
     figure = Figure(figsize=(3.1 * across + 0.8, 2.4 * rows), layout="constrained")
@@ -58,7 +61,7 @@ def panels(
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("s" if extent else "frame", fontsize=8)
         if i % across == 0:
-            axis.set_ylabel(ylabel, fontsize=8)
+            axis.set_ylabel(ylabel or ("kHz" if extent else "row"), fontsize=8)
         axis.tick_params(labelsize=7)
     figure.colorbar(drawn, ax=axes.tolist(), label=unit)
     return as_html(figure, alt)

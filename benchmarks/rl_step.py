@@ -1,0 +1,90 @@
+"""What a step of reinforcement learning costs beside a supervised one: time and peak memory, for several G and estimators.
+
+Every row is timed in a process of its own, whose peak memory is read; ratios are of medians.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+ROWS = {
+    "supervised": ("supervised", 1),
+    "score, G = 1": ("score", 1),
+    "score, G = 4": ("score", 4),
+    "score, G = 8": ("score", 8),
+    "pathwise": ("pathwise", 1),
+}
+
+
+def measure(name: str, batch_size: int, repeats: int) -> dict:
+    """Median seconds of one step, targets included, and this process's peak memory in MB."""
+    import torch
+
+    from mars_lib import config, system
+    from mars_lib.advantage import MovingBaseline
+    from mars_lib.config import PolicyConfig
+    from mars_lib.data import manifests
+    from mars_lib.data.mixtures import MixtureStream
+    from mars_lib.query import query_mixup
+    from mars_lib.training.loop import draw_queries
+    from mars_lib.training.objective import RLConfig, make_reward, rl_step
+    from mars_lib.training.query_bank import QueryBank
+    from mars_lib.training.steps import supervised_loss
+    from mars_lib.training.targets import queried_batch
+
+    estimator, group = ROWS[name]
+    run = RLConfig(estimator=estimator, policy=PolicyConfig(group_size=group), batch_size=batch_size)
+    start, old = system.load(), system.load().separator
+    separator, encoder = start.separator, start.encoder
+    music = manifests.music()
+    training = replace(config.small().training, batch_size=batch_size, augment=0.0)
+    stream = MixtureStream(music, "train", training)
+    bank = QueryBank.embed(encoder, music, stream.classes, "train", 2, progress=False)
+    optimizer = torch.optim.AdamW(separator.parameters(), run.learning_rate)
+    reward = make_reward(run, encoder.embed_audio, system.load_mlbp())
+    batch, baseline, seconds = stream.batch(0), MovingBaseline(), []
+    for step in range(repeats + 1):
+        begun = time.perf_counter()
+        generator = torch.Generator().manual_seed(step)
+        with torch.autocast("cpu", torch.bfloat16):
+            if estimator == "supervised":
+                embeddings, weights = draw_queries(bank, batch.labels, 0, step)
+                loss = supervised_loss(separator, batch, query_mixup(embeddings, weights))
+            else:
+                queried = queried_batch(separator, encoder, bank, batch, 0, step, 9.0, torch.device("cpu"))
+                loss, _ = rl_step(separator, old, queried, reward, baseline, run, generator)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seconds.append(time.perf_counter() - begun)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": statistics.median(seconds[1:]), "peak": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--row", choices=ROWS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.row:
+        print(json.dumps(measure(options.row, options.batch_size, options.repeats)))
+        return
+    found = {}
+    for name in ROWS:
+        command = [sys.executable, __file__, "--row", name, "--batch-size", str(options.batch_size)]
+        command += ["--repeats", str(options.repeats)]
+        found[name] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    base = found["supervised"]
+    for name, row in found.items():
+        print(f"{name:14} {row['seconds']:6.2f} s a step, {row['seconds'] / base['seconds']:4.1f} times a supervised one; "
+              f"peak {row['peak']:5.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
