@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from mars_lib.check import InputError
-from mars_lib.training.commands import train
+from mars_lib.training.commands import Device, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,7 +20,6 @@ data = typer.Typer(no_args_is_help=True, help="The embedded data set, mini-MUSIC
 app.add_typer(train, name="train")
 app.add_typer(data, name="data")
 
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
 Checkpoint = Annotated[
     Optional[Path], typer.Option(help="A separator checkpoint; without it, the one that ships.")
 ]

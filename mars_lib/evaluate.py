@@ -13,10 +13,9 @@ from mars_lib.data.manifests import TestMixture
 from mars_lib.data.render import MiniMusic
 from mars_lib.evaluation import benchmark
 from mars_lib.evaluation.judge import Judge, right
-from mars_lib.mask import ideal_binary, to_waveform
 from mars_lib.query import query_mixup
+from mars_lib.rollout import ideal_estimate
 from mars_lib.separator import Separator, separate
-from mars_lib.stft import stft
 from mars_lib.system import System, load_judge
 
 # Weights of audio, image and text in a composed query. The paper does not say; OmniSep's code adds one
@@ -129,8 +128,4 @@ def oracle(
     separator: Separator, mixture: torch.Tensor, reference: torch.Tensor
 ) -> torch.Tensor:
     """The ceiling: ideal binary masks at the separator's own resolution, (B, L), (B, N, L) -> (B, N, L)."""
-    signal, warp = separator.config.signal, separator.warp
-    spectrogram = stft(mixture, signal)
-    magnitudes = warp.warp(stft(reference, signal).abs())
-    mask = warp.unwarp(ideal_binary(magnitudes, warp.warp(spectrogram.abs())))
-    return to_waveform(mask, spectrogram.unsqueeze(1), signal, mixture.shape[-1])
+    return ideal_estimate(separator, mixture, reference)

@@ -6,10 +6,10 @@ import torch
 
 from mars_lib import check
 from mars_lib.config import PolicyConfig
-from mars_lib.mask import ideal_binary, to_waveform
+from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target
-from mars_lib.separator import Separator
+from mars_lib.separator import Separator, hear, view
 from mars_lib.stft import stft
 
 
@@ -38,19 +38,9 @@ class Rollout:
     reward: torch.Tensor
 
 
-def view(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the policy sees and what its masks multiply: ((B, H, T) magnitudes, (B, F, T) complex)."""
-    spectrogram = stft(mixture, separator.config.signal)
-    return separator.warp.warp(spectrogram.abs()), spectrogram
-
-
-def hear(
-    separator: Separator, mask: torch.Tensor, spectrogram: torch.Tensor, length: int
-) -> torch.Tensor:
-    """s(X, M) of Section 3.2.1: (B, N, H, T) masks over (B, F, T) mixtures -> (B, N, L)."""
-    with torch.autocast(mask.device.type, enabled=False):
-        linear = separator.warp.unwarp(mask)
-        return to_waveform(linear, spectrogram.unsqueeze(1), separator.config.signal, length)
+def ideal_mask(separator: Separator, references: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:
+    """Ideal binary masks at the separator's resolution: (B, N, L) and the mixture's (B, H, T) -> (B, N, H, T)."""
+    return ideal_binary(separator.warp.warp(stft(references, separator.config.signal).abs()), magnitude)
 
 
 def ideal_estimate(separator: Separator, mixture: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
@@ -59,8 +49,7 @@ def ideal_estimate(separator: Separator, mixture: torch.Tensor, references: torc
     "Analogously" to an estimate, so that target and estimate suffer the same masking.
     """
     magnitude, spectrogram = view(separator, mixture)
-    signal, warp = separator.config.signal, separator.warp
-    ideal = ideal_binary(warp.warp(stft(references, signal).abs()), magnitude)
+    ideal = ideal_mask(separator, references, magnitude)
     return hear(separator, ideal, spectrogram, mixture.shape[-1])
 
 

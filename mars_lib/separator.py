@@ -108,6 +108,21 @@ class Separator(nn.Module):
         return self.gate(self.maps(magnitude), query)
 
 
+def view(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the policy sees and what its masks multiply: ((B, H, T) magnitudes, (B, F, T) complex)."""
+    spectrogram = stft(mixture, separator.config.signal)
+    return separator.warp.warp(spectrogram.abs()), spectrogram
+
+
+def hear(
+    separator: Separator, mask: torch.Tensor, spectrogram: torch.Tensor, length: int
+) -> torch.Tensor:
+    """s(X, M) of Section 3.2.1: (B, N, H, T) masks over (B, F, T) mixtures -> (B, N, L)."""
+    with torch.autocast(mask.device.type, enabled=False):
+        linear = separator.warp.unwarp(mask)
+        return to_waveform(linear, spectrogram.unsqueeze(1), separator.config.signal, length)
+
+
 def separate(separator: Separator, mixture: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
     """Estimates of the queried sources: (B, L) mixture and (B, N, D) queries -> (B, N, L).
 
@@ -115,8 +130,6 @@ def separate(separator: Separator, mixture: torch.Tensor, query: torch.Tensor) -
     mixture. A silent mixture gives silence.
     """
     check.shape("mixture", mixture, "B L")
-    signal = separator.config.signal
-    spectrogram = stft(mixture, signal)
-    proposal = separator(separator.warp.warp(spectrogram.abs()), query)
-    mask = separator.warp.unwarp(proposal)
-    return to_waveform(mask, spectrogram.unsqueeze(1), signal, mixture.shape[-1])
+    magnitude, spectrogram = view(separator, mixture)
+    proposal = separator(magnitude, query)
+    return hear(separator, proposal, spectrogram, mixture.shape[-1])

@@ -1,8 +1,9 @@
 """The two calls that most people want: `load()` and `separate()`."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -16,6 +17,7 @@ from mars_lib.reward import MLBP
 from mars_lib.separator import Separator
 from mars_lib.training import checkpoint
 
+Module = TypeVar("Module", MiniBind, MLBP, Judge)
 # Sound for a query: a path, or ((L,) or (C, L) samples, rate in Hz).
 Sound = str | Path | tuple[torch.Tensor, int]
 # A picture for a query: a path, or (3, 224, 224) in [0, 1].
@@ -47,29 +49,26 @@ def load(path: str | Path | None = None, device: str = "cpu") -> "System":
 
 def load_minibind(path: str | Path | None = None) -> MiniBind:
     """The encoder that ships, frozen."""
-    path = path or shipped.folder() / "checkpoints" / "minibind.safetensors"
-    saved = checkpoint.load(path, "minibind")
-    encoder = MiniBind(saved.meta["embedding_size"])
-    checkpoint.restore(encoder, saved.tensors, f"checkpoint {path}")
-    return encoder.eval().requires_grad_(False)
+    return _frozen(path, "minibind", lambda meta: MiniBind(meta["embedding_size"]))
 
 
 def load_mlbp(path: str | Path | None = None) -> MLBP:
     """The fusion of the target's modalities that ships, frozen. It fits the MiniBind that ships."""
-    path = path or shipped.folder() / "checkpoints" / "mlbp.safetensors"
-    saved = checkpoint.load(path, "mlbp")
-    pooling = MLBP(saved.meta["embedding_size"], saved.meta["rank"])
-    checkpoint.restore(pooling, saved.tensors, f"checkpoint {path}")
-    return pooling.eval().requires_grad_(False)
+    return _frozen(path, "mlbp", lambda meta: MLBP(meta["embedding_size"], meta["rank"]))
 
 
 def load_judge(path: str | Path | None = None) -> Judge:
     """The judge that ships, frozen: for evaluation alone, never a reward."""
-    path = path or shipped.folder() / "checkpoints" / "judge.safetensors"
-    saved = checkpoint.load(path, "judge")
-    judge = Judge(saved.meta["names"])
-    checkpoint.restore(judge, saved.tensors, f"checkpoint {path}")
-    return judge.eval().requires_grad_(False)
+    return _frozen(path, "judge", lambda meta: Judge(meta["names"]))
+
+
+def _frozen(path: str | Path | None, kind: str, build: Callable[[dict], Module]) -> Module:
+    """A module of one kind from a checkpoint, by default the one that ships, in evaluation mode."""
+    path = path or shipped.folder() / "checkpoints" / f"{kind}.safetensors"
+    saved = checkpoint.load(path, kind)
+    module = build(saved.meta)
+    checkpoint.restore(module, saved.tensors, f"checkpoint {path}")
+    return module.eval().requires_grad_(False)
 
 
 class System:

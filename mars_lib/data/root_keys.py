@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mars_lib import atomic
 from mars_lib.check import fail
+from mars_lib.data.soundfonts import check_bank
 
 # Generators of an instrument zone (SoundFont 2.01, section 8.1.2).
 SAMPLE, ROOT_KEY = 53, 58
@@ -24,13 +25,10 @@ def write_in_tune(source: str | Path, target: str | Path) -> int:
     a file that is no SoundFont 2 bank, and when `target` is the source itself.
     """
     source, target = Path(source), Path(target)
-    if not source.is_file():
-        fail(str(source), "is not there", "give the path of a .sf2 file")
+    check_bank(source)
     if source.resolve() == target.resolve():
         fail(str(target), "is input and output at once", "choose another output name")
     data = source.read_bytes()
-    if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
-        fail(str(source), "is no soundfont", "give a SoundFont 2 file (.sf2)")
     try:
         start, end = next(
             (at, at + 8 + size) for name, at, size in _chunks(data, 12, len(data))
@@ -55,7 +53,7 @@ def _move_roots(parts: dict[bytes, bytes]) -> int:
     instruments = {bag for _, bag in struct.iter_unpack("<20sH", parts[b"inst"])}
     closing, made, changed, common = headers.pop(), {}, 0, None
     for zone, (first, last) in enumerate(zip(bags, bags[1:])):
-        own = {kind: row for row in generators[first:last] for kind in row[:1]}
+        own = {row[0]: row for row in generators[first:last]}
         if zone in instruments:
             common = None  # the root key of an instrument's global zone, which has no sample
         root = own[ROOT_KEY][1] if ROOT_KEY in own else common

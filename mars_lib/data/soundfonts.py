@@ -64,7 +64,8 @@ def find(extra: tuple[str, ...] = (), listed_only: bool = False) -> list[Soundfo
     return fonts
 
 
-def _check(path: Path) -> None:
+def check_bank(path: Path) -> None:
+    """Raise `InputError` for a path that is no SoundFont 2 file."""
     if not path.is_file():
         fail(str(path), "is not there", "give the path of a .sf2 file")
     with path.open("rb") as file:
@@ -79,7 +80,7 @@ def _probe(path: Path) -> None:
 
     Each class is played at its highest pitch in a process of its own: on some fonts the synthesizer never returns.
     """
-    _check(path)
+    check_bank(path)
     command = [sys.executable, "-m", "mars_lib.data.soundfonts", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -92,7 +93,7 @@ def _probe(path: Path) -> None:
 
 @cache
 def _synthesizer(path: Path, sample_rate: int) -> symusic.Synthesizer:
-    _check(path)
+    check_bank(path)
     return symusic.Synthesizer(str(path), sample_rate, 1)
 
 

@@ -1,8 +1,9 @@
 """What every training run needs: data ahead of time, queries, a validation set, optimiser state in a checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -23,14 +24,14 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     return Fabric(accelerator=accelerator, devices=1, precision=precision)
 
 
-def ahead(stream: MixtureStream, first: int, last: int) -> Iterator[tuple[int, MixtureBatch]]:
-    """Batches first to last - 1, the next one rendered in a thread while the present one is used."""
+def ahead(make: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:
+    """(step, make(step)) for steps first to last - 1, the next one made in a thread while the present one is used."""
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(stream.batch, first)
+        waiting = pool.submit(make, first)
         for step in range(first, last):
             batch = waiting.result()
             if step + 1 < last:
-                waiting = pool.submit(stream.batch, step + 1)
+                waiting = pool.submit(make, step + 1)
             yield step, batch
 
 

@@ -8,12 +8,10 @@ from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.check import fail
 from mars_lib.config import PolicyConfig
 from mars_lib.loss import rl_loss, wbce
-from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, fused, mean_of_unimodal, signal_fidelity, unimodal, with_signal
-from mars_lib.rollout import QueriedBatch, hear, roll_out, score, view
-from mars_lib.separator import Separator
-from mars_lib.stft import stft
+from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
+from mars_lib.separator import Separator, hear, view
 
 ESTIMATORS = ("score", "pathwise", "mode", "supervised")
 REWARDS = ("fused", "mean", "audio", "text", "image", "signal")
@@ -108,6 +106,7 @@ def score_loss(
 def pathwise_loss(
     separator: Separator,
     proposal: torch.Tensor,
+    spectrogram: torch.Tensor,
     batch: QueriedBatch,
     reward: Reward,
     config: PolicyConfig,
@@ -119,7 +118,6 @@ def pathwise_loss(
     """
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     action = policy.mode[None] if generator is None else policy.sample(generator)
-    _, spectrogram = view(separator, batch.mixture)
     estimate = hear(separator, policy.mask(action[0]), spectrogram, batch.mixture.shape[-1])
     value = score(reward, estimate, batch.target)
     return -value.mean(), {"reward": float(value.detach().mean())}
@@ -127,7 +125,7 @@ def pathwise_loss(
 
 def rl_step(
     separator: Separator,
-    old_separator: Separator,
+    old_separator: Separator | None,
     batch: QueriedBatch,
     reward: Reward,
     baseline: MovingBaseline,
@@ -138,7 +136,7 @@ def rl_step(
 
     The U-Net runs once for the new policy and, for "score", once for the old one, whatever N and G are.
     """
-    magnitude, _ = view(separator, batch.mixture)
+    magnitude, spectrogram = view(separator, batch.mixture)
     proposal = separator(magnitude, batch.query)
     loss, stats, anchor = proposal.new_zeros(()), {}, config.anchor
     if config.estimator == "score":
@@ -149,11 +147,13 @@ def rl_step(
         anchor = config.anchor or 1.0
     else:
         noise = generator if config.estimator == "pathwise" else None
-        loss, stats = pathwise_loss(separator, proposal, batch, reward, config.policy, noise)
+        loss, stats = pathwise_loss(
+            separator, proposal, spectrogram, batch, reward, config.policy, noise
+        )
     if anchor:
         with torch.no_grad():
-            references = separator.warp.warp(stft(batch.references, separator.config.signal).abs())
-        supervised = wbce(proposal, ideal_binary(references, magnitude), magnitude)
+            ideal = ideal_mask(separator, batch.references, magnitude)
+        supervised = wbce(proposal, ideal, magnitude)
         loss, stats = loss + anchor * supervised, {**stats, "wbce": float(supervised.detach())}
     # How far masks are from a constant: the first thing to go when a policy collapses.
     stats["mask_spread"] = float(proposal.detach().std(dim=(-2, -1)).mean())

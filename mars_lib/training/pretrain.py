@@ -3,7 +3,7 @@
 Not part of the paper, which starts from ImageBind's weights.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from mars_lib.data.classes import SoundClass, families, sound_classes, templates
 from mars_lib.data.pictures import drawings, load_rgba, vary_pictures
 from mars_lib.data.render import MINIBIND_CLIPS, MiniMusic
 from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
+from mars_lib.training.loop import ahead
 
 # (examples, labels) of one step.
 Batch = Callable[[int], tuple]
@@ -114,9 +115,8 @@ def train_classifier(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
     right = []
     model.train()
-    ahead = _ahead(batches, steps)
-    bar = tqdm(ahead, label, total=steps, mininterval=1, disable=not progress)
-    for examples, labels in bar:
+    bar = tqdm(ahead(batches, 0, steps), label, total=steps, mininterval=1, disable=not progress)
+    for _, (examples, labels) in bar:
         if torch.is_tensor(examples):
             examples = examples.to(device)
         labels = labels.to(device)
@@ -134,19 +134,6 @@ def train_classifier(
         bar.set_postfix(loss=f"{loss.item():.2f}", accuracy=f"{np.mean(right[-50:]):.2f}")
     model.eval()
     return float(np.mean(right[-max(1, steps // 10) :]))
-
-
-def _ahead(batches: Batch, steps: int) -> Iterator[tuple]:
-    """Make the next batch in a thread while the present one is trained on."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(batches, 0)
-        for step in range(steps):
-            ready = waiting.result()
-            if step + 1 < steps:
-                waiting = pool.submit(batches, step + 1)
-            yield ready
 
 
 def train_heads(encoder: MiniBind, batches: dict[str, Batch], steps: int = 200) -> None:

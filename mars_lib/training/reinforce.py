@@ -99,7 +99,7 @@ def train_rl(
     if run.step == 0:
         run.save("last")
     try:
-        for step, batch in ahead(stream, run.step, rl.steps):
+        for step, batch in ahead(stream.batch, run.step, rl.steps):
             kappa = kappa_at(step, rl.steps, rl.policy.kappa, rl.policy.kappa_end, rl.policy.kappa_schedule)
             rate = learning_rate(step + 1, rl.learning_rate, min(50, rl.steps // 10), rl.steps)
             for group in optimizer.param_groups:
@@ -151,15 +151,18 @@ class _Run:
         self.baseline = MovingBaseline(rl.policy.baseline_decay)
         self.step, self.best, self.waited = 0, float("-inf"), 0
 
-    def old_policy(self) -> Separator:
-        """theta_{t - lag}; with lag 0 the present weights, which makes every ratio 1."""
+    def old_policy(self) -> Separator | None:
+        """theta_{t - lag}; with lag 0 the present weights, which makes every ratio 1. None where nothing is sampled from it."""
+        if self.rl.estimator != "score":
+            return None
         weights = self.past[0] if self.past and self.rl.policy.lag else self.separator.state_dict()
         self.old.load_state_dict(weights)
         return self.old
 
     def remember(self) -> None:
         """Keep theta_t, before the optimiser moves it."""
-        self.past.append({k: v.detach().clone() for k, v in self.separator.state_dict().items()})
+        if self.rl.estimator == "score":
+            self.past.append({k: v.detach().clone() for k, v in self.separator.state_dict().items()})
 
     def judge_progress(self, reward: float) -> None:
         """After a validation: keep the best, count the others, save."""

@@ -65,7 +65,7 @@ def train_supervised(
     done = first
     bar = tqdm(total=t.steps, initial=first, desc="training", unit="step", disable=not progress)
     try:
-        for step, batch in ahead(stream, first, t.steps):
+        for step, batch in ahead(stream.batch, first, t.steps):
             rate = learning_rate(step, t.learning_rate, t.warmup_steps, t.decay_steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
