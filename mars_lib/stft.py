@@ -47,7 +47,7 @@ class LogFrequencyWarp(nn.Module):
     Row h looks at linear bin (F - 1)(base^(h / (H - 1)) - 1) / (base - 1), base 21: fine steps at the
     bottom, wide ones at the top. The paper does not say; the curve is the one that OmniSep's code
     uses. Where rows are closer than bins we interpolate, as there; where they are further apart
-    we average the bins between them, which point sampling would skip.
+    we average the bins between them, which point sampling would skip. Always float32, also under autocast.
     """
 
     def __init__(self, signal: SignalConfig, base: float = 21.0):
@@ -69,9 +69,11 @@ class LogFrequencyWarp(nn.Module):
     def warp(self, magnitude: torch.Tensor) -> torch.Tensor:
         """(..., F, T) magnitudes or masks -> (..., H, T)."""
         check.shape("magnitude", magnitude, "... F T", F=self.to_log.shape[1])
-        return self.to_log @ magnitude
+        with torch.autocast(magnitude.device.type, enabled=False):
+            return self.to_log @ magnitude.float()
 
     def unwarp(self, mask: torch.Tensor) -> torch.Tensor:
         """(..., H, T) mask -> (..., F, T); values in [0, 1] stay there."""
         check.shape("mask", mask, "... H T", H=self.to_log.shape[0])
-        return (self.to_linear @ mask.float()).clamp(0, 1)
+        with torch.autocast(mask.device.type, enabled=False):
+            return (self.to_linear @ mask.float()).clamp(0, 1)

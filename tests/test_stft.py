@@ -59,3 +59,13 @@ def test_no_linear_bin_is_overlooked(signal):
     # Point sampling would skip bins at the top, where rows are far apart.
     warp = stft.LogFrequencyWarp(signal)
     assert (warp.to_log.sum(dim=0) > 0).all()
+
+
+def test_the_warp_is_float32_under_autocast(signal, generator):
+    lens = stft.LogFrequencyWarp(signal)
+    magnitude = torch.rand(2, 513, 16, generator=generator)
+    log = lens.warp(magnitude)
+    linear = lens.unwarp(log)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(lens.warp(magnitude), log)
+        assert torch.equal(lens.unwarp(log), linear)

@@ -14,7 +14,7 @@ from mars_lib.data.mixtures import MixtureBatch, MixtureStream
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
 from mars_lib.evaluation.metrics import si_sdr
-from mars_lib.query import query_mixup, random_weights
+from mars_lib.query import random_weights
 from mars_lib.separator import Separator, separate
 from mars_lib.training.query_bank import MODALITIES, QueryBank
 
