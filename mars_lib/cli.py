@@ -135,18 +135,7 @@ def prepare() -> None:
     for split in SPLITS:
         print(f"{split}: {len(music.classes(split))} classes")
     shared = {s.name for s in music.classes("test")} - {s.name for s in music.classes("unseen")}
-    print(f"not in unseen (silent there, or the same recording): {', '.join(sorted(shared))}")
-
-
-@data.command()
-def tune(
-    soundfont: Annotated[Path, typer.Argument(help="A .sf2 file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the copy in tune goes.")],
-) -> None:
-    """Write a soundfont so that the synthesizer plays every sample at its own pitch."""
-    from mars_lib.data.root_keys import write_in_tune
-
-    print(f"{output}: {write_in_tune(soundfont, output)} zones were out of tune")
+    print(f"not in unseen (the same recordings as in a training font): {', '.join(sorted(shared))}")
 
 
 @app.command()

@@ -15,9 +15,7 @@ from mars_lib.data.soundfonts import Soundfont
 from mars_lib.data.variation import vary
 
 SPLITS = ("train", "validation", "test", "unseen")
-# RMS of a clip where it sounds, and the peak above which it is a defect rather than a sharp attack.
-LEVEL = 0.1
-CRACKLE = 30 * LEVEL
+LEVEL = 0.1  # RMS of a clip where it sounds
 # Where each use of the split "train" begins to count its clips: no clip serves two of them, so that nothing is judged
 # by an ear that was trained on the same recording. A separator's seed adds 10,000,000 to its numbers.
 SEPARATOR_CLIPS, QUERY_CLIPS, MINIBIND_CLIPS, JUDGE_CLIPS = (k * 1_000_000_000 for k in range(4))
@@ -27,8 +25,8 @@ SEPARATOR_CLIPS, QUERY_CLIPS, MINIBIND_CLIPS, JUDGE_CLIPS = (k * 1_000_000_000 f
 class MiniMusic:
     """The embedded data set: `fonts` for train, validation and test, others for `unseen`.
 
-    Splits differ by phrase seed; `unseen` differs by soundfont as well, and leaves out the classes whose
-    recordings that font shares with a training font. Clips have `length` samples at 16 kHz and an RMS of 0.1
+    Splits differ by phrase seed; `unseen` differs by soundfont as well, and leaves out what that font shares with a
+    training font. Clips have `length` samples at 16 kHz and an RMS of 0.1
     where they sound.
     """
 
@@ -37,20 +35,20 @@ class MiniMusic:
     sample_rate: int = 16_000
     augment: float = 0.0
 
-    def fonts_of(self, split: str, sound: SoundClass) -> list[Soundfont]:
-        """The soundfonts that a class is rendered from in a split; empty when none can."""
-        role = "unseen" if split == "unseen" else "training"
-        playing = [f for f in self.fonts if f.role == role and soundfonts.audible(f, sound)]
+    def sources(self, split: str, sound: SoundClass) -> list[tuple[Soundfont, tuple[int, ...]]]:
+        """The soundfonts that a class is rendered from in a split, each with the programs (or drum keys) that play it there."""
+        training = tuple(font for font in self.fonts if font.role == "training")
         if split == "unseen":
-            training = [f for f in self.fonts if f.role == "training"]
-            playing = [f for f in playing if not _leaks(f, tuple(training), sound)]
-        return playing
+            rows = [(f, soundfonts.unshared(f, training, sound)) for f in self.fonts if f.role == "unseen"]
+        else:
+            rows = [(font, soundfonts.audible(font, sound)) for font in training]
+        return [row for row in rows if row[1]]
 
     def classes(self, split: str) -> list[SoundClass]:
         """The classes of a split, in the order of the class list."""
         if split not in SPLITS:
             fail("split", f"is {split!r}", f"give one of {', '.join(SPLITS)}")
-        kept = [sound for sound in sound_classes() if self.fonts_of(split, sound)]
+        kept = [sound for sound in sound_classes() if self.sources(split, sound)]
         if not kept:
             fail(f"split {split!r}", "has no soundfont", "run `mars doctor` to see what is missing")
         return kept
@@ -62,39 +60,23 @@ class MiniMusic:
     def clip(self, split: str, sound: SoundClass, index: int) -> np.ndarray:
         """Clip number `index` of a class in a split: (L,) float32. The same numbers, the same clip."""
         rng = np.random.default_rng([zlib.crc32(f"{split}/{sound.name}".encode()), index])
-        fonts = self.fonts_of(split, sound)
-        # A phrase may leave the segment silent (a rest, a soft sample), and a few samples of some fonts read past
-        # their end and crackle: draw again.
+        sources = self.sources(split, sound)
+        # A phrase may leave the segment silent (a rest, a soft sample): draw again.
         for _ in range(20):
-            wave = level(self._render(fonts[rng.integers(len(fonts))], sound, rng))
+            wave = level(self._render(*sources[rng.integers(len(sources))], sound, rng))
             if rng.random() < self.augment:
                 wave = level(vary(wave, rng))
-            if 0 < np.abs(wave).max() < CRACKLE:
+            if wave.any():
                 return wave
         fail(f"clip {sound.name}/{index}", "cannot be rendered", "run `mars doctor`")
 
-    def _render(self, font: Soundfont, sound: SoundClass, rng: np.random.Generator) -> np.ndarray:
-        keys = soundfonts.audible(font, sound)
+    def _render(self, font: Soundfont, keys: tuple[int, ...], sound: SoundClass, rng: np.random.Generator) -> np.ndarray:
         seconds = self.length / self.sample_rate
         skip = rng.uniform(0, 0.5)
         notes = phrase(sound, keys, rng, seconds + skip)
         program = 0 if sound.drum_keys else keys[rng.integers(len(keys))]
-        wave = soundfonts.play(font, sound, program, notes, self.sample_rate)
-        wave = wave[int(skip * self.sample_rate) :][: self.length]
-        return np.pad(wave, (0, self.length - len(wave)))
-
-
-def _leaks(font: Soundfont, training: tuple[Soundfont, ...], sound: SoundClass) -> bool:
-    """True when a training font holds the same recording of a class (correlation above 0.6)."""
-    key = (font.path, tuple(f.path for f in training), sound.name)
-    if key not in _LEAKS:
-        _LEAKS[key] = any(
-            soundfonts.shared_recordings(font, other, sound) > 0.6 for other in training
-        )
-    return _LEAKS[key]
-
-
-_LEAKS: dict[tuple, bool] = {}
+        wave = soundfonts.play(font, sound, program, notes, seconds + skip, self.sample_rate)
+        return wave[-self.length :]
 
 
 def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:

@@ -58,12 +58,12 @@ def estimate_batches(clips: torch.Tensor, labels: torch.Tensor, size: int, seed:
             return low + (high - low) * torch.rand(shape, generator=generator)
 
         picks = torch.randint(len(clips), (size,), generator=generator)
-        # A stretch from anywhere, eight of them a batch, each at another speed: other recordings of an instrument come
-        # from smaller and larger ones.
+        # A stretch from anywhere, eight of them a batch, each at another speed: no two instruments have the same
+        # size or tuning.
         length = int(uniform(0.5, 0.75) * clips.shape[-1])
         stretches = []
         for part in picks.chunk(8):
-            taken = int(length * 2 ** uniform(-0.4, 0.4))
+            taken = int(length * 2 ** uniform(-0.15, 0.15))
             start = int(uniform(0, clips.shape[-1] - taken))
             cut = clips[part, None, start : start + taken].float()
             stretches.append(functional.interpolate(cut, size=length, mode="linear")[:, 0])

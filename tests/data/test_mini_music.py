@@ -8,6 +8,7 @@ from mars_lib.data.classes import families, nearest_names, recognise, sound_clas
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.render import LEVEL, MiniMusic, level
 from mars_lib.data.variation import vary
+from tests.data.soundfont_bank import tone, write_bank
 
 
 @pytest.fixture(scope="module")
@@ -52,24 +53,51 @@ def test_every_class_sounds_in_every_split_it_is_in(music):
             assert np.isfinite(clip).all() and 0.01 < np.sqrt(np.mean(clip**2)) < 1.5 * LEVEL
 
 
-def test_silent_instruments_are_found_and_left_out(music):
-    merlin = next(font for font in music.fonts if font.name == "Merlin")
-    assert {"violin", "flute"} <= set(soundfonts.missing_classes(merlin))
-    assert not {"violin", "flute"} & {s.name for s in music.classes("unseen")}
+def test_silent_instruments_are_found_and_left_out(tmp_path):
+    # A bank that plays program 40 and nothing else.
+    font = soundfonts.Soundfont("violin alone", write_bank(tmp_path / "one.sf2", [tone()], [{}], program=40))
+    silent = set(soundfonts.missing_classes(font))
+    assert {s.name for s in sound_classes()} - silent == {"violin"}
+    assert [s.name for s in MiniMusic((font,), 1_000).classes("train")] == ["violin"]
 
 
 def test_recordings_that_fonts_share_are_not_called_unseen(music):
     training, unseen = music.fonts[0], music.fonts[1]
     by_name = {s.name: s for s in sound_classes()}
-    assert soundfonts.shared_recordings(unseen, training, by_name["snare drum"]) > 0.99
-    assert soundfonts.shared_recordings(unseen, training, by_name["clarinet"]) < 0.3
-    assert "snare drum" not in {s.name for s in music.classes("unseen")}
+    assert soundfonts.likeness(unseen, training, by_name["snare drum"], 0, 38) > 0.95
+    # One pitch, two instruments: the notes correlate, their flattened spectra do not.
+    assert soundfonts.likeness(unseen, training, by_name["harp"], 46, 66) < 0.25
+    # Merlin's muted trumpet is TimGM6mb's, its open one is not.
+    assert soundfonts.unshared(unseen, (training,), by_name["trumpet"]) == (56,)
+    names = {s.name for s in music.classes("unseen")}
+    assert {"violin", "flute", "piano", "cello"} <= names and "snare drum" not in names
+
+
+def test_every_pitched_class_plays_the_pitch_that_it_is_asked_for(music):
+    for sound in music.classes("unseen"):
+        if sound.style == "effect" or sound.name in ("organ", "timpani"):  # stops and drums have partials of their own
+            continue
+        pitches = [int(k) for k in np.linspace(*sound.range, 5)]
+        for font, programs in music.sources("unseen", sound) + music.sources("test", sound):
+            notes = [(soundfonts.probe(font, sound, p, k), k) for p in programs for k in pitches]
+            share = np.mean([harmonic_share(wave, k) for wave, k in notes if wave.any()])
+            assert share > 0.6, (sound.name, font.name, share)
+
+
+def harmonic_share(wave, pitch):
+    """Share of energy at multiples of a pitch."""
+    wave = wave[800:12_800]
+    energy = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
+    hertz = np.fft.rfftfreq(len(wave), 1 / 16_000)
+    f0 = 440 * 2 ** ((pitch - 69) / 12)
+    near = (hertz > f0 / 2) & (np.abs(hertz - f0 * np.round(hertz / f0)) < 0.04 * f0)
+    return energy[near].sum() / energy.sum()
 
 
 def test_unseen_never_uses_a_training_font(music):
     for sound in music.classes("unseen"):
-        assert {f.role for f in music.fonts_of("unseen", sound)} == {"unseen"}
-        assert {f.role for f in music.fonts_of("train", sound)} == {"training"}
+        assert {font.role for font, _ in music.sources("unseen", sound)} == {"unseen"}
+        assert {font.role for font, _ in music.sources("train", sound)} == {"training"}
     with pytest.raises(InputError, match="train, validation, test, unseen"):
         music.classes("holiday")
 
@@ -114,7 +142,8 @@ def test_training_batches_are_functions_of_the_step(music):
 def test_manifests_can_be_made_again(split, music):
     rows = manifests.read(split)
     assert len(rows) >= 400
-    some = rows[::60]
+    # Backwards: what was played before must not matter.
+    some = rows[::-60]
     mixtures = [manifests.render(row, music)[0] for row in some]
     assert manifests.verify(some, mixtures) == 0
     assert all(row.classes[0] != row.classes[1] for row in rows)
@@ -150,11 +179,11 @@ def test_a_soundfont_path_that_is_none(tmp_path, monkeypatch):
     assert len(soundfonts.find(listed_only=True)) == 2
 
 
-def test_a_damaged_soundfont_is_named_and_does_not_hang(tmp_path, music):
+def test_a_damaged_soundfont_is_named(tmp_path, music):
     whole = music.fonts[0].path.read_bytes()
     path = tmp_path / "half.sf2"
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="half.sf2: (cannot be played|hangs)"):
+    with pytest.raises(InputError, match="half.sf2: is a damaged soundfont"):
         soundfonts.find((str(path),))
     copy = tmp_path / "copy.sf2"
     copy.write_bytes(whole)
