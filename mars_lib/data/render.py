@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test", "unseen")
 LEVEL = 0.1  # RMS of a clip where it sounds
 # Where each use of the split "train" begins to count its clips: no clip serves two of them, so that nothing is judged
 # by an ear that was trained on the same recording. A separator's seed adds 10,000,000 to its numbers.
-SEPARATOR_CLIPS, QUERY_CLIPS, MINIBIND_CLIPS, JUDGE_CLIPS = (k * 1_000_000_000 for k in range(4))
+SEPARATOR_CLIPS, QUERY_CLIPS, MINIBIND_CLIPS, JUDGE_CLIPS, ALIGNMENT_CLIPS = (k * 1_000_000_000 for k in range(5))
 
 
 @dataclass(frozen=True)

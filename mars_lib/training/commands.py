@@ -39,7 +39,7 @@ def supervised(
     from mars_lib.training.trainer import train_supervised
 
     config = configs.profile(profile)
-    changes = _given(
+    changes = given(
         steps=steps, decay_steps=steps, batch_size=batch_size, learning_rate=learning_rate,
         precision=precision, augment=augment, seed=seed,
     )
@@ -47,7 +47,7 @@ def supervised(
     encoder = load_minibind()
     if config.separator.embedding_size != encoder.embedding_size:
         fail(f"profile {profile}", "needs ImageBind, which is not here yet", "use --profile gpu")
-    music = _music(folder, soundfont, config.signal.length)
+    music = music_of(folder, soundfont, config.signal.length)
     best = train_supervised(config, music, encoder, out, accelerator=device, resume=resume)
     print(best)
 
@@ -97,11 +97,11 @@ def rl(
     if preset not in PRESETS:
         fail("preset", f"is {preset!r}", f"give one of {', '.join(PRESETS)}")
     base = recipe() if preset == "recipe" else RLConfig()
-    policy = _given(
+    policy = given(
         group_size=group_size, patch=patch, kappa=kappa, kappa_end=kappa, clip_range=clip_range,
         entropy_coefficient=entropy, kl_coefficient=kl, ratio=ratio,
     )
-    run = _given(
+    run = given(
         estimator=estimator, reward=reward, signal_weight=signal_weight, anchor=anchor, steps=steps,
         batch_size=batch_size, learning_rate=learning_rate, precision=precision,
         validate_every=validate_every, validation_mixtures=validation_mixtures,
@@ -111,7 +111,7 @@ def rl(
     start = start or shipped.folder() / "checkpoints" / "separator-small.safetensors"
     encoder, pooling = system.load_minibind(), system.load_mlbp()
     best = reinforce.train_rl(
-        start, config, _music(folder, soundfont, 0), encoder, pooling, out,
+        start, config, music_of(folder, soundfont, 0), encoder, pooling, out,
         # The judge knows the classes of mini-MUSIC only.
         judge=None if folder else system.load_judge(),
         accelerator=system.choose_device(device), resume=resume,
@@ -119,12 +119,12 @@ def rl(
     print(best)
 
 
-def _given(**options) -> dict:
+def given(**options) -> dict:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _music(folder: Path | None, soundfont: list[Path] | None, length: int):
+def music_of(folder: Path | None, soundfont: list[Path] | None, length: int):
     """The sounds to train on: a folder of one's own, or mini-MUSIC."""
     from mars_lib.data.folders import FolderMusic
     from mars_lib.data.render import MiniMusic

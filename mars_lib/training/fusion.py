@@ -38,18 +38,37 @@ def train_mlbp(
     Raises `InputError` for `steps` below 1 and for a `batch_size` below 2 or above the number of classes.
     """
     classes = music.classes("train")
-    if steps < 1:
-        fail("steps", f"are {steps}", "give 1 or more")
-    if not 2 <= batch_size <= len(classes):
-        fail("batch size", f"is {batch_size}", f"give 2 to {len(classes)}: a batch has one item a class")
-    temperature = encoder.log_temperature.detach().exp().cpu()
+    _check(steps, batch_size, len(classes))
     bank = QueryBank.embed(
         encoder, music, classes, "train", EXAMPLES, seed, encoder.log_temperature.device, progress
     )
+    temperature = float(encoder.log_temperature.exp())
+    return fit_mlbp(bank, temperature, steps=steps, batch_size=batch_size, seed=seed, progress=progress)
+
+
+def _check(steps: int, batch_size: int, classes: int) -> None:
+    if steps < 1:
+        fail("steps", f"are {steps}", "give 1 or more")
+    if not 2 <= batch_size <= classes:
+        fail("batch size", f"is {batch_size}", f"give 2 to {classes}: a batch has one item a class")
+
+
+def fit_mlbp(
+    bank: QueryBank,
+    temperature: float,
+    *,
+    steps: int = 1_000,
+    batch_size: int = 32,
+    seed: int = 0,
+    progress: bool = True,
+) -> MLBP:
+    """`train_mlbp` on embeddings that are there already, at a temperature."""
+    classes = bank.pools["audio"]
+    _check(steps, batch_size, len(classes))
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pooling = MLBP(encoder.embedding_size)
+        pooling = MLBP(classes[0].shape[-1])
     optimizer = torch.optim.Adam(pooling.parameters(), lr=PEAK_RATE)
     for step in tqdm(range(steps), "fusion", mininterval=1, disable=not progress):
         optimizer.param_groups[0]["lr"] = learning_rate(step + 1, PEAK_RATE, steps // 20, steps)

@@ -1,0 +1,12 @@
+"""Progressive alignment of an encoder's heads (Section 3.3): features, pairs, losses (Eq. 7-9), stages, measures."""
+
+from mars_lib.alignment.features import TrunkFeatures, trunk_features
+from mars_lib.alignment.measures import discrimination, retrieval
+from mars_lib.alignment.report import probe_features, report, table
+from mars_lib.alignment.run import align, load_heads, query_bank, save_heads
+from mars_lib.alignment.stages import STAGES, AlignmentConfig, stage_loss, train_stage
+
+__all__ = [
+    "STAGES", "AlignmentConfig", "TrunkFeatures", "align", "discrimination", "load_heads", "probe_features", "query_bank",
+    "report", "retrieval", "save_heads", "stage_loss", "table", "train_stage", "trunk_features",
+]  # fmt: skip

@@ -1,0 +1,152 @@
+"""Trunk features, computed once: the trunks are frozen in all stages, so alignment never runs them again."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.std import tqdm
+
+from mars_lib.check import InputError, fail
+from mars_lib.data.pictures import load_picture, load_rgba, vary_pictures
+from mars_lib.data.render import ALIGNMENT_CLIPS, MiniMusic, level
+from mars_lib.data.variation import vary
+from mars_lib.training import checkpoint
+
+MODALITIES = ("audio", "text", "image")
+
+
+class Alignable(Protocol):
+    """What alignment needs of an encoder: frozen trunks, a head a modality, one temperature."""
+
+    trunks: nn.ModuleDict
+    heads: nn.ModuleDict
+    log_temperature: nn.Parameter
+
+    def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
+        """Trunk features (B, F) through the modality's head -> (B, D), unit norm."""
+
+
+@dataclass(frozen=True)
+class TrunkFeatures:
+    """Features of every class, one entry of each list a class; F is the trunk's width.
+
+    `audio` (K, V, F): K clips in V takes, the first as it was rendered, the others varied. `text` (P, F): prompts.
+    `image` (M, F): drawings; M is 0 where a class has none. `key` says of which trunks and data they are.
+    """
+
+    names: tuple[str, ...]
+    audio: list[torch.Tensor]
+    text: list[torch.Tensor]
+    image: list[torch.Tensor]
+    key: str
+
+    def having(self, modality: str) -> list[int]:
+        """Places of the classes that have anything in a modality."""
+        return [i for i, rows in enumerate(getattr(self, modality)) if len(rows)]
+
+
+def trunk_features(
+    encoder: Alignable,
+    music: MiniMusic,
+    split: str,
+    *,
+    clips: int = 32,
+    takes: int = 3,
+    folder: str | Path | None = None,
+    progress: bool = True,
+) -> TrunkFeatures:
+    """Run the trunks over `clips` clips of every class in `takes` takes, its prompts and its drawings.
+
+    Drawings are varied `takes` times as often as clips are, but for the held-out splits, where each is taken as it is, and so is
+    each clip. With `folder` the features are kept there and found again as long as trunks and data are the same; a file of
+    other trunks or data, or a damaged one, is made anew. Time grows linearly with the number of clips.
+    """
+    if clips < 1 or takes < 1:
+        fail("clips and takes", f"are {clips} and {takes}", "give 1 or more of each")
+    plain, held_out = replace(music, augment=0.0), split in ("test", "unseen")
+    takes = 1 if held_out else takes
+    classes = music.classes(split)
+    key = _key(encoder, plain, split, clips, takes, [c.name for c in classes])
+    path = None if folder is None else Path(folder) / f"features-{split}.safetensors"
+    if path is not None and path.is_file():
+        found = _load(path, key)
+        if found is not None:
+            return found
+    rows: dict[str, list] = {name: [] for name in MODALITIES}
+    generator = torch.Generator().manual_seed(0)
+    for sound in tqdm(classes, f"trunk features, {split}", unit="class", disable=not progress):
+        waves = np.stack([_takes(plain, split, sound, i, takes) for i in range(clips)])
+        audio = _run(encoder, "audio", torch.from_numpy(waves).flatten(0, 1))
+        rows["audio"].append(audio.reshape(clips, takes, -1))
+        rows["text"].append(_run(encoder, "text", sound.prompts()))
+        files = music.pictures(sound, split)
+        if not files:
+            rows["image"].append(audio.new_zeros(0, audio.shape[-1]))
+        elif held_out:
+            rows["image"].append(_run(encoder, "image", torch.stack([load_picture(path) for path in files])))
+        else:
+            picks = torch.randint(len(files), (clips * takes,), generator=generator)
+            drawn = [load_rgba(path) for path in files]
+            rows["image"].append(
+                torch.cat([
+                    _run(encoder, "image", vary_pictures(torch.stack([drawn[i] for i in part]), generator))
+                    for part in picks.split(32)
+                ])
+            )
+    made = TrunkFeatures(tuple(c.name for c in classes), rows["audio"], rows["text"], rows["image"], key)
+    if path is not None:
+        tensors = {f"{m}.{i}": rows[m][i].half() for m in MODALITIES for i in range(len(classes))}
+        checkpoint.save(path, tensors, {"kind": "features", "key": key, "names": made.names})
+        return _load(path, key)  # what a later run will find, rounded in the same way
+    return made
+
+
+def _takes(music: MiniMusic, split: str, sound, index: int, takes: int) -> np.ndarray:
+    wave = music.clip(split, sound, ALIGNMENT_CLIPS + index)
+    rng = np.random.default_rng([index, takes])
+    return np.stack([wave, *(level(vary(wave, rng)) for _ in range(takes - 1))])
+
+
+@torch.no_grad()
+def _run(encoder: Alignable, modality: str, examples: torch.Tensor | Sequence[str]) -> torch.Tensor:
+    if torch.is_tensor(examples):
+        examples = examples.to(encoder.log_temperature.device)
+    return encoder.trunks[modality](examples).float().cpu()
+
+
+def _load(path: Path, key: str) -> TrunkFeatures | None:
+    try:
+        saved = checkpoint.load(path, "features")
+    except InputError:
+        return None
+    if saved.meta["key"] != key:
+        return None
+    names = tuple(saved.meta["names"])
+    rows = [[saved.tensors[f"{m}.{i}"].float() for i in range(len(names))] for m in MODALITIES]
+    return TrunkFeatures(names, *rows, key)
+
+
+def trunk_digest(encoder: Alignable) -> str:
+    """Digest of the trunks' weights: features and heads of other trunks are told apart by it."""
+    digest = hashlib.sha256()
+    for name, tensor in encoder.trunks.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _key(encoder: Alignable, music: MiniMusic, split: str, clips: int, takes: int, names: list[str]) -> str:
+    """What features are made by, and of: the digest of the trunks, then that of the data."""
+    fonts = [(f.name, f.role, f.path.stat().st_size) for f in getattr(music, "fonts", ())]
+    files = [
+        (p.name, p.stat().st_size)
+        for c in music.classes(split) for p in (*music.pictures(c, split), *getattr(c, "sounds", ()))
+    ]
+    prompts = [c.prompts() for c in music.classes(split)]
+    said = json.dumps([split, clips, takes, names, fonts, files, prompts, music.length])
+    return f"{trunk_digest(encoder)}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

@@ -1,0 +1,97 @@
+"""All stages in a row, with logs, checkpoints of heads and resume: `mars align`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from mars_lib.alignment.features import MODALITIES, Alignable, TrunkFeatures, trunk_digest
+from mars_lib.alignment.stages import STAGES, TRAINED, AlignmentConfig, train_stage
+from mars_lib.check import fail
+from mars_lib.training import checkpoint
+from mars_lib.training.fusion import fit_mlbp
+from mars_lib.training.log import RunLog
+from mars_lib.training.query_bank import QueryBank
+
+
+def align(
+    encoder: Alignable,
+    train: TrunkFeatures,
+    validation: TrunkFeatures,
+    folder: str | Path,
+    config: AlignmentConfig = AlignmentConfig(),
+    *,
+    stages: tuple[str, ...] = STAGES,
+    resume: bool = False,
+    progress: bool = True,
+) -> dict[str, Path]:
+    """Train `stages` in their order, each from the best of the one before; the encoder ends with the last one's heads.
+
+    Writes `folder/<stage>.safetensors` and `<stage>/metrics.csv` as each stage ends, and after the third the fusion of modalities
+    that fits its heads, `mlbp.safetensors`; returns the paths. With `resume` a stage
+    whose file is there is read instead of trained; one that was interrupted begins again, since it takes seconds. Raises
+    `InputError` for an unknown stage, and for features or heads of another trunk.
+    """
+    folder, paths = Path(folder), {}
+    unknown = [name for name in stages if name not in TRAINED]
+    if unknown:
+        fail("stage", f"is {unknown[0]!r}", f"give one of {', '.join(TRAINED)}")
+    own = trunk_digest(encoder)
+    for features in (train, validation):
+        if features.key.split("-")[0] != own:
+            fail("trunk features", "are of another trunk", "make them with this encoder (trunk_features)")
+    for stage in stages:
+        paths[stage] = path = folder / f"{stage}.safetensors"
+        if resume and path.is_file():
+            load_heads(encoder, path)
+            continue
+        log = RunLog(folder / stage, ("loss", "temperature", "recall"))
+        try:
+            best = train_stage(encoder, stage, train, validation, config, log=log.write, progress=progress)
+        finally:
+            log.close()
+        save_heads(encoder, path, stage=stage, config=asdict(config), **best)
+    if STAGES[-1] in stages:
+        paths["mlbp"] = folder / "mlbp.safetensors"
+        if not (resume and paths["mlbp"].is_file()):
+            bank = query_bank(encoder, train)
+            size = min(config.batch_size, len(train.names))
+            pooling = fit_mlbp(bank, float(encoder.log_temperature.exp()), batch_size=size, progress=progress)
+            meta = {"kind": "mlbp", "embedding_size": pooling.out.out_features, "rank": pooling.out.in_features}
+            checkpoint.save(paths["mlbp"], pooling.state_dict(), meta)
+    return paths
+
+
+@torch.no_grad()
+def query_bank(encoder: Alignable, features: TrunkFeatures) -> QueryBank:
+    """Embeddings of features with an encoder's present heads; words stand in for pictures that a class lacks."""
+    device = encoder.log_temperature.device
+    pools: dict[str, list[torch.Tensor]] = {name: [] for name in MODALITIES}
+    for audio, text, image in zip(features.audio, features.text, features.image):
+        rows = {"audio": audio.flatten(0, 1), "text": text, "image": image}
+        found = {m: encoder.embed_features(m, rows[m].to(device)).cpu() for m in MODALITIES}
+        found["image"] = found["image"] if len(image) else found["text"]
+        for name in MODALITIES:
+            pools[name].append(found[name])
+    return QueryBank(pools)
+
+
+def heads(encoder: Alignable) -> dict[str, torch.Tensor]:
+    """What alignment changes of an encoder: its heads and its temperature, by name."""
+    named = {f"heads.{name}": tensor for name, tensor in encoder.heads.state_dict().items()}
+    return named | {"log_temperature": encoder.log_temperature.detach()}
+
+
+def save_heads(encoder: Alignable, path: str | Path, **meta) -> None:
+    """Write heads and temperature, with the digest of the trunks that they stand on."""
+    checkpoint.save(path, heads(encoder), {"kind": "heads", "trunks": trunk_digest(encoder), **meta})
+
+
+def load_heads(encoder: Alignable, path: str | Path) -> None:
+    """Put heads and temperature from a file onto an encoder. Raises `InputError` for a file of another trunk."""
+    saved = checkpoint.load(path, "heads")
+    if saved.meta["trunks"] != trunk_digest(encoder):
+        fail(f"checkpoint {path}", "belongs to another trunk", "align this encoder (mars align)")
+    checkpoint.restore(encoder.heads, saved.part("heads"), f"checkpoint {path}")
+    with torch.no_grad():
+        encoder.log_temperature.copy_(saved.tensors["log_temperature"])

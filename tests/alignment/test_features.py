@@ -1,0 +1,81 @@
+"""Trunk features: what they hold, and that a kept file is never stale."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mars_lib.alignment.features import trunk_features
+from mars_lib.alignment.report import report, table
+from mars_lib.alignment.run import save_heads
+from mars_lib.check import InputError
+from mars_lib.data import manifests
+from mars_lib.data.render import MiniMusic
+from mars_lib.encoders.minibind import MiniBind
+
+
+class Few(MiniMusic):
+    """Every sixth class, half a second a clip."""
+
+    def classes(self, split):
+        return super().classes(split)[::6]
+
+
+@pytest.fixture(scope="module")
+def music():
+    whole = replace(manifests.music(), length=8_191)
+    return Few(whole.fonts, whole.length)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return MiniBind().eval().requires_grad_(False)
+
+
+def equal(a, b):
+    return a.names == b.names and all(
+        torch.allclose(x, y, atol=5e-3, rtol=5e-3)
+        for m in ("audio", "text", "image") for x, y in zip(getattr(a, m), getattr(b, m))
+    )
+
+
+def test_shapes_and_takes(encoder, music):
+    made = trunk_features(encoder, music, "train", clips=2, takes=3, progress=False)
+    assert len(made.audio) == len(made.names) == 6
+    assert made.audio[0].shape == (2, 3, 256) and made.image[0].shape == (6, 256) and len(made.text[0]) >= 6
+    assert not torch.equal(made.audio[0][0, 0], made.audio[0][0, 1])
+    # Held-out splits are taken as they are.
+    test = trunk_features(encoder, music, "test", clips=2, takes=3, progress=False)
+    assert test.audio[0].shape == (2, 1, 256) and test.image[0].shape == (2, 256)
+    with pytest.raises(InputError, match="clips and takes"):
+        trunk_features(encoder, music, "train", clips=0)
+
+
+def test_kept_features_are_found_again_and_never_stale(encoder, music, tmp_path, monkeypatch):
+    make = {"clips": 2, "takes": 1, "folder": tmp_path, "progress": False}
+    first = trunk_features(encoder, music, "validation", **make)
+    path = tmp_path / "features-validation.safetensors"
+    monkeypatch.setattr(encoder.trunks["audio"], "forward", lambda *_: pytest.fail("the trunk ran again"))
+    assert equal(first, trunk_features(encoder, music, "validation", **make))
+    monkeypatch.undo()
+    # Other data, other trunks, a damaged file: made anew.
+    more = trunk_features(encoder, music, "validation", **(make | {"clips": 3}))
+    assert more.audio[0].shape[0] == 3 and more.key != first.key
+    torch.manual_seed(1)
+    other = trunk_features(MiniBind().eval(), music, "validation", **make)
+    assert other.key.split("-")[0] != first.key.split("-")[0] and not equal(first, other)
+    path.write_bytes(path.read_bytes()[:1_000])
+    assert equal(first, trunk_features(encoder, music, "validation", **make))
+
+
+def test_report_and_table(encoder, music, tmp_path):
+    path = tmp_path / "stage1.safetensors"
+    save_heads(encoder, path, stage="stage1")
+    features = {"test": trunk_features(encoder, music, "test", clips=2, progress=False)}
+    found = report(encoder, {"stage1": path}, features, limit=3, progress=False)
+    assert found["before"] == found["stage1"]  # the same heads
+    assert set(found["before"]["test"]) == {"probe", "recall", "stage1"}
+    low, high = found["before"]["test"]["probe"]["ci95"]
+    assert -2 <= low <= found["before"]["test"]["probe"]["mean"] <= high <= 2
+    assert len(table(found).splitlines()) == 4
