@@ -37,13 +37,14 @@ from mars_lib.training.reinforce import train_rl
 START = shipped.folder() / "checkpoints" / "separator-small.safetensors"
 RATES = (1e-4, 4e-4)
 BEST_OF = 8
-BASE = "supervised continued"
+BASE, UNALIGNED = "supervised continued", "recipe, ear not aligned"
 
 
 def rows(run: RLConfig) -> dict[str, RLConfig]:
     """Name of a row -> what is trained. `run` carries steps, batch and validation.
 
-    "recipe" is the default of `mars train rl`: a pathwise gradient of R = sim + 0.03 SI-SDR, WBCE x 0.3. "supervised + SI-SDR" has the same
+    "recipe" is the default of `mars train rl`: a pathwise gradient of R = sim + 0.03 SI-SDR, WBCE x 0.3, heard by MiniBind with the heads of
+    the third stage of alignment; "recipe, ear not aligned" hears with those that the separator was trained on. "supervised + SI-SDR" has the same
     signal term and no reward: the fair control. "PPO on patches" is the score function, 8 x 8 patches, G = 4, no anchor.
     """
     patches = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True)
@@ -52,6 +53,7 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,
+        UNALIGNED: ours,
         "supervised + SI-SDR": replace(ours, estimator="mode", reward="signal"),
         "PPO on patches": replace(run, policy=patches),
         "PPO, the paper's defaults": run,
@@ -100,23 +102,23 @@ class Test:
 
     __test__ = False
 
-    def __init__(self, start: system.System, pooling, judge, split: str, count: int):
-        self.start, self.judge = start, judge
-        self.reward = fused(start.encoder.embed_audio, pooling)
+    def __init__(self, start: system.System, ear, pooling, judge, split: str, count: int):
+        self.judge, self.reward = judge, fused(ear.embed_audio, pooling)
         music, part = manifests.music(), manifests.read(split)[:count]
         rendered = [manifests.render(row, music) for row in tqdm(part, f"mixtures of {split}")]
         self.mixture = torch.stack([x for x, _ in rendered])
         self.reference = torch.stack([r for _, r in rendered])
         self.names = [name for row in part for name in row.classes]
         self.query = embed_queries(start, part, "text", music)
-        image = embed_queries(start, part, "image", music)
+        hearing = system.System(start.separator, ear, "ear")
+        text, image = (embed_queries(hearing, part, kind, music) for kind in ("text", "image"))
         self.targets = []
         for i in range(0, count, 16):
             here = slice(i, i + 16)
             with torch.no_grad():
                 heard = ideal_estimate(start.separator, self.mixture[here], self.reference[here])
-                audio = start.encoder.embed_audio(heard.flatten(0, 1))
-            embeddings = {"audio": audio, "text": self.query[here].flatten(0, 1), "image": image[here].flatten(0, 1)}
+                audio = ear.embed_audio(heard.flatten(0, 1))
+            embeddings = {"audio": audio, "text": text[here].flatten(0, 1), "image": image[here].flatten(0, 1)}
             self.targets.append(Target(self.reference[here].flatten(0, 1), embeddings))
 
     @torch.no_grad()
@@ -156,16 +158,18 @@ class Test:
         return torch.cat(chosen)
 
 
-def train_row(name: str, run: RLConfig, out: Path, music, encoder, pooling, bank) -> tuple[Path, float]:
+def train_row(name: str, run: RLConfig, out: Path, music, encoder, bank) -> tuple[Path, float]:
     """Train one row; (the checkpoint of its last step, its SI-SDRi on the validation split in dB)."""
-    reward = make_reward(run, encoder.embed_audio, pooling)
+    heads = None if name == UNALIGNED else "stage3"
+    listener, pooling = system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
+    reward = make_reward(run, listener.embed_audio, pooling)
     final = {}
 
     def keep(step: int, row: dict) -> None:
         if "validation_si_sdri" in row:
             final.update(row)
 
-    train_rl(START, run, music, encoder, pooling, out, bank=bank, accelerator="cpu", on_step=keep,
+    train_rl(START, run, music, encoder, pooling, out, listener=listener, bank=bank, accelerator="cpu", on_step=keep,
              reward=shuffled(reward) if "shuffled" in name else None)
     return out / "last.safetensors", final["validation_si_sdri"]
 
@@ -195,6 +199,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rates", type=float, nargs="*", default=RATES, help="learning rates to search")
     parser.add_argument("--mixtures", type=int, default=256)
     parser.add_argument("--split", default="unseen", choices=("test", "unseen"))
     parser.add_argument("--only", nargs="*", default=(), metavar="ROW", help="only these rows")
@@ -204,8 +209,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     run = RLConfig(steps=options.steps, batch_size=options.batch_size, queries_per_class=16, patience=10**6,
                    validate_every=options.steps, validation_mixtures=96)
-    start, pooling, judge = system.load(START), system.load_mlbp(), system.load_judge()
-    test = Test(start, pooling, judge, options.split, options.mixtures)
+    start, ear, pooling = system.load(START), system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
+    test = Test(start, ear, pooling, system.load_judge(), options.split, options.mixtures)
     music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]), test.mixture.shape[-1])
     varied = replace(music, augment=run.augment)
     bank = QueryBank.embed(start.encoder, varied, varied.classes("train"), "train", run.queries_per_class)
@@ -225,11 +230,11 @@ def main() -> None:
     for seed in range(options.seeds):
         for name, job in jobs.items():
             row = results.setdefault(name, {"runs": {}, "search": {}})
-            for rate in RATES if seed == 0 else ():
+            for rate in options.rates if seed == 0 else ():
                 if str(rate) not in row["search"]:
                     folder = options.out / name.replace(" ", "-") / f"{rate:g}"
                     trained = replace(job, learning_rate=rate)
-                    last, validated = train_row(name, trained, folder, music, start.encoder, pooling, bank)
+                    last, validated = train_row(name, trained, folder, music, start.encoder, bank)
                     row["search"][str(rate)] = validated
                     scores = test.measure(test.separated(system.load(last).separator))
                     if validated >= max(row["search"].values()):
@@ -239,7 +244,7 @@ def main() -> None:
                 best = float(max(row["search"], key=row["search"].get))
                 folder = options.out / name.replace(" ", "-") / f"seed-{seed}"
                 trained = replace(job, learning_rate=best, seed=seed)
-                last, _ = train_row(name, trained, folder, music, start.encoder, pooling, bank)
+                last, _ = train_row(name, trained, folder, music, start.encoder, bank)
                 record(name, str(seed), lambda: test.measure(test.separated(system.load(last).separator)))
             print(table(results), flush=True)
 

@@ -47,14 +47,38 @@ def load(path: str | Path | None = None, device: str = "cpu") -> "System":
     return System(separator, encoder.to(device), path.stem)
 
 
-def load_minibind(path: str | Path | None = None) -> MiniBind:
-    """The encoder that ships, frozen."""
-    return _frozen(path, "minibind", lambda meta: MiniBind(meta["embedding_size"]))
+# Heads that ship beside those that the separators were trained with: after each stage of alignment, and its control.
+ALIGNED = ("stage1", "stage2", "stage3", "one-stage")
 
 
-def load_mlbp(path: str | Path | None = None) -> MLBP:
-    """The fusion of the target's modalities that ships, frozen. It fits the MiniBind that ships."""
-    return _frozen(path, "mlbp", lambda meta: MLBP(meta["embedding_size"], meta["rank"]))
+def load_minibind(path: str | Path | None = None, heads: str | None = None) -> MiniBind:
+    """The encoder that ships, frozen; with `heads` (of `ALIGNED`) those of a stage of alignment in place of its own."""
+    encoder = _frozen(path, "minibind", lambda meta: MiniBind(meta["embedding_size"]))
+    if heads is not None:
+        tensors = _aligned(heads)
+        checkpoint.restore(encoder.heads, tensors.part("heads"), f"heads {heads}")
+        encoder.log_temperature.copy_(tensors.tensors["log_temperature"])
+    return encoder
+
+
+def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
+    """The fusion of the target's modalities that ships, frozen. It fits MiniBind with the same `heads`: none, "stage3" or "one-stage"."""
+    if heads is None:
+        return _frozen(path, "mlbp", lambda meta: MLBP(meta["embedding_size"], meta["rank"]))
+    tensors = _aligned(heads).part("mlbp")
+    if not tensors:
+        check.fail(f"heads {heads!r}", "have no fusion", 'take "stage3" or "one-stage"')
+    size, rank = tensors["out.weight"].shape
+    pooling = MLBP(size, rank)
+    checkpoint.restore(pooling, tensors, f"fusion {heads}")
+    return pooling.eval().requires_grad_(False)
+
+
+def _aligned(heads: str) -> checkpoint.Checkpoint:
+    if heads not in ALIGNED:
+        check.fail("heads", f"are {heads!r}", f"give one of {', '.join(ALIGNED)}")
+    saved = checkpoint.load(shipped.folder() / "checkpoints" / "aligned.safetensors", "aligned")
+    return checkpoint.Checkpoint(saved.part(heads), saved.meta)
 
 
 def load_judge(path: str | Path | None = None) -> Judge:

@@ -2,11 +2,28 @@
 
 from mars_lib.alignment.features import TrunkFeatures, trunk_features
 from mars_lib.alignment.measures import discrimination, retrieval
+from mars_lib.alignment.pairs import PairSampler
 from mars_lib.alignment.report import probe_features, report, table
 from mars_lib.alignment.run import align, load_heads, query_bank, save_heads
 from mars_lib.alignment.stages import STAGES, AlignmentConfig, stage_loss, train_stage
+from mars_lib.data.render import ALIGNMENT_CLIPS
 
 __all__ = [
-    "STAGES", "AlignmentConfig", "TrunkFeatures", "align", "discrimination", "load_heads", "probe_features", "query_bank",
-    "report", "retrieval", "save_heads", "stage_loss", "table", "train_stage", "trunk_features",
-]  # fmt: skip
+    "ALIGNMENT_CLIPS",
+    "AlignmentConfig",
+    "PairSampler",
+    "STAGES",
+    "TrunkFeatures",
+    "align",
+    "discrimination",
+    "load_heads",
+    "probe_features",
+    "query_bank",
+    "report",
+    "retrieval",
+    "save_heads",
+    "stage_loss",
+    "table",
+    "train_stage",
+    "trunk_features",
+]

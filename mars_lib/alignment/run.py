@@ -27,8 +27,8 @@ def align(
 ) -> dict[str, Path]:
     """Train `stages` in their order, each from the best of the one before; the encoder ends with the last one's heads.
 
-    Writes `folder/<stage>.safetensors` and `<stage>/metrics.csv` as each stage ends, and after the third the fusion of modalities
-    that fits its heads, `mlbp.safetensors`; returns the paths. With `resume` a stage
+    Writes `folder/<stage>.safetensors` and `<stage>/metrics.csv` as each stage ends, and after the third or the control the fusion of
+    modalities that fits these heads, `mlbp.safetensors`; returns the paths. With `resume` a stage
     whose file is there is read instead of trained; one that was interrupted begins again, since it takes seconds. Raises
     `InputError` for an unknown stage, and for features or heads of another trunk.
     """
@@ -51,7 +51,7 @@ def align(
         finally:
             log.close()
         save_heads(encoder, path, stage=stage, config=asdict(config), **best)
-    if STAGES[-1] in stages:
+    if stages[-1] in (STAGES[-1], "one-stage"):
         paths["mlbp"] = folder / "mlbp.safetensors"
         if not (resume and paths["mlbp"].is_file()):
             bank = query_bank(encoder, train)

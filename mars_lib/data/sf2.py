@@ -122,7 +122,7 @@ def _layers(bags: np.ndarray, generators: np.ndarray, first: int, last: int, clo
 
 def _zone(outer: dict, inner: dict, sample: np.ndarray, available: int) -> Zone | None:
     """A preset's zone around an instrument's; None when nothing of it can sound."""
-    value = DEFAULTS | dict.fromkeys((*ADDED, *COARSE, *COARSE.values(), MODES), 0) | DEFAULTS | inner
+    value = dict.fromkeys((*ADDED, *COARSE, *COARSE.values(), MODES), 0) | DEFAULTS | inner
     for name in ADDED:
         value[name] += outer.get(name, 0)
     ranges = []

@@ -4,11 +4,13 @@ from mars_lib.exercises.notebook_00 import check_blend, check_mixture, check_pus
 from mars_lib.exercises.notebook_01 import check_binary_mask, check_frames, check_wbce
 from mars_lib.exercises.notebook_02 import check_parameters, check_ratio, check_surrogate
 from mars_lib.exercises.notebook_03 import check_composite, check_cosine, check_fusion
+from mars_lib.exercises.notebook_04 import check_batch, check_info_nce, check_triplet
 from mars_lib.exercises.notebook_05 import check_approx_kl, check_baseline, check_group_advantage
 
 __all__ = [
     "check_approx_kl",
     "check_baseline",
+    "check_batch",
     "check_binary_mask",
     "check_blend",
     "check_composite",
@@ -16,10 +18,12 @@ __all__ = [
     "check_frames",
     "check_fusion",
     "check_group_advantage",
+    "check_info_nce",
     "check_mixture",
     "check_parameters",
     "check_push_away",
     "check_ratio",
     "check_surrogate",
+    "check_triplet",
     "check_wbce",
 ]

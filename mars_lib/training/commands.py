@@ -67,6 +67,9 @@ def rl(
     reward: Annotated[
         Optional[str], typer.Option(help="fused, mean, audio, text, image or signal.")
     ] = None,
+    heads: Annotated[
+        Optional[str], typer.Option(help="Who hears: MiniBind with heads of stage3 or one-stage; none: as queries.")
+    ] = "stage3",
     signal_weight: Annotated[Optional[float], typer.Option(help="w of R = sim + w SI-SDR.")] = None,
     anchor: Annotated[Optional[float], typer.Option(help="Weight of the supervised loss beside.")] = None,
     group_size: Annotated[Optional[int], typer.Option(help="G, samples of one mixture.")] = None,
@@ -109,9 +112,10 @@ def rl(
     )
     config = replace(base, policy=replace(base.policy, **policy), seed=seed, **run)
     start = start or shipped.folder() / "checkpoints" / "separator-small.safetensors"
-    encoder, pooling = system.load_minibind(), system.load_mlbp()
+    heads = None if heads == "none" else heads
     best = reinforce.train_rl(
-        start, config, music_of(folder, soundfont, 0), encoder, pooling, out,
+        start, config, music_of(folder, soundfont, 0), system.load_minibind(), system.load_mlbp(heads=heads), out,
+        listener=None if heads is None else system.load_minibind(heads=heads),
         # The judge knows the classes of mini-MUSIC only.
         judge=None if folder else system.load_judge(),
         accelerator=system.choose_device(device), resume=resume,

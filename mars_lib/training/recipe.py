@@ -4,10 +4,12 @@ Sound comes from three soundfonts: TimGM6mb, which the course installs, and two 
 fluid-soundfont-gm (MIT) and musescore-general-soundfont-lossless (MIT). The unseen font is never among them.
 """
 
+import copy
 from pathlib import Path
 
 import torch
 
+from mars_lib import alignment
 from mars_lib import config as configs
 from mars_lib import shipped
 from mars_lib.check import fail
@@ -51,9 +53,27 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
     pooling = train_mlbp(encoder, music)
     meta = {"kind": "mlbp", "embedding_size": encoder.embedding_size, "rank": pooling.out.in_features}
     checkpoint.save(target / "mlbp.safetensors", halves(pooling.state_dict()), meta)
+    aligned = make_aligned(encoder, music, work / "aligned")
+    checkpoint.save(target / "aligned.safetensors", halves(aligned), {"kind": "aligned"})
     judge = train_judge(music, device=device)
     meta = {"kind": "judge", "names": judge.names}
     checkpoint.save(target / "judge.safetensors", halves(judge.state_dict()), meta)
+
+
+def make_aligned(encoder: MiniBind, music: MiniMusic, work: Path) -> dict[str, torch.Tensor]:
+    """Heads after each stage of alignment, those of the one-stage control, and the fusions that fit the last of both."""
+    train, validation = (
+        alignment.trunk_features(encoder, music, split, folder=work) for split in ("train", "validation")
+    )
+    tensors = {}
+    for name, stages in (("stage3", alignment.STAGES), ("one-stage", ("one-stage",))):
+        ours = copy.deepcopy(encoder)
+        paths = alignment.align(ours, train, validation, work / name, stages=stages, resume=True)
+        fusion = checkpoint.load(paths.pop("mlbp"), "mlbp").tensors
+        tensors |= {f"{name}.mlbp.{k}": v for k, v in fusion.items()}
+        for stage, path in paths.items():
+            tensors |= {f"{stage}.{k}": v for k, v in checkpoint.load(path, "heads").tensors.items()}
+    return tensors
 
 
 def export(trained: Path, path: Path) -> None:

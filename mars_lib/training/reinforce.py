@@ -29,7 +29,7 @@ from mars_lib.training.loop import (
 )
 from mars_lib.training.objective import RLConfig, make_reward, rl_step
 from mars_lib.training.query_bank import QueryBank
-from mars_lib.training.targets import HeldOut, queried_batch
+from mars_lib.training.targets import HeldOut, Listener, queried_batch
 from mars_lib.training.steps import learning_rate
 
 STATS = (
@@ -49,6 +49,7 @@ def train_rl(
     pooling: MLBP,
     folder: str | Path,
     *,
+    listener: Encoder | None = None,
     reward: Reward | None = None,
     judge: Judge | None = None,
     bank: QueryBank | None = None,
@@ -62,7 +63,8 @@ def train_rl(
     AdamW, clipped gradients, the separator in `rl.precision`, policy and reward in float32. Writes `last` and `best`
     (by validation reward), `metrics.csv` and TensorBoard files into `folder`. BatchNorm keeps its running statistics in both
     policies, so that their ratio compares weights and nothing else; the paper does not say. The rate warms up over a tenth
-    of the steps, 50 at most, and falls linearly to a tenth; the paper does not say. `reward` replaces the one that `rl` names;
+    of the steps, 50 at most, and falls linearly to a tenth; the paper does not say. `encoder` embeds the queries, and
+    hears for the reward unless a `listener` does; `pooling` fits the one that hears. `reward` replaces the one that `rl` names;
     `judge` is heard at validations and learned from never; `bank` holds queries that several runs share; `on_step(step, row)`
     sees every row of the log.
 
@@ -85,15 +87,21 @@ def train_rl(
         run.restore(saved)
     separator, optimizer = fabric.setup(separator, optimizer)
     encoder, pooling = encoder.to(fabric.device).eval(), pooling.to(fabric.device).eval()
-    reward = reward or make_reward(rl, encoder.embed_audio, pooling)
+    hearing = encoder if listener is None else listener.to(fabric.device).eval()
+    reward = reward or make_reward(rl, hearing.embed_audio, pooling)
     t = replace(config.training, batch_size=rl.batch_size, seed=rl.seed, augment=rl.augment,
                 queries_per_class=rl.queries_per_class, validation_mixtures=rl.validation_mixtures)
     music = replace(music, length=config.signal.length)
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
-    bank = bank or QueryBank.embed(
-        encoder, stream.music, stream.classes, "train", t.queries_per_class, t.seed, fabric.device, progress
-    )
-    heldout = HeldOut(Validation.make(t, music, encoder), bank, encoder, reward, judge, separator.module)
+
+    def embedded(by: Encoder) -> QueryBank:
+        return QueryBank.embed(
+            by, stream.music, stream.classes, "train", t.queries_per_class, t.seed, fabric.device, progress
+        )
+
+    bank = bank or embedded(encoder)
+    ears = Listener(hearing, bank if listener is None else embedded(listener))
+    heldout = HeldOut(Validation.make(t, music, encoder), ears, reward, judge, separator.module)
     log = RunLog(folder, STATS + VALIDATION, run.step)
     bar = tqdm(total=rl.steps, initial=run.step, desc=rl.estimator, unit="step", disable=not progress)
     if run.step == 0:
@@ -104,7 +112,7 @@ def train_rl(
             rate = learning_rate(step + 1, rl.learning_rate, min(50, rl.steps // 10), rl.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            queried = queried_batch(separator.module, encoder, bank, batch, rl.seed, step, kappa, fabric.device)
+            queried = queried_batch(separator.module, encoder, bank, batch, rl.seed, step, kappa, fabric.device, ears)
             generator = torch.Generator(fabric.device).manual_seed(rl.seed * 1_000_003 + step)
             with fabric.autocast():
                 loss, row = rl_step(

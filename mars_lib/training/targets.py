@@ -1,5 +1,7 @@
 """What an estimate is held against in reinforcement learning: targets of a batch, and of a validation set."""
 
+from dataclasses import dataclass
+
 import torch
 
 from mars_lib.data.mixtures import MixtureBatch
@@ -13,16 +15,30 @@ from mars_lib.training.loop import Validation, draw_queries
 from mars_lib.training.query_bank import MODALITIES, QueryBank
 
 
+@dataclass(frozen=True)
+class Listener:
+    """Who is asked for rewards: an encoder, and the examples of the query bank as this encoder embeds them.
+
+    The separator's queries come from the encoder that it was trained with; rewards may come from one whose heads were aligned
+    since (Section 3.3), in a space that the separator never has to understand.
+    """
+
+    encoder: Encoder
+    bank: QueryBank
+
+
 @torch.no_grad()
 def queried_batch(
     separator: Separator, encoder: Encoder, bank: QueryBank, batch: MixtureBatch, seed: int, step: int,
-    kappa: float, device: torch.device,
+    kappa: float, device: torch.device, listener: Listener | None = None,
 ) -> QueriedBatch:
-    """Mixtures, mixed queries, and the targets of the same examples."""
+    """Mixtures, mixed queries, and the targets of the same examples, embedded by the `listener` where there is one."""
     embeddings, weights = draw_queries(bank, batch.labels, seed, step)
-    embeddings = embeddings.to(device)
-    target = _target(separator, encoder, batch, embeddings, device)
-    query = query_mixup(embeddings, weights.to(device))
+    query = query_mixup(embeddings.to(device), weights.to(device))
+    if listener is not None:
+        embeddings, _ = draw_queries(listener.bank, batch.labels, seed, step)
+        encoder = listener.encoder
+    target = _target(separator, encoder, batch, embeddings.to(device), device)
     return QueriedBatch(batch.mixture.to(device), batch.references.to(device), query, target, kappa)
 
 
@@ -39,15 +55,15 @@ class HeldOut:
 
     @torch.no_grad()
     def __init__(
-        self, validation: Validation, bank: QueryBank, encoder: Encoder, reward: Reward,
-        judge: Judge | None, separator: Separator,
+        self, validation: Validation, listener: Listener, reward: Reward, judge: Judge | None, separator: Separator,
     ):
         self.validation, self.reward, self.judge = validation, reward, judge
         batch = validation.batch
-        embeddings = bank.draw(batch.labels, torch.Generator().manual_seed(0)).to(validation.query.device)
-        embeddings[:, :, MODALITIES.index("text")] = validation.query
+        embeddings = listener.bank.draw(batch.labels, torch.Generator().manual_seed(0)).to(validation.query.device)
+        words = listener.encoder.embed_text(validation.names)
+        embeddings[:, :, MODALITIES.index("text")] = words.reshape(*batch.labels.shape, -1)
         self.parts = [
-            _target(separator, encoder, MixtureBatch(*(x[i : i + 16] for x in vars(batch).values())),
+            _target(separator, listener.encoder, MixtureBatch(*(x[i : i + 16] for x in vars(batch).values())),
                     embeddings[i : i + 16], validation.query.device)
             for i in range(0, len(batch.mixture), 16)
         ]

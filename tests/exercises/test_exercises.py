@@ -41,6 +41,9 @@ def beta_log_ratio(mask, proposal, old_proposal, kappa):
     return new - old
 
 
+ce = torch.nn.functional.cross_entropy
+
+
 def factors(embeddings, weights):
     return [embeddings[name] @ weights[name].T for name in embeddings]
 
@@ -79,6 +82,16 @@ def fusion(hadamard, out_weight, out_bias):
         (exercises.check_fusion, lambda z, w, o, b: math.prod(factors(z, w)) @ o.T + b, "of length 1"),
         (exercises.check_composite, lambda r, d, w: r + w * d, "[-30, 30] dB first"),
         (exercises.check_composite, lambda r, d, w: r + (w * d).clamp(-30, 30), "before the weight"),
+        (exercises.check_info_nce, lambda a, b, t: ce(a @ b.T / t, torch.arange(len(a))), "one of the two directions"),
+        (exercises.check_info_nce,
+         lambda a, b, t: (ce(a @ b.T, torch.arange(len(a))) + ce(b @ a.T, torch.arange(len(a)))) / 2,
+         "by the temperature"),
+        (exercises.check_triplet, lambda a, p, n, m: ((a * n).sum(-1) - (a * p).sum(-1)).clamp(min=0).mean(),
+         "margin is missing"),
+        (exercises.check_triplet, lambda a, p, n, m: ((a * p).sum(-1) - (a * n).sum(-1) + m).clamp(min=0).mean(),
+         "exchanged"),
+        (exercises.check_batch, lambda y, o: torch.ones(len(y)), "every class once"),
+        (exercises.check_batch, lambda y, o: torch.tensor([1, 0, 1, 1, 0, 0, 1, 0]), "walk in the given order"),
         (exercises.check_group_advantage, lambda r: (r - r.mean()) / (r.std(correction=0) + 1e-6),
          "the whole batch"),
         (exercises.check_group_advantage, lambda r: r - r.mean(dim=0), "not yet divided"),

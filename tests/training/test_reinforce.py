@@ -78,6 +78,39 @@ def test_every_estimator_moves_the_separator_and_logs(train, start, estimator):
     assert not [k for k in moved if "running" in k or "batches" in k]
 
 
+def test_a_listener_hears_in_place_of_the_query_encoder(train, shipped):
+    """Its embeddings make the targets and the rewards; the queries, and so the proposals, stay those of the encoder."""
+    first, heard = {}, {}
+    for name, listener in (("own", None), ("other", Turned(shipped.encoder))):
+        settings = replace(QUICK, estimator="mode", steps=1, anchor=1.0)
+        train(settings, name, listener=listener, on_step=lambda step, row, n=name: first.update({n: row}))
+        heard[name] = listener
+    assert first["own"]["wbce"] == first["other"]["wbce"]
+    # Everything that hears is turned by the same rotation, but for MLBP, which was not: another reward.
+    assert first["own"]["reward"] != first["other"]["reward"]
+    assert heard["other"].asked == {"audio", "text", "image"}
+
+
+class Turned(torch.nn.Module):
+    """An encoder whose embeddings are those of another, in the opposite order of coordinates."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.inner, self.embedding_size, self.asked = encoder, encoder.embedding_size, set()
+
+    def embed_audio(self, waveform):
+        self.asked.add("audio")
+        return self.inner.embed_audio(waveform).flip(-1)
+
+    def embed_text(self, texts):
+        self.asked.add("text")
+        return self.inner.embed_text(texts).flip(-1)
+
+    def embed_image(self, images):
+        self.asked.add("image")
+        return self.inner.embed_image(images).flip(-1)
+
+
 def known():
     return manifests.music().classes("validation")
 

@@ -1,0 +1,58 @@
+"""The aligned heads that ship: they load, they fit MiniBind, and they hear what alignment promises."""
+
+import pytest
+import torch
+
+from mars_lib import system
+from mars_lib.check import InputError
+from mars_lib.data import manifests
+from mars_lib.data.classes import sound_classes
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Two test clips of every fourth class, and the classes' names."""
+    music = manifests.music()
+    few = sound_classes()[::4]
+    waves = [torch.from_numpy(music.clip("test", sound, i)) for sound in few for i in range(2)]
+    return torch.stack(waves), [sound.name for sound in few]
+
+
+def found(encoder, clips):
+    """Share of clips whose nearest word is their own."""
+    waves, names = clips
+    nearest = (encoder.embed_audio(waves) @ encoder.embed_text(names).T).argmax(dim=1)
+    return (nearest == torch.arange(len(names)).repeat_interleave(2)).float().mean().item()
+
+
+@pytest.mark.parametrize("heads", system.ALIGNED)
+def test_aligned_heads_bring_sounds_to_their_words(clips, heads):
+    assert found(system.load_minibind(heads=heads), clips) >= max(0.7, found(system.load_minibind(), clips) + 0.2)
+
+
+def test_stages_keep_the_heads_that_they_do_not_train():
+    heads = {name: system.load_minibind(heads=name).heads for name in system.ALIGNED}
+    heads["before"] = system.load_minibind().heads
+
+    def same(a, b, modality):
+        return torch.equal(heads[a][modality].weight, heads[b][modality].weight)
+
+    assert same("before", "stage1", "image") and not same("before", "stage1", "audio")
+    assert same("stage1", "stage2", "text") and same("stage1", "stage2", "image")
+    assert same("stage2", "stage3", "text") and not same("stage2", "stage3", "image")
+
+
+def test_the_fusion_fits_its_heads(clips):
+    waves, names = clips
+    for heads in (None, "stage3", "one-stage"):
+        encoder, pooling = system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
+        anchors = pooling({"audio": encoder.embed_audio(waves[::2]), "text": encoder.embed_text(names)})
+        nearest = (anchors @ encoder.embed_audio(waves[1::2]).T).argmax(dim=1)
+        assert (nearest == torch.arange(len(names))).float().mean() >= 0.7
+
+
+def test_unknown_heads():
+    with pytest.raises(InputError, match="give one of stage1"):
+        system.load_minibind(heads="stage7")
+    with pytest.raises(InputError, match="have no fusion"):
+        system.load_mlbp(heads="stage1")
