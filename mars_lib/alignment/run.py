@@ -45,7 +45,7 @@ def align(
         if resume and path.is_file():
             load_heads(encoder, path)
             continue
-        log = RunLog(folder / stage, ("loss", "temperature", "recall"))
+        log = RunLog(folder / stage, ("loss", "temperature", "validation_loss"))
         try:
             best = train_stage(encoder, stage, train, validation, config, log=log.write, progress=progress)
         finally:

@@ -48,22 +48,22 @@ def test_stages_bring_their_modalities_together(toy, train, validation):
 
 
 def test_the_best_state_is_kept(toy, train, validation, monkeypatch):
-    scores = iter([0.1, 0.5, 0.9, 0.3, 0.2])
+    losses = iter([0.9, 0.5, 0.1, 0.3, 0.2])
     states = []
 
-    def score(encoder, *_):
+    def validate(encoder, *_):
         states.append({k: v.clone() for k, v in heads(encoder).items()})
-        return next(scores)
+        return next(losses)
 
-    monkeypatch.setattr(stages, "_score", score)
+    monkeypatch.setattr(stages, "_validate", validate)
     best = train_stage(toy, "stage1", train, validation, replace(QUICK, steps=40), progress=False)
-    assert best == {"step": 20, "score": 0.9}
+    assert best == {"step": 20, "loss": 0.1}
     assert all(torch.equal(v, states[2][k]) for k, v in heads(toy).items())
 
 
 def test_a_stage_that_no_longer_gets_better_ends(toy, train, validation, monkeypatch):
     seen = []
-    monkeypatch.setattr(stages, "_score", lambda *_: seen.append(0) or 0.5)
+    monkeypatch.setattr(stages, "_validate", lambda *_: seen.append(0) or 0.5)
     train_stage(toy, "stage1", train, validation, replace(QUICK, steps=1_000, patience=2), progress=False)
     assert len(seen) == 3
 
@@ -74,7 +74,7 @@ def test_an_interrupted_stage_leaves_the_best_state(toy, train, validation, monk
 
     def stop(*arguments):
         calls.append(0)
-        if len(calls) > 5:
+        if len(calls) > stages.CHECKS + 5:
             raise KeyboardInterrupt
         return real(*arguments)
 
@@ -85,8 +85,8 @@ def test_an_interrupted_stage_leaves_the_best_state(toy, train, validation, monk
 
 
 def test_the_temperature_stays_within_its_bounds(toy, train, validation, monkeypatch):
-    scores = iter([0.0, 1.0])
-    monkeypatch.setattr(stages, "_score", lambda *_: next(scores))
+    losses = iter([1.0, 0.0])
+    monkeypatch.setattr(stages, "_validate", lambda *_: next(losses))
     # One step of AdamW at this rate moves the logarithm by 3, out of either bound.
     train_stage(toy, "stage1", train, validation, replace(QUICK, steps=1, learning_rate=3.0), progress=False)
     temperature = toy.log_temperature.exp().item()
@@ -108,7 +108,7 @@ def test_all_stages_in_a_row_and_again_from_their_files(toy, train, validation, 
     quick = replace(QUICK, steps=20)
     paths = align(toy, train, validation, tmp_path, quick, progress=False)
     assert set(paths) == {"stage1", "stage2", "stage3", "mlbp"} and all(p.is_file() for p in paths.values())
-    assert (tmp_path / "stage2" / "metrics.csv").read_text().startswith("step,loss,temperature,recall\n9,")
+    assert (tmp_path / "stage2" / "metrics.csv").read_text().startswith("step,loss,temperature,validation_loss\n9,")
     again = copy.deepcopy(start)
     other = align(again, train, validation, tmp_path / "twice", quick, progress=False)
     assert all(torch.equal(v, heads(toy)[k]) for k, v in heads(again).items())  # the same seed, the same heads
