@@ -164,6 +164,8 @@ def align(
     from mars_lib.data import manifests
     from mars_lib.system import choose_device, load_minibind
 
+    stages = tuple(stage or alignment.STAGES)
+    alignment.check_stages(stages)
     encoder = load_minibind().to(choose_device(device))
     if start is not None:
         alignment.load_heads(encoder, start)
@@ -174,7 +176,7 @@ def align(
     make = {"clips": clips, "takes": takes, "folder": out / "features"}
     train, validation = (alignment.trunk_features(encoder, music, split, **make) for split in ("train", "validation"))
     before = copy.deepcopy(encoder)
-    paths = alignment.align(encoder, train, validation, out, config, stages=tuple(stage or alignment.STAGES), resume=resume)
+    paths = alignment.align(encoder, train, validation, out, config, stages=stages, resume=resume)
     for name, path in paths.items():
         print(f"{name}: {path}")
     # The probe's mixtures are mini-MUSIC's.

@@ -223,6 +223,22 @@ def test_reinforcement_learning_from_the_shipped_separator(tmp_path, preset):
     assert system.load(trained).separator is not None
 
 
+def test_align_trains_heads_that_load(tmp_path):
+    quick = ["--out", tmp_path, "--steps", "2", "--clips", "2", "--takes", "1", "--no-measure", "--device", "cpu"]
+    status, out, err = mars("align", *quick)
+    assert status == 0, err
+    assert all(f"{name}: " in out for name in ("stage1", "stage2", "stage3", "mlbp"))
+    status, out, err = mars("align", *quick, "--start", tmp_path / "stage1.safetensors", "--stage", "stage2", "--resume")
+    assert status == 0 and "stage2: " in out and "stage3" not in out
+    status, _, err = mars("align", *quick, "--batch-size", "0")
+    assert status == 1 and "give 2 to 35" in err
+
+
+def test_align_names_a_wrong_stage_before_it_works(tmp_path):
+    status, _, err = mars("align", "--out", tmp_path / "out", "--stage", "stage9")
+    assert status == 1 and "stage: is 'stage9'" in err and not (tmp_path / "out").exists()
+
+
 def test_doctor_is_well_here():
     status, out, _ = mars("doctor")
     assert status == 0 and "MISSING" not in out

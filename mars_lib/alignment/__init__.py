@@ -5,7 +5,7 @@ from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.pairs import PairSampler
 from mars_lib.alignment.report import probe_features, report, table
 from mars_lib.alignment.run import align, load_heads, query_bank, save_heads
-from mars_lib.alignment.stages import STAGES, AlignmentConfig, stage_loss, train_stage
+from mars_lib.alignment.stages import STAGES, AlignmentConfig, check_stages, stage_loss, train_stage
 from mars_lib.data.render import ALIGNMENT_CLIPS
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "STAGES",
     "TrunkFeatures",
     "align",
+    "check_stages",
     "discrimination",
     "load_heads",
     "probe_features",

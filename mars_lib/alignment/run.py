@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from mars_lib.alignment.features import MODALITIES, Alignable, TrunkFeatures, trunk_digest
-from mars_lib.alignment.stages import STAGES, TRAINED, AlignmentConfig, train_stage
+from mars_lib.alignment.stages import STAGES, AlignmentConfig, check_stages, train_stage
 from mars_lib.check import fail
 from mars_lib.training import checkpoint
 from mars_lib.training.fusion import fit_mlbp
@@ -33,9 +33,7 @@ def align(
     `InputError` for an unknown stage, and for features or heads of another trunk.
     """
     folder, paths = Path(folder), {}
-    unknown = [name for name in stages if name not in TRAINED]
-    if unknown:
-        fail("stage", f"is {unknown[0]!r}", f"give one of {', '.join(TRAINED)}")
+    check_stages(stages)
     own = trunk_digest(encoder)
     for features in (train, validation):
         if features.key.split("-")[0] != own:

@@ -82,8 +82,7 @@ def train_stage(
     full, and then tells states apart no more.) The trunks never run and nothing else changes. Returns {"step", "loss"} of what was kept. Raises `InputError` for an unknown
     stage and for a temperature that is not above 0, FloatingPointError when the loss is no longer finite.
     """
-    if stage not in TRAINED:
-        fail("stage", f"is {stage!r}", f"give one of {', '.join(TRAINED)}")
+    check_stages((stage,))
     if not torch.isfinite(encoder.log_temperature):
         fail("temperature", f"is {encoder.log_temperature.exp().item()}", "start from one above 0; 0.07 is usual")
     sampler = PairSampler(train, min(config.batch_size, len(train.names)), config.seed)
@@ -127,6 +126,13 @@ def train_stage(
                 parameter.copy_(value)
                 parameter.requires_grad_(learns)
     return best
+
+
+def check_stages(stages: tuple[str, ...]) -> None:
+    """Raise `InputError` for a name that is no stage."""
+    for stage in stages:
+        if stage not in TRAINED:
+            fail("stage", f"is {stage!r}", f"give one of {', '.join(TRAINED)}")
 
 
 def trained_parameters(encoder: Alignable, stage: str) -> list[torch.nn.Parameter]:

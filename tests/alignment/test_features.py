@@ -1,7 +1,5 @@
 """Trunk features: what they hold, and that a kept file is never stale."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -9,22 +7,13 @@ from mars_lib.alignment.features import trunk_features
 from mars_lib.alignment.report import report, table
 from mars_lib.alignment.run import save_heads
 from mars_lib.check import InputError
-from mars_lib.data import manifests
-from mars_lib.data.render import MiniMusic
 from mars_lib.encoders.minibind import MiniBind
-
-
-class Few(MiniMusic):
-    """Every sixth class, half a second a clip."""
-
-    def classes(self, split):
-        return super().classes(split)[::6]
+from tests.data.few import few
 
 
 @pytest.fixture(scope="module")
 def music():
-    whole = replace(manifests.music(), length=8_191)
-    return Few(whole.fonts, whole.length)
+    return few()
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,18 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
 from mars_lib import system
 from mars_lib.check import InputError
-from mars_lib.data import manifests
-from mars_lib.data.render import MiniMusic
 from mars_lib.reward import MLBP
 from mars_lib.training import checkpoint, fusion
 from mars_lib.training.fusion import SUBSETS
 from mars_lib.training.query_bank import QueryBank
-
-
-class Few(MiniMusic):
-    """Every sixth class, half a second a clip: seconds for the whole file."""
-
-    def classes(self, split):
-        return super().classes(split)[::6]
+from tests.data.few import few
 
 
 @pytest.fixture(scope="module")
 def music():
-    whole = replace(manifests.music(), length=8_191)
-    return Few(whole.fonts, whole.length)
+    return few()
 
 
 @pytest.fixture(scope="module")
