@@ -17,7 +17,7 @@ from mars_lib.data.sampler import Sampler
 # A probe note below this RMS is silence: some fonts define an instrument and leave it empty.
 SILENT = 2e-3
 
-# Above this `likeness` two notes are one recording: copies measure 0.38 to 1, different instruments at most 0.3.
+# Above this `likeness` two notes count as one recording: copies measure 0.38 to 1, different instruments at most 0.3, few lie between.
 COPY = 0.32
 
 
