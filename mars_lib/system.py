@@ -55,9 +55,7 @@ def load_minibind(path: str | Path | None = None, heads: str | None = None) -> M
     """The encoder that ships, frozen; with `heads` (of `ALIGNED`) those of a stage of alignment in place of its own."""
     encoder = _frozen(path, "minibind", lambda meta: MiniBind(meta["embedding_size"]))
     if heads is not None:
-        tensors = _aligned(heads)
-        checkpoint.restore(encoder.heads, tensors.part("heads"), f"heads {heads}")
-        encoder.log_temperature.copy_(tensors.tensors["log_temperature"])
+        checkpoint.restore_heads(encoder, _aligned(heads), f"heads {heads}")
     return encoder
 
 

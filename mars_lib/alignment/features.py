@@ -72,7 +72,7 @@ def trunk_features(
     plain, held_out = replace(music, augment=0.0), split in ("test", "unseen")
     takes = 1 if held_out else takes
     classes = music.classes(split)
-    key = _key(encoder, plain, split, clips, takes, [c.name for c in classes])
+    key = _key(encoder, plain, split, classes, clips, takes)
     path = None if folder is None else Path(folder) / f"features-{split}.safetensors"
     if path is not None and path.is_file():
         found = _load(path, key)
@@ -140,13 +140,13 @@ def trunk_digest(encoder: Alignable) -> str:
     return digest.hexdigest()[:12]
 
 
-def _key(encoder: Alignable, music: MiniMusic, split: str, clips: int, takes: int, names: list[str]) -> str:
+def _key(encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, takes: int) -> str:
     """What features are made by, and of: the digest of the trunks, then that of the data."""
     fonts = [(f.name, f.role, f.path.stat().st_size) for f in getattr(music, "fonts", ())]
     files = [
         (p.name, p.stat().st_size)
-        for c in music.classes(split) for p in (*music.pictures(c, split), *getattr(c, "sounds", ()))
+        for c in classes for p in (*music.pictures(c, split), *getattr(c, "sounds", ()))
     ]
-    prompts = [c.prompts() for c in music.classes(split)]
+    names, prompts = [c.name for c in classes], [c.prompts() for c in classes]
     said = json.dumps([split, clips, takes, names, fonts, files, prompts, music.length])
     return f"{trunk_digest(encoder)}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

@@ -9,7 +9,7 @@ from mars_lib.alignment.features import MODALITIES, Alignable, TrunkFeatures, tr
 from mars_lib.alignment.stages import STAGES, AlignmentConfig, check_stages, train_stage
 from mars_lib.check import fail
 from mars_lib.training import checkpoint
-from mars_lib.training.fusion import fit_mlbp
+from mars_lib.training.fusion import fit_mlbp, mlbp_meta
 from mars_lib.training.log import RunLog
 from mars_lib.training.query_bank import QueryBank
 
@@ -55,8 +55,7 @@ def align(
             bank = query_bank(encoder, train)
             size = min(config.batch_size, len(train.names))
             pooling = fit_mlbp(bank, float(encoder.log_temperature.exp()), batch_size=size, progress=progress)
-            meta = {"kind": "mlbp", "embedding_size": pooling.out.out_features, "rank": pooling.out.in_features}
-            checkpoint.save(paths["mlbp"], pooling.state_dict(), meta)
+            checkpoint.save(paths["mlbp"], pooling.state_dict(), mlbp_meta(pooling))
     return paths
 
 
@@ -90,6 +89,4 @@ def load_heads(encoder: Alignable, path: str | Path) -> None:
     saved = checkpoint.load(path, "heads")
     if saved.meta["trunks"] != trunk_digest(encoder):
         fail(f"checkpoint {path}", "belongs to another trunk", "align this encoder (mars align)")
-    checkpoint.restore(encoder.heads, saved.part("heads"), f"checkpoint {path}")
-    with torch.no_grad():
-        encoder.log_temperature.copy_(saved.tensors["log_temperature"])
+    checkpoint.restore_heads(encoder, saved, f"checkpoint {path}")

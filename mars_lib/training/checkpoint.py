@@ -63,6 +63,13 @@ def load(path: str | Path, kind: str) -> Checkpoint:
     return Checkpoint(tensors, meta)
 
 
+def restore_heads(encoder: torch.nn.Module, saved: Checkpoint, name: str) -> None:
+    """Put the heads and the temperature of a checkpoint onto an encoder (see `mars_lib.alignment.features.Alignable`)."""
+    restore(encoder.heads, saved.part("heads"), name)
+    with torch.no_grad():
+        encoder.log_temperature.copy_(saved.tensors["log_temperature"])
+
+
 def restore(module: torch.nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
     """Load tensors into a module; raises `InputError` when names or shapes do not match."""
     own = module.state_dict()

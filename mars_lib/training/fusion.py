@@ -46,6 +46,11 @@ def train_mlbp(
     return fit_mlbp(bank, temperature, steps=steps, batch_size=batch_size, seed=seed, progress=progress)
 
 
+def mlbp_meta(pooling: MLBP) -> dict:
+    """What a checkpoint must say for `mars_lib.system.load_mlbp` to build this MLBP again."""
+    return {"kind": "mlbp", "embedding_size": pooling.out.out_features, "rank": pooling.out.in_features}
+
+
 def _check(steps: int, batch_size: int, classes: int) -> None:
     if steps < 1:
         fail("steps", f"are {steps}", "give 1 or more")

@@ -20,7 +20,7 @@ from mars_lib.data.render import MiniMusic
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
 from mars_lib.system import choose_device
 from mars_lib.training import checkpoint, pretrain
-from mars_lib.training.fusion import train_mlbp
+from mars_lib.training.fusion import mlbp_meta, train_mlbp
 from mars_lib.training.judge import train_judge
 from mars_lib.training.trainer import train_supervised
 
@@ -51,8 +51,7 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
     checkpoint.save(target / "minibind.safetensors", tensors, meta)
     export(best, target / "separator-small.safetensors")
     pooling = train_mlbp(encoder, music)
-    meta = {"kind": "mlbp", "embedding_size": encoder.embedding_size, "rank": pooling.out.in_features}
-    checkpoint.save(target / "mlbp.safetensors", halves(pooling.state_dict()), meta)
+    checkpoint.save(target / "mlbp.safetensors", halves(pooling.state_dict()), mlbp_meta(pooling))
     aligned = make_aligned(encoder, music, work / "aligned")
     checkpoint.save(target / "aligned.safetensors", halves(aligned), {"kind": "aligned"})
     judge = train_judge(music, device=device)
