@@ -37,14 +37,16 @@ from mars_lib.training.reinforce import train_rl
 START = shipped.folder() / "checkpoints" / "separator-small.safetensors"
 RATES = (1e-4, 4e-4)
 BEST_OF = 8
-BASE, UNALIGNED = "supervised continued", "recipe, ear not aligned"
+BASE = "supervised continued"
+# Heads of the encoder that hears, where they are not those of the third stage.
+HEADS = {"recipe, ear not aligned": None, "recipe, ear aligned in one stage": "one-stage"}
 
 
 def rows(run: RLConfig) -> dict[str, RLConfig]:
     """Name of a row -> what is trained. `run` carries steps, batch and validation.
 
     "recipe" is the default of `mars train rl`: a pathwise gradient of R = sim + 0.03 SI-SDR, WBCE x 0.3, heard by MiniBind with the heads of
-    the third stage of alignment; "recipe, ear not aligned" hears with those that the separator was trained on. "supervised + SI-SDR" has the same
+    the third stage of alignment; "ear not aligned" hears with those that the separator was trained on. "supervised + SI-SDR" has the same
     signal term and no reward: the fair control. "PPO on patches" is the score function, 8 x 8 patches, G = 4, no anchor.
     """
     patches = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True)
@@ -53,13 +55,16 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,
-        UNALIGNED: ours,
         "supervised + SI-SDR": replace(ours, estimator="mode", reward="signal"),
         "PPO on patches": replace(run, policy=patches),
+        **{name: ours for name in HEADS},
         "PPO, the paper's defaults": run,
         "recipe, shuffled reward": ours,
         "recipe without SI-SDR": pathwise,
         "PPO on patches, WBCE x 0.3": replace(run, policy=patches, anchor=0.3),
+        "recipe, un-sampled mask": replace(ours, estimator="mode"),
+        "recipe, SI-SDR x 0.1": replace(ours, signal_weight=0.1),
+        "recipe, un-sampled mask, SI-SDR x 0.1": replace(ours, estimator="mode", signal_weight=0.1),
     }
 
 
@@ -158,20 +163,19 @@ class Test:
         return torch.cat(chosen)
 
 
-def train_row(name: str, run: RLConfig, out: Path, music, encoder, bank) -> tuple[Path, float]:
-    """Train one row; (the checkpoint of its last step, its SI-SDRi on the validation split in dB)."""
-    heads = None if name == UNALIGNED else "stage3"
+def train_row(name: str, run: RLConfig, out: Path, music, encoder, bank) -> tuple[Path, dict[str, float]]:
+    """Train one row; (the checkpoint of its last step, its validation: SI-SDRi in dB, reward, the judge's share)."""
+    heads = HEADS.get(name, "stage3")
     listener, pooling = system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
     reward = make_reward(run, listener.embed_audio, pooling)
     final = {}
 
     def keep(step: int, row: dict) -> None:
-        if "validation_si_sdri" in row:
-            final.update(row)
+        final.update({key: value for key, value in row.items() if key.startswith("validation_")})
 
     train_rl(START, run, music, encoder, pooling, out, listener=listener, bank=bank, accelerator="cpu", on_step=keep,
-             reward=shuffled(reward) if "shuffled" in name else None)
-    return out / "last.safetensors", final["validation_si_sdri"]
+             judge=system.load_judge(), reward=shuffled(reward) if "shuffled" in name else None)
+    return out / "last.safetensors", final
 
 
 def table(results: dict[str, dict]) -> str:
@@ -226,6 +230,9 @@ def main() -> None:
     record("frozen start", "0", lambda: test.measure(test.separated(start.separator)))
     record(f"frozen, best of {BEST_OF} by the reward", "0",
            lambda: test.measure(test.best_of(start.separator, BEST_OF, 0)))
+    def gain(validated: dict) -> float:
+        return validated["validation_si_sdri"]
+
     jobs = {name: job for name, job in rows(run).items() if not options.only or name in options.only}
     for seed in range(options.seeds):
         for name, job in jobs.items():
@@ -237,11 +244,11 @@ def main() -> None:
                     last, validated = train_row(name, trained, folder, music, start.encoder, bank)
                     row["search"][str(rate)] = validated
                     scores = test.measure(test.separated(system.load(last).separator))
-                    if validated >= max(row["search"].values()):
+                    if validated["validation_si_sdri"] >= max(map(gain, row["search"].values())):
                         row["runs"]["0"] = scores
                     atomic.write_json(ledger, results)
             if seed and str(seed) not in row["runs"]:
-                best = float(max(row["search"], key=row["search"].get))
+                best = float(max(row["search"], key=lambda rate: gain(row["search"][rate])))
                 folder = options.out / name.replace(" ", "-") / f"seed-{seed}"
                 trained = replace(job, learning_rate=best, seed=seed)
                 last, _ = train_row(name, trained, folder, music, start.encoder, bank)

@@ -41,7 +41,10 @@ class SeparatorConfig:
 class TrainingConfig:
     """Supervised training (paper, Appendix B; what it leaves open follows OmniSep's recipe)."""
 
+    # Of all processes together.
     batch_size: int = 128
+    # Passes that make one step: each holds this part of the batch in memory. BatchNorm sees a pass at a time.
+    accumulate: int = 1
     steps: int = 200_000
     # The paper does not say; OmniSep's 1e-3 with a linear warm-up, then a linear fall to a tenth.
     learning_rate: float = 1e-3

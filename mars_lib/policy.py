@@ -40,18 +40,22 @@ class BetaMaskPolicy:
         return (1 + self.kappa * self.mode) / (self.kappa + 2)
 
     def sample(
-        self, generator: torch.Generator, count: int = 1, antithetic: bool = False
+        self, generator: torch.Generator, count: int = 1, antithetic: bool = False, share: tuple[int, int] = (0, 1)
     ) -> torch.Tensor:
         """`count` actions, (G, B, N, h, t) in (0, 1). Differentiable by the proposal (the pathwise derivative).
 
-        With `antithetic` the second half mirrors the first: u and 1 - u through the same quantile function.
+        With `antithetic` the second half mirrors the first: u and 1 - u through the same quantile function. `share` is
+        (which, of how many) equal parts of a larger batch these proposals are: each part gets the noise that it would get in the whole.
         Raises `InputError` for a count below 1, and for an odd one with `antithetic`.
         """
         if count < 1 or (antithetic and count % 2):
             check.fail("samples", f"are {count}", "give 1 or more, an even number with antithetic")
         mode = self.mode
         drawn = count // 2 if antithetic else count
-        u = torch.rand((drawn, *mode.shape), generator=generator, device=mode.device)
+        which, parts = share
+        batch, *rest = mode.shape
+        u = torch.rand((drawn, batch * parts, *rest), generator=generator, device=mode.device)
+        u = u[:, which * batch : (which + 1) * batch]
         if antithetic:
             u = torch.cat([u, 1 - u])
         return beta.quantile(mode, u, self.kappa)

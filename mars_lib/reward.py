@@ -23,6 +23,10 @@ class Target:
     reference: torch.Tensor
     embeddings: Mapping[str, torch.Tensor]
 
+    def __getitem__(self, rows: slice) -> "Target":
+        """Some of the rows."""
+        return Target(self.reference[rows], {name: z[rows] for name, z in self.embeddings.items()})
+
 
 # Any function of an estimate (B, L) and a `Target` that gives (B,) rewards, higher is better.
 Reward = Callable[[torch.Tensor, Target], torch.Tensor]

@@ -16,13 +16,30 @@ from mars_lib.stft import stft
 @dataclass(frozen=True)
 class QueriedBatch:
     """Mixtures and what is asked of them: `mixture` (B, L), `references` (B, N, L), `query` (B, N, D), and the
-    `target` of every query, B * N rows in the same order. `kappa` is this step's concentration."""
+    `target` of every query, B * N rows in the same order. `kappa` is this step's concentration, `share` says
+    (which, of how many) parts of the step's batch this is: several processes, or several passes, make one step."""
 
     mixture: torch.Tensor
     references: torch.Tensor
     query: torch.Tensor
     target: Target
     kappa: float = 9.0
+    share: tuple[int, int] = (0, 1)
+
+    def parts(self, count: int) -> list["QueriedBatch"]:
+        """The same as `count` smaller batches, in order. Raises `InputError` when it cannot be cut evenly."""
+        batch, (which, of) = len(self.mixture), self.share
+        if batch % count:
+            check.fail("batch", f"of {batch} cannot be cut into {count} equal parts", "give a divisor of it")
+        rows = batch // count
+        sources = rows * self.query.shape[1]
+        return [
+            QueriedBatch(
+                *(x[i * rows : (i + 1) * rows] for x in (self.mixture, self.references, self.query)),
+                self.target[i * sources : (i + 1) * sources], self.kappa, (which * count + i, of * count),
+            )
+            for i in range(count)
+        ]
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ def roll_out(
     """
     magnitude, spectrogram = view(old_separator, batch.mixture)
     old_policy = BetaMaskPolicy(old_separator(magnitude, batch.query), batch.kappa, config.patch)
-    action = old_policy.sample(generator, config.group_size, config.antithetic)
+    action = old_policy.sample(generator, config.group_size, config.antithetic, batch.share)
     rewards = []
     for each in action:
         mask = old_policy.mask(each)

@@ -17,9 +17,10 @@ ONE_PLACE = {
     "ipywidgets": "show/widgets.py",
     "museval": "evaluation/museval_reference.py",
     "imagebind": "encoders/imagebind.py",
-    "transformers": "evaluation/judge.py",
+    "transformers": ("evaluation/judge.py", "encoders/pe_av.py"),
     "papermill": "course.py",
-    "lightning_fabric": "training/loop.py",
+    "av": "data/video.py",
+    "lightning_fabric": "training/processes.py",
 }
 
 
@@ -65,8 +66,8 @@ def test_heavy_packages_are_imported_in_one_place():
     for path in FILES:
         where = path.relative_to(PACKAGE).as_posix()
         for name in imports(path):
-            only = ONE_PLACE.get(name.split(".")[0])
-            assert only in (None, where), f"{where} imports {name}"
+            only = ONE_PLACE.get(name.split(".")[0], where)
+            assert where in ((only,) if isinstance(only, str) else only), f"{where} imports {name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
@@ -93,4 +94,9 @@ def test_no_loader_that_could_run_code():
         tree = ast.parse(path.read_text())
         calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
         for call in calls:
-            assert ast.unparse(call.func) not in ("torch.load", "pickle.load", "pickle.loads")
+            name = ast.unparse(call.func)
+            assert name not in ("pickle.load", "pickle.loads")
+            if name == "torch.load":
+                # ImageBind is published as a pickle: read in one place, after its checksum, and by the unpickler that runs nothing.
+                assert path.relative_to(PACKAGE).as_posix() == "encoders/weights.py"
+                assert "weights_only=True" in [ast.unparse(keyword) for keyword in call.keywords]

@@ -27,47 +27,48 @@ class MixtureStream:
     """Endless training mixtures of N different classes each.
 
     `batch(step)` depends on the seed and the step alone. `music` is a `MiniMusic` or anything with its
-    `classes(split)` and `clip(split, sound, index)`.
+    `classes(split)` and `clip(split, sound, index)`; clips are rendered when a mixture first needs them.
     """
 
     def __init__(self, music: MiniMusic, split: str, training: TrainingConfig):
         self.music, self.split, self.training = music, split, training
         self.classes = music.classes(split)
-        self._block: tuple[int, list] = (-1, [])
+        self._block, self._clips = -1, {}
 
-    def batch(self, step: int) -> MixtureBatch:
-        """Mixtures of one step."""
+    def batch(self, step: int, share: tuple[int, int] = (0, 1)) -> MixtureBatch:
+        """Mixtures of one step, or (which, of how many) equal parts of them."""
         t = self.training
-        clips = self._clips(step // BLOCK)
+        by_class = self._pool(step // BLOCK)
         rng = np.random.default_rng([t.seed, 1, step])
-        by_class: dict[int, list] = {}
-        for label, clip in clips:
-            by_class.setdefault(label, []).append(clip)
         present = list(by_class)
         labels = np.stack(
             [rng.choice(present, t.n_sources, replace=False) for _ in range(t.batch_size)]
         )
-        sources = np.stack(
-            [[by_class[k][rng.integers(len(by_class[k]))] for k in row] for row in labels]
-        )
+        picks = [[by_class[k][rng.integers(len(by_class[k]))] for k in row] for row in labels]
         gains = rng.uniform(t.gain_low, t.gain_high, labels.shape).astype(np.float32)
-        mixture, references = mix(torch.from_numpy(sources), torch.from_numpy(gains))
-        return MixtureBatch(mixture, references, torch.from_numpy(labels))
+        size = t.batch_size // share[1]
+        own = slice(share[0] * size, (share[0] + 1) * size)
+        sources = np.stack([[self._clip(number) for number in row] for row in picks[own]])
+        mixture, references = mix(torch.from_numpy(sources), torch.from_numpy(gains[own]))
+        return MixtureBatch(mixture, references, torch.from_numpy(labels[own]))
 
-    def _clips(self, block: int) -> list[tuple[int, np.ndarray]]:
-        """The (label, clip) pool of a block, classes in turn so that all occur."""
-        if self._block[0] != block:
-            t, n = self.training, len(self.classes)
-            size = max(2 * n, BLOCK * t.batch_size * t.n_sources // REUSE)
-            first = block * size
-            numbers = range(first, first + size)
-            pool = [(i % n, self._clip(i % n, i // n)) for i in numbers]
-            self._block = (block, pool)
-        return self._block[1]
+    def _pool(self, block: int) -> dict[int, list[int]]:
+        """The numbers of a block's clips by label, classes in turn so that all occur."""
+        if self._block != block:
+            self._block, self._clips = block, {}
+        t, n = self.training, len(self.classes)
+        size = max(2 * n, BLOCK * t.batch_size * t.n_sources // REUSE)
+        by_class: dict[int, list[int]] = {}
+        for number in range(block * size, (block + 1) * size):
+            by_class.setdefault(number % n, []).append(number)
+        return by_class
 
-    def _clip(self, label: int, index: int) -> np.ndarray:
-        return self.music.clip(
-            self.split,
-            self.classes[label],
-            SEPARATOR_CLIPS + index + 10_000_000 * self.training.seed,
-        )
+    def _clip(self, number: int) -> np.ndarray:
+        if number not in self._clips:
+            label, index = number % len(self.classes), number // len(self.classes)
+            self._clips[number] = self.music.clip(
+                self.split,
+                self.classes[label],
+                SEPARATOR_CLIPS + index + 10_000_000 * self.training.seed,
+            )
+        return self._clips[number]

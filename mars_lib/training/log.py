@@ -4,12 +4,28 @@ import csv
 import importlib.util
 from pathlib import Path
 
+from tqdm.std import tqdm
+
+from mars_lib.training import processes
+
+
+def tell(bar: tqdm, line: str | None) -> None:
+    """Write a line above a progress bar, if there is a line and the bar is shown."""
+    if line and not bar.disable:
+        bar.write(line)
+
 
 class RunLog:
-    """Appends rows of numbers to `folder/metrics.csv`; `first_step` drops what a resumed run will do again."""
+    """Appends rows of numbers to `folder/metrics.csv`; `first_step` drops what a resumed run will do again.
+
+    Of several processes the first writes.
+    """
 
     def __init__(self, folder: Path, columns: tuple[str, ...], first_step: int = 0):
         self.path, self.columns = folder / "metrics.csv", ("step", *columns)
+        self.board, self.writes = None, processes.first()
+        if not self.writes:
+            return
         folder.mkdir(parents=True, exist_ok=True)
         kept = []
         if first_step and self.path.is_file():
@@ -19,7 +35,6 @@ class RunLog:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
-        self.board = None
         if importlib.util.find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -27,6 +42,8 @@ class RunLog:
 
     def write(self, step: int, **values: float) -> None:
         """One row; columns without a value stay empty."""
+        if not self.writes:
+            return
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns).writerow({"step": step, **values})
         if self.board is not None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from mars_lib.config import Config, TrainingConfig
@@ -16,12 +15,8 @@ from mars_lib.encoders import Encoder
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.query import random_weights
 from mars_lib.separator import Separator, separate
+from mars_lib.training import processes
 from mars_lib.training.query_bank import MODALITIES, QueryBank
-
-
-def make_fabric(accelerator: str, precision: str) -> Fabric:
-    """Device and precision of a run, one process."""
-    return Fabric(accelerator=accelerator, devices=1, precision=precision)
 
 
 def ahead(make: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:
@@ -41,8 +36,9 @@ def draw_queries(
     """One example a modality for every source (B, N, 3, D), and Query-Mixup weights (B, N, 3), Eq. 1.
 
     Half of the queries are single modalities, so that those which people use occur as they are.
-    The paper does not say; OmniSep mixes all three always.
+    The paper does not say; OmniSep mixes all three always. Several processes draw for the whole batch, each keeps its part.
     """
+    labels = processes.gather(labels)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     embeddings = bank.draw(labels, generator)
     shape = embeddings.shape[:3]
@@ -50,7 +46,8 @@ def draw_queries(
     single = torch.randint(len(MODALITIES), shape[:2], generator=generator)
     alone = torch.rand(shape[:2], generator=generator) < 0.5
     one_hot = nn.functional.one_hot(single, len(MODALITIES)).float()
-    return embeddings, torch.where(alone[..., None], one_hot, weights)
+    weights = torch.where(alone[..., None], one_hot, weights)
+    return processes.part(embeddings), processes.part(weights)
 
 
 @dataclass(frozen=True)
@@ -64,9 +61,10 @@ class Validation:
     @classmethod
     @torch.no_grad()
     def make(cls, training: TrainingConfig, music: MiniMusic, encoder: Encoder) -> "Validation":
-        """`training.validation_mixtures` mixtures, the same for every seed."""
+        """`training.validation_mixtures` mixtures, the same for every seed; of these, this process's part."""
+        processes.check_batch("validation mixtures", training.validation_mixtures)
         fixed = replace(training, batch_size=training.validation_mixtures, seed=0)
-        batch = MixtureStream(replace(music, augment=0.0), "validation", fixed).batch(0)
+        batch = MixtureStream(replace(music, augment=0.0), "validation", fixed).batch(0, processes.share())
         classes = music.classes("validation")
         names = [classes[k].name for k in batch.labels.flatten().tolist()]
         query = encoder.embed_text(names).reshape(*batch.labels.shape, -1)
@@ -85,10 +83,11 @@ class Validation:
         return torch.cat(found)
 
     def improvement(self, estimates: torch.Tensor) -> float:
-        """Mean SI-SDRi in dB of estimates from `estimates`."""
+        """Mean SI-SDRi in dB of estimates from `estimates`, over all processes."""
         references = self.batch.references
         before = si_sdr(estimate=self.batch.mixture[:, None].expand_as(references), reference=references)
-        return float((si_sdr(estimate=estimates, reference=references) - before).mean())
+        gain = float((si_sdr(estimate=estimates, reference=references) - before).mean())
+        return processes.mean({"si_sdri": gain})["si_sdri"]
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

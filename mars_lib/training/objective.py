@@ -12,6 +12,7 @@ from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, fused, mean_of_unimodal, signal_fidelity, unimodal, with_signal
 from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
 from mars_lib.separator import Separator, hear, view
+from mars_lib.training import processes
 
 ESTIMATORS = ("score", "pathwise", "mode", "supervised")
 REWARDS = ("fused", "mean", "audio", "text", "image", "signal")
@@ -33,7 +34,9 @@ class RLConfig:
     # Weight of the supervised WBCE beside. The paper writes L = -J, and also that it keeps the original training loop.
     anchor: float = 0.0
     steps: int = 2_000
+    # Of all processes together, and the passes that make one step of it.
     batch_size: int = 32
+    accumulate: int = 1
     learning_rate: float = 2e-4
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
@@ -50,7 +53,7 @@ class RLConfig:
         for name, known in (("estimator", ESTIMATORS), ("reward", REWARDS)):
             if getattr(self, name) not in known:
                 fail(name, f"is {getattr(self, name)!r}", f"give one of {', '.join(known)}")
-        for name in ("steps", "batch_size", "validate_every", "validation_mixtures", "patience"):
+        for name in ("steps", "batch_size", "accumulate", "validate_every", "validation_mixtures", "patience"):
             if getattr(self, name) < 1:
                 fail(name.replace("_", " "), f"is {getattr(self, name)}", "give 1 or more")
         for name in ("signal_weight", "anchor", "weight_decay"):
@@ -94,13 +97,17 @@ def score_loss(
     config: PolicyConfig,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """The paper's step (Eq. 2-4): sample from the old policy, listen, compare, move the new one."""
+    """The paper's step (Eq. 2-4): sample from the old policy, listen, compare, move the new one.
+
+    With G = 1 the group is the batch of all processes, but of one pass where a step is made in several.
+    """
     rollout = roll_out(old_separator, batch, reward, generator, config)
-    advantage = group_normalise(baseline.advantage(rollout.reward))
+    rewards = processes.gather(rollout.reward, dim=1)
+    advantage = group_normalise(baseline.advantage(rewards))
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
-    loss, stats = rl_loss(policy, rollout, advantage, config)
-    within = rollout.reward.std(dim=0, correction=0) if len(rollout.reward) > 1 else rollout.reward.std()
-    return loss, {"reward": float(rollout.reward.mean()), "reward_spread": float(within.mean()), **stats}
+    loss, stats = rl_loss(policy, rollout, processes.part(advantage, dim=1), config)
+    within = rewards.std(dim=0, correction=0) if len(rewards) > 1 else rewards.std()
+    return loss, {"reward": float(rewards.mean()), "reward_spread": float(within.mean()), **stats}
 
 
 def pathwise_loss(
@@ -117,7 +124,7 @@ def pathwise_loss(
     The reparameterised sample of Section 3.2.1: M is a differentiable function of P and of noise.
     """
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
-    action = policy.mode[None] if generator is None else policy.sample(generator)
+    action = policy.mode[None] if generator is None else policy.sample(generator, share=batch.share)
     estimate = hear(separator, policy.mask(action[0]), spectrogram, batch.mixture.shape[-1])
     value = score(reward, estimate, batch.target)
     return -value.mean(), {"reward": float(value.detach().mean())}

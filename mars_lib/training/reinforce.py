@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,10 +23,11 @@ from mars_lib.evaluation.judge import Judge
 from mars_lib.policy import kappa_at
 from mars_lib.reward import MLBP, Reward
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint
-from mars_lib.training.log import RunLog
+from mars_lib.training import checkpoint, processes
+from mars_lib.training.budget import Budget
+from mars_lib.training.log import RunLog, tell
 from mars_lib.training.loop import (
-    Validation, ahead, make_fabric, optimizer_tensors, restore_optimizer, separator_checkpoint,
+    Validation, ahead, optimizer_tensors, restore_optimizer, separator_checkpoint,
 )
 from mars_lib.training.objective import RLConfig, make_reward, rl_step
 from mars_lib.training.query_bank import QueryBank
@@ -41,6 +43,7 @@ VALIDATION = ("validation_reward", "validation_si_sdri", "validation_judge")
 COLLAPSED = 0.01
 
 
+@processes.explained
 def train_rl(
     start: str | Path,
     rl: RLConfig,
@@ -73,7 +76,9 @@ def train_rl(
     from `last`, on one CPU bit for bit. Raises `InputError` for a checkpoint that does not fit.
     """
     folder = Path(folder)
-    fabric = make_fabric(accelerator, rl.precision)
+    fabric = processes.make_fabric(accelerator, rl.precision)
+    progress = progress and processes.first()
+    processes.check_batch("batch size", rl.batch_size, rl.accumulate)
     saved = checkpoint.load(folder / "last.safetensors" if resume else start, "separator")
     config = configs.from_dict(saved.meta["config"])
     if resume and saved.meta.get("rl") != json.loads(json.dumps(rl.to_dict())):
@@ -85,6 +90,8 @@ def train_rl(
     run = _Run(config, rl, separator, optimizer, folder)
     if resume:
         run.restore(saved)
+    past = 1 + rl.policy.lag if rl.estimator == "score" else 0
+    budget = Budget(separator, fabric.device, folder, weights=4 + past, saved=4 + past, steps=rl.steps)
     separator, optimizer = fabric.setup(separator, optimizer)
     encoder, pooling = encoder.to(fabric.device).eval(), pooling.to(fabric.device).eval()
     hearing = encoder if listener is None else listener.to(fabric.device).eval()
@@ -104,29 +111,36 @@ def train_rl(
     heldout = HeldOut(Validation.make(t, music, encoder), ears, reward, judge, separator.module)
     log = RunLog(folder, STATS + VALIDATION, run.step)
     bar = tqdm(total=rl.steps, initial=run.step, desc=rl.estimator, unit="step", disable=not progress)
+    first = run.step
+    tell(bar, budget.before())
     if run.step == 0:
         run.save("last")
     try:
-        for step, batch in ahead(stream.batch, run.step, rl.steps):
+        for step, batch in ahead(partial(stream.batch, share=processes.share()), run.step, rl.steps):
             kappa = kappa_at(step, rl.steps, rl.policy.kappa, rl.policy.kappa_end, rl.policy.kappa_schedule)
             rate = learning_rate(step + 1, rl.learning_rate, min(50, rl.steps // 10), rl.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             queried = queried_batch(separator.module, encoder, bank, batch, rl.seed, step, kappa, fabric.device, ears)
-            generator = torch.Generator(fabric.device).manual_seed(rl.seed * 1_000_003 + step)
-            with fabric.autocast():
-                loss, row = rl_step(
-                    separator.module, run.old_policy(), queried, reward, run.baseline, rl, generator
-                )
-            _sound(step, folder, loss=loss.item(), **row)
             optimizer.zero_grad()
-            fabric.backward(loss)
+            found = []
+            for i, each in enumerate(queried.parts(rl.accumulate), 1):
+                generator = torch.Generator(fabric.device).manual_seed(rl.seed * 1_000_003 + step)
+                with fabric.no_backward_sync(separator, enabled=i < rl.accumulate):
+                    with fabric.autocast():
+                        loss, stats = rl_step(
+                            separator, run.old_policy(), each, reward, run.baseline, rl, generator
+                        )
+                    fabric.backward(loss / rl.accumulate)
+                found.append({"loss": loss.item(), **stats})
+            row = processes.mean({name: sum(each[name] for each in found) / len(found) for name in found[0]})
+            _sound(step, folder, **row)
             norm = fabric.clip_gradients(separator, optimizer, max_norm=rl.gradient_clip)
             _sound(step, folder, gradient_norm=float(norm))
             run.remember()
             optimizer.step()
             run.step = step + 1
-            row |= {"loss": loss.item(), "gradient_norm": float(norm), "learning_rate": rate, "kappa": kappa}
+            row |= {"gradient_norm": float(norm), "learning_rate": rate, "kappa": kappa}
             if run.step % rl.validate_every == 0 or run.step == rl.steps:
                 row |= heldout.measure(separator.module)
                 run.judge_progress(row["validation_reward"])
@@ -134,6 +148,7 @@ def train_rl(
             if on_step is not None:
                 on_step(step, row)
             bar.update()
+            tell(bar, budget.after(run.step, first))
             bar.set_postfix(reward=f"{row.get('reward', math.nan):.3f}", best=f"{run.best:.3f}")
             if run.waited >= rl.patience:
                 bar.write(f"stopped early at step {run.step}: {run.waited} validations without a better reward")
@@ -182,6 +197,8 @@ class _Run:
 
     def save(self, name: str) -> None:
         """`best` carries the separator alone, `last` all that a resumed run needs."""
+        if not processes.first():
+            return
         tensors, meta = separator_checkpoint(
             configs.to_dict(self.config), self.separator, rl=self.rl.to_dict(), step=self.step,
             best=self.best if self.best > float("-inf") else None, waited=self.waited,

@@ -11,6 +11,7 @@ from mars_lib.query import query_mixup
 from mars_lib.reward import Reward, Target
 from mars_lib.rollout import QueriedBatch, ideal_estimate, score
 from mars_lib.separator import Separator
+from mars_lib.training import processes
 from mars_lib.training.loop import Validation, draw_queries
 from mars_lib.training.query_bank import MODALITIES, QueryBank
 
@@ -39,7 +40,9 @@ def queried_batch(
         embeddings, _ = draw_queries(listener.bank, batch.labels, seed, step)
         encoder = listener.encoder
     target = _target(separator, encoder, batch, embeddings.to(device), device)
-    return QueriedBatch(batch.mixture.to(device), batch.references.to(device), query, target, kappa)
+    return QueriedBatch(
+        batch.mixture.to(device), batch.references.to(device), query, target, kappa, processes.share()
+    )
 
 
 def _target(separator, encoder, batch: MixtureBatch, embeddings: torch.Tensor, device) -> Target:
@@ -59,7 +62,8 @@ class HeldOut:
     ):
         self.validation, self.reward, self.judge = validation, reward, judge
         batch = validation.batch
-        embeddings = listener.bank.draw(batch.labels, torch.Generator().manual_seed(0)).to(validation.query.device)
+        drawn = listener.bank.draw(processes.gather(batch.labels), torch.Generator().manual_seed(0))
+        embeddings = processes.part(drawn).to(validation.query.device)
         words = listener.encoder.embed_text(validation.names)
         embeddings[:, :, MODALITIES.index("text")] = words.reshape(*batch.labels.shape, -1)
         self.parts = [
@@ -70,7 +74,7 @@ class HeldOut:
 
     @torch.no_grad()
     def measure(self, separator: Separator) -> dict[str, float]:
-        """Reward of the mode, the mask that is used at inference; SI-SDRi in dB; the judge's share."""
+        """Reward of the mode, the mask that is used at inference; SI-SDRi in dB; the judge's share; over all processes."""
         estimates = self.validation.estimates(separator)
         device = self.validation.query.device
         rewards = [score(self.reward, part.to(device), target)
@@ -80,4 +84,4 @@ class HeldOut:
         if self.judge is not None:
             heard = right(self.judge, estimates.flatten(0, 1), self.validation.names)
             row["validation_judge"] = float(heard.float().mean())
-        return row
+        return processes.mean(row)

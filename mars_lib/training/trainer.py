@@ -1,7 +1,9 @@
 """Supervised training: the loop around `supervised_loss`, with validation, checkpoints and resume."""
 
 import json
+import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,11 +17,11 @@ from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
 from mars_lib.query import query_mixup
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint
-from mars_lib.training.log import RunLog
+from mars_lib.training import checkpoint, processes
+from mars_lib.training.budget import Budget
+from mars_lib.training.log import RunLog, tell
 from mars_lib.training.loop import (
-    Validation, ahead, draw_queries, make_fabric, optimizer_tensors, restore_optimizer,
-    separator_checkpoint,
+    Validation, ahead, draw_queries, optimizer_tensors, restore_optimizer, separator_checkpoint,
 )
 from mars_lib.training.query_bank import MODALITIES, QueryBank
 from mars_lib.training.steps import learning_rate, supervised_loss
@@ -27,6 +29,7 @@ from mars_lib.training.steps import learning_rate, supervised_loss
 COLUMNS = ("loss", "learning_rate", "gradient_norm", "validation_si_sdri")
 
 
+@processes.explained
 def train_supervised(
     config: Config,
     music: MiniMusic,
@@ -42,17 +45,23 @@ def train_supervised(
     Writes `folder/last.safetensors` at every validation and on Ctrl-C, `folder/best.safetensors` at
     the best validation SI-SDRi, `metrics.csv` and TensorBoard files; returns the path of the best. With
     `resume` it goes on from `last`, on one CPU bit for bit as if it had never stopped: data and queries
-    are functions of the step. Raises `InputError` for a configuration other than the interrupted one, and
-    FloatingPointError when the loss is no longer finite (the last good checkpoint is kept).
+    are functions of the step. Under `torchrun` each process trains on its part of every batch, the first one writes. Raises
+    `InputError` for a configuration other than the interrupted one, a batch that cannot be cut into equal parts, a full device, lost
+    processes; and FloatingPointError when the loss is no longer finite (the last good checkpoint is kept).
     """
     t, folder = config.training, Path(folder)
-    fabric = make_fabric(accelerator, t.precision)
+    fabric = processes.make_fabric(accelerator, t.precision)
+    progress = progress and processes.first()
+    processes.check_batch("batch size", t.batch_size, t.accumulate)
     torch.manual_seed(t.seed)
     separator = Separator(config).to(memory_format=torch.channels_last)
+    processes.share_batch_norm(separator)
     optimizer = torch.optim.Adam(separator.parameters(), t.learning_rate, (0.9, 0.999), 1e-8)
     first, best = 0, float("-inf")
     if resume:
         first, best = _resume(folder / "last.safetensors", config, separator, optimizer)
+    # Weights, gradients and the two moments of Adam; `last` holds three of them, `best` the weights, each twice while it is written.
+    budget = Budget(separator, fabric.device, folder, weights=4, saved=4, steps=t.steps)
     separator, optimizer = fabric.setup(separator, optimizer)
     encoder = encoder.to(fabric.device).eval()
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
@@ -64,26 +73,32 @@ def train_supervised(
     log = RunLog(folder, COLUMNS, first)
     done = first
     bar = tqdm(total=t.steps, initial=first, desc="training", unit="step", disable=not progress)
+    tell(bar, budget.before())
     try:
-        for step, batch in ahead(stream.batch, first, t.steps):
+        for step, batch in ahead(partial(stream.batch, share=processes.share()), first, t.steps):
             rate = learning_rate(step, t.learning_rate, t.warmup_steps, t.decay_steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = MixtureBatch(*(x.to(fabric.device) for x in vars(batch).values()))
             query = _draw(bank, encoder, batch, t, step)
-            with fabric.autocast():
-                loss = supervised_loss(separator.module, batch, query)
-            if not torch.isfinite(loss):
+            optimizer.zero_grad()
+            losses = []
+            for each, asked, last in _passes(batch, query, t.accumulate):
+                with fabric.no_backward_sync(separator, enabled=not last):
+                    with fabric.autocast():
+                        loss = supervised_loss(separator, each, asked)
+                    fabric.backward(loss / t.accumulate)
+                losses.append(loss.item())
+            row = processes.mean({"loss": sum(losses) / len(losses)})
+            if not math.isfinite(row["loss"]):
                 raise FloatingPointError(
-                    f"the loss is {loss.item()} at step {step}; {folder / 'last.safetensors'} holds "
+                    f"the loss is {row['loss']} at step {step}; {folder / 'last.safetensors'} holds "
                     "the last good state: resume it with a lower learning rate"
                 )
-            optimizer.zero_grad()
-            fabric.backward(loss)
             norm = fabric.clip_gradients(separator, optimizer, max_norm=t.gradient_clip)
             optimizer.step()
             done = step + 1
-            row = {"loss": loss.item(), "learning_rate": rate, "gradient_norm": float(norm)}
+            row |= {"learning_rate": rate, "gradient_norm": float(norm)}
             if done % t.validate_every == 0 or done == t.steps:
                 estimates = validation.estimates(separator.module)
                 row["validation_si_sdri"] = score = validation.improvement(estimates)
@@ -93,6 +108,7 @@ def train_supervised(
                 _save(folder / "last.safetensors", config, separator, optimizer, done, best)
             log.write(step, **row)
             bar.update()
+            tell(bar, budget.after(done, first))
             bar.set_postfix(loss=f"{row['loss']:.3f}", val_si_sdri=f"{best:.2f} dB")
     except KeyboardInterrupt:
         _save(folder / "last.safetensors", config, separator, optimizer, done, best)
@@ -102,6 +118,13 @@ def train_supervised(
         bar.close()
         log.close()
     return folder / "best.safetensors"
+
+
+def _passes(batch: MixtureBatch, query: torch.Tensor, count: int):
+    """(mixtures, queries, whether it is the last) of the passes that make one step."""
+    cut = [x.chunk(count) for x in (*vars(batch).values(), query)]
+    for i, (*fields, asked) in enumerate(zip(*cut)):
+        yield MixtureBatch(*fields), asked, i == count - 1
 
 
 def _draw(bank: QueryBank, encoder: Encoder, batch: MixtureBatch, t: TrainingConfig, step: int):
@@ -116,6 +139,8 @@ def _draw(bank: QueryBank, encoder: Encoder, batch: MixtureBatch, t: TrainingCon
 
 
 def _save(path: Path, config: Config, separator, optimizer, step: int, best: float) -> None:
+    if not processes.first():
+        return
     tensors, meta = separator_checkpoint(
         configs.to_dict(config), separator.module, step=step,
         validation_si_sdri=best if best > float("-inf") else None,

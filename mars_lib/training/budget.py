@@ -1,0 +1,70 @@
+"""What a run will need: memory and disk before it starts, hours once its first steps are timed."""
+
+import shutil
+import time
+from pathlib import Path
+
+import torch
+
+from mars_lib.check import fail
+
+# Timed are the steps after the first, which allocates, compiles and fills caches.
+TIMED = (2, 10)
+GB = 1e9
+
+
+class Budget:
+    """Says what a run needs, and ends it before the first step where disk or the card's memory cannot hold it.
+
+    `weights` counts copies of the separator that the device holds at least (itself, gradients, two moments of Adam,
+    old policies); `saved` those that the checkpoints hold. What the maps of a batch take depends on its size: it is measured and
+    reported with the time after a few steps. Raises `InputError` that names what does not fit.
+    """
+
+    def __init__(self, separator: torch.nn.Module, device: torch.device, folder: Path, weights: int, saved: int, steps: int):
+        self.device, self.steps = device, steps
+        self.parameters = sum(p.numel() for p in separator.parameters())
+        copy = sum(t.numel() * t.element_size() for t in separator.state_dict().values())
+        # A file is written beside the old one before it takes its place.
+        self.memory, self.disk = weights * copy, (saved + weights) * copy
+        self.free_disk = shutil.disk_usage(_existing(folder)).free
+        if self.disk > self.free_disk:
+            fail(
+                f"disk of {folder}", f"has {self.free_disk / GB:.2f} GB free, checkpoints need {self.disk / GB:.2f} GB",
+                "free some space or give another --out",
+            )
+        self.card = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+        if self.card is not None and self.memory > self.card:
+            fail(
+                "memory of the device", f"is {self.card / GB:.1f} GB, weights and optimiser alone need {self.memory / GB:.1f} GB",
+                "choose a smaller --profile",
+            )
+        self._begun = 0.0
+
+    def before(self) -> str:
+        """One line for the start of a run."""
+        card = f" of {self.card / GB:.1f} GB" if self.card else ""
+        return (
+            f"{self.parameters / 1e6:.1f} million parameters; weights and optimiser {self.memory / GB:.2f} GB{card}, and the maps of a batch; "
+            f"checkpoints {self.disk / GB:.2f} GB ({self.free_disk / GB:.0f} GB free)"
+        )
+
+    def after(self, done: int, first: int) -> str | None:
+        """One line when enough steps of this call are timed, else None: seconds a step, hours to go, memory at its peak."""
+        begin, end = TIMED
+        if done - first == begin:
+            self._begun = time.perf_counter()
+        if done - first != end:
+            return None
+        seconds = (time.perf_counter() - self._begun) / (end - begin)
+        hours = seconds * (self.steps - done) / 3600
+        peak = f", {torch.cuda.max_memory_allocated(self.device) / GB:.1f} GB at the peak" if self.card else ""
+        return f"{seconds:.2f} s a step{peak}: {hours:.1f} h to go, validations not counted"
+
+
+def _existing(folder: Path) -> Path:
+    """The nearest folder above that is there."""
+    folder = folder.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
