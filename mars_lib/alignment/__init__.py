@@ -1,6 +1,7 @@
 """Progressive alignment of an encoder's heads (Section 3.3): features, pairs, losses (Eq. 7-9), stages, measures."""
 
 from mars_lib.alignment.features import TrunkFeatures, trunk_features
+from mars_lib.alignment.gate import adapt_gate
 from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.pairs import PairSampler
 from mars_lib.alignment.report import probe_features, report, table
@@ -14,6 +15,7 @@ __all__ = [
     "PairSampler",
     "STAGES",
     "TrunkFeatures",
+    "adapt_gate",
     "align",
     "check_stages",
     "discrimination",
