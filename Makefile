@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help course test lab checkpoints data test-browser outputs lock clean
+.PHONY: help course test lab checkpoints data test-browser test-hosted outputs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,9 @@ data: .venv/ready  ## Check the soundfonts and say what each split holds
 
 test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromium (MARS_CHROMIUM or on PATH)
 	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
+
+test-hosted: .venv/ready  ## Try the set-up cell among a hosted notebook's own versions (network, Python 3.13, 5 GB)
+	"$(BIN)/python" -m pytest tests/hosted --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
 
 outputs: .venv/ready  ## Execute the notebooks and keep their outputs in the repository
 	"$(BIN)/python" -m mars_lib.notebook_outputs

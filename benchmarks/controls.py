@@ -62,6 +62,7 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
         "recipe, shuffled reward": ours,
         "recipe without SI-SDR": pathwise,
         "PPO on patches, WBCE x 0.3": replace(run, policy=patches, anchor=0.3),
+        "PPO on patches, G = 8, SI-SDR x 0.1": replace(run, policy=replace(patches, group_size=8), signal_weight=0.1),
         "recipe, un-sampled mask": replace(ours, estimator="mode"),
         "recipe, SI-SDR x 0.1": replace(ours, signal_weight=0.1),
         "recipe, un-sampled mask, SI-SDR x 0.1": replace(ours, estimator="mode", signal_weight=0.1),
@@ -103,18 +104,18 @@ def shuffled(reward: Reward) -> Reward:
 
 
 class Test:
-    """The first mixtures of a manifest, with text queries and targets, rendered once."""
+    """The first mixtures of a manifest, rendered once, with queries of some kinds and the targets of the reward."""
 
     __test__ = False
 
-    def __init__(self, start: system.System, ear, pooling, judge, split: str, count: int):
+    def __init__(self, start: system.System, ear, pooling, judge, split: str, count: int, kinds=("text",)):
         self.judge, self.reward = judge, fused(ear.embed_audio, pooling)
         music, part = manifests.music(), manifests.read(split)[:count]
         rendered = [manifests.render(row, music) for row in tqdm(part, f"mixtures of {split}")]
         self.mixture = torch.stack([x for x, _ in rendered])
         self.reference = torch.stack([r for _, r in rendered])
         self.names = [name for row in part for name in row.classes]
-        self.query = embed_queries(start, part, "text", music)
+        self.queries = {kind: embed_queries(start, part, kind, music) for kind in kinds}
         hearing = system.System(start.separator, ear, "ear")
         text, image = (embed_queries(hearing, part, kind, music) for kind in ("text", "image"))
         self.targets = []
@@ -139,15 +140,16 @@ class Test:
         return {"si_sdri": gain.tolist(), "judge": torch.cat(heard).tolist(), "reward": torch.cat(paid).tolist()}
 
     @torch.no_grad()
-    def separated(self, separator) -> torch.Tensor:
+    def separated(self, separator, kind: str = "text") -> torch.Tensor:
         """(B, N, L) estimates by the mode."""
-        return torch.cat([separate(separator, x, q) for x, q in zip(self.mixture.split(16), self.query.split(16))])
+        queries = self.queries[kind].split(16)
+        return torch.cat([separate(separator, x, q) for x, q in zip(self.mixture.split(16), queries)])
 
     @torch.no_grad()
     def best_of(self, separator, count: int, seed: int) -> torch.Tensor:
         """Of the mode and `count` samples a query, the one that the reward likes best: no training at all."""
         generator, chosen = torch.Generator().manual_seed(seed), []
-        for x, q, target in zip(self.mixture.split(16), self.query.split(16), self.targets):
+        for x, q, target in zip(self.mixture.split(16), self.queries["text"].split(16), self.targets):
             magnitude, spectrogram = view(separator, x)
             policy = BetaMaskPolicy(separator(magnitude, q))
             best, paid = None, None

@@ -1,6 +1,5 @@
 """The command `mars`."""
 
-import copy
 import sys
 import warnings
 from pathlib import Path
@@ -9,7 +8,10 @@ from typing import Annotated, Optional
 import typer
 
 from mars_lib.check import InputError
-from mars_lib.training.commands import Device, Folder, Resume, Soundfont, given, music_of, train
+from mars_lib.data.commands import data
+from mars_lib.training.commands import (
+    Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, given, music_of, train,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,7 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Query-based sound separation, and how reinforcement learning improves it.",
 )
-data = typer.Typer(no_args_is_help=True, help="The embedded data set, mini-MUSIC.")
 app.add_typer(train, name="train")
 app.add_typer(data, name="data")
 
@@ -57,6 +58,7 @@ def separate(
     negative_image: Annotated[Optional[Path], typer.Option(help="The same, by picture.")] = None,
     negative_strength: Annotated[float, typer.Option(help="alpha of the negative query.")] = 0.5,
     checkpoint: Checkpoint = None,
+    weights: Weights = None,
     device: Device = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
@@ -67,14 +69,14 @@ def separate(
     from mars_lib.files import separate_file
 
     waveform.probe(mixture)
-    weights = {"text": text_weight, "audio": audio_weight, "image": image_weight}
-    loaded = system.load(checkpoint, device)
+    strengths = {"text": text_weight, "audio": audio_weight, "image": image_weight}
+    loaded = system.load(checkpoint, device, weights)
     queries = [
         loaded.query(
             text=each,
             audio=audio,
             image=image,
-            weights=weights,
+            weights=strengths,
             negative_text=negative_text,
             negative_audio=negative_audio,
             negative_image=negative_image,
@@ -94,54 +96,36 @@ def separate(
 @app.command()
 def evaluate(
     checkpoint: Checkpoint = None,
+    weights: Weights = None,
     split: Annotated[str, typer.Option(help="test or unseen.")] = "test",
+    folder: Annotated[Optional[Path], typer.Option(help="Instead: mixtures of class/*.wav of this folder.")] = None,
     query: Annotated[str, typer.Option(help="text, audio, image or composed.")] = "text",
     json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the table here.")] = None,
     protocol: Annotated[str, typer.Option(help="appendix-c or target-only.")] = "appendix-c",
-    limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures.", min=2)] = None,
+    limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures of the split.", min=2)] = None,
+    mixtures: Annotated[int, typer.Option(help="How many to make from the folder.", min=2)] = 200,
     device: Device = "auto",
 ) -> None:
-    """Score a checkpoint on a fixed set of mixtures, between the mixture and the oracle mask."""
-    from mars_lib import atomic, system
-    from mars_lib.evaluate import evaluate as run
+    """Score a checkpoint on a fixed set of mixtures, or on your own, between the mixture and the oracle mask."""
+    from mars_lib import atomic, evaluate, system
 
-    loaded = system.load(checkpoint, device)
+    loaded = system.load(checkpoint, device, weights)
     beside = json_file.with_suffix(".mixtures.jsonl") if json_file else None
-    result = run(loaded, split, query, limit=limit, protocol=protocol, per_mixture=beside)
+    options = {"protocol": protocol, "per_mixture": beside}
+    if folder is not None:
+        result = evaluate.evaluate_folder(loaded, folder, query, mixtures=mixtures, **options)
+    else:
+        result = evaluate.evaluate(loaded, split, query, limit=limit, **options)
     if json_file:
         atomic.write_json(json_file, result)
-    print(f"{split}, {query} query, {result['mixtures']} mixtures, {result['skipped']} skipped")
-    print(f"{'':20}" + "".join(f"{m:>18}" for m in ("SI-SDRi", "SDR", "SIR", "SAR", "closer", "judge")))
-    for name, row in result["systems"].items():
-        cells = [f"{row[m]['mean']:9.2f} ± {row[m]['sem']:4.2f}" for m in ("si_sdri", "sdr", "sir", "sar")]
-        cells.append(f"{100 * row['closer_to_target']:.1f} %")
-        cells.append(f"{100 * row['judge']['mean']:.1f} ± {100 * row['judge']['sem']:.1f} %")
-        print(f"{name:20}" + "".join(f"{cell:>18}" for cell in cells))
-    low, high = result["systems"][loaded.name]["si_sdri"]["ci95"]
-    print(f"dB, mean ± standard error; SI-SDRi of {loaded.name}: 95 % in [{low:.2f}, {high:.2f}]")
-
-
-@data.command()
-def prepare() -> None:
-    """Check the soundfonts and say what each split holds. Clips are rendered on demand: nothing is stored."""
-    from mars_lib.data import soundfonts
-    from mars_lib.data.render import SPLITS, MiniMusic
-
-    fonts = tuple(soundfonts.find())
-    for font in fonts:
-        silent = soundfonts.missing_classes(font)
-        left_out = f"; silent there and left out: {', '.join(silent)}" if silent else ""
-        print(f"{font.name} ({font.role}){left_out}")
-    music = MiniMusic(fonts, 32_767)
-    for split in SPLITS:
-        print(f"{split}: {len(music.classes(split))} classes")
-    shared = {s.name for s in music.classes("test")} - {s.name for s in music.classes("unseen")}
-    print(f"not in unseen (the same recordings as in a training font): {', '.join(sorted(shared))}")
+    print(evaluate.report(result))
 
 
 @app.command()
 def align(
     out: Annotated[Path, typer.Option(help="Folder for heads, logs and trunk features.")] = Path("runs/align"),
+    encoder_name: EncoderName = "minibind",
+    weights: Weights = None,
     stage: Annotated[
         Optional[list[str]], typer.Option(help="stage1, stage2, stage3 or one-stage; the three in a row without it.")
     ] = None,
@@ -154,6 +138,7 @@ def align(
     takes: Annotated[int, typer.Option(help="Takes of each clip, all but one varied.", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     folder: Folder = None,
+    csv: Csv = None,
     soundfont: Soundfont = None,
     measure: Annotated[bool, typer.Option(help="Probe and retrieval on test and unseen, to OUT/measures.json.")] = True,
     device: Device = "auto",
@@ -162,25 +147,25 @@ def align(
     """Three-stage alignment of the encoder's heads (Section 3.3)."""
     from mars_lib import alignment, atomic
     from mars_lib.data import manifests
-    from mars_lib.system import choose_device, load_minibind
+    from mars_lib.system import choose_device, load_encoder
 
     stages = tuple(stage or alignment.STAGES)
     alignment.check_stages(stages)
-    encoder = load_minibind().to(choose_device(device))
+    encoder = load_encoder(encoder_name, weights).to(choose_device(device))
     if start is not None:
         alignment.load_heads(encoder, start)
-    music = music_of(folder, soundfont, manifests.LENGTH)
+    music = music_of(folder, csv, soundfont, manifests.LENGTH)
     config = alignment.AlignmentConfig(
         seed=seed, **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin)
     )
     make = {"clips": clips, "takes": takes, "folder": out / "features"}
     train, validation = (alignment.trunk_features(encoder, music, split, **make) for split in ("train", "validation"))
-    before = copy.deepcopy(encoder)
+    before = alignment.own_heads(encoder)
     paths = alignment.align(encoder, train, validation, out, config, stages=stages, resume=resume)
     for name, path in paths.items():
         print(f"{name}: {path}")
     # The probe's mixtures are mini-MUSIC's.
-    if measure and folder is None:
+    if measure and folder is None and csv is None:
         held_out = {
             split: alignment.trunk_features(before, manifests.music(), split, clips=12, folder=out / "features")
             for split in manifests.SPLITS

@@ -118,6 +118,8 @@ class Config:
     """Everything that a checkpoint must know to be used again."""
 
     name: str = "paper"
+    # Whose embeddings the query gate understands (see `mars_lib.system.load_encoder`).
+    encoder: str = "imagebind"
     signal: SignalConfig = field(default_factory=SignalConfig)
     separator: SeparatorConfig = field(default_factory=SeparatorConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -136,6 +138,7 @@ def small() -> Config:
     """A laptop's configuration: 2-second segments, 128 x 128 masks, a narrow U-Net, MiniBind."""
     return Config(
         name="small",
+        encoder="minibind",
         signal=SignalConfig(length=32_767, n_bins=128),
         separator=SeparatorConfig(width=24, embedding_size=256),
         training=TrainingConfig(
@@ -180,6 +183,7 @@ def profile(name: str) -> Config:
         return replace(
             large,
             name="gpu",
+            encoder="minibind",
             separator=replace(large.separator, embedding_size=small().separator.embedding_size),
             training=replace(
                 large.training,
@@ -206,6 +210,8 @@ def from_dict(values: dict) -> Config:
     try:
         return Config(
             name=values["name"],
+            # Checkpoints older than the choice were all MiniBind's.
+            encoder=values.get("encoder", "minibind"),
             signal=SignalConfig(**values["signal"]),
             separator=SeparatorConfig(**values["separator"]),
             training=TrainingConfig(**values["training"]),

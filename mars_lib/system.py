@@ -24,10 +24,11 @@ Sound = str | Path | tuple[torch.Tensor, int]
 Picture = str | Path | torch.Tensor
 
 
-def load(path: str | Path | None = None, device: str = "cpu") -> "System":
+def load(path: str | Path | None = None, device: str = "cpu", weights: str | Path | None = None) -> "System":
     """A separator with its encoder, ready to use; without `path` the small one that ships.
 
-    Raises `InputError` for a missing, corrupt, pickled or foreign checkpoint, and for a device that is not there.
+    `weights` are those of the encoder, for a checkpoint that was trained with one that does not ship. Raises `InputError` for a
+    missing, corrupt, pickled or foreign checkpoint, for weights that are not given or do not fit, and for a device that is not there.
     """
     device = choose_device(device)
     folder = shipped.folder() / "checkpoints"
@@ -35,16 +36,46 @@ def load(path: str | Path | None = None, device: str = "cpu") -> "System":
     saved = checkpoint.load(path, "separator")
     separator = Separator(config.from_dict(saved.meta["config"]))
     checkpoint.restore(separator, saved.part("separator"), f"checkpoint {path}")
-    encoder = load_minibind(folder / "minibind.safetensors")
+    encoder = load_encoder(separator.config.encoder, weights)
     wanted = separator.config.separator.embedding_size
     if encoder.embedding_size != wanted:
         check.fail(
             f"checkpoint {path}",
-            f"asks for embeddings of size {wanted}, MiniBind's have {encoder.embedding_size}",
-            "use a checkpoint of the small preset",
+            f"asks for embeddings of size {wanted}, those of {separator.config.encoder} have {encoder.embedding_size}",
+            "give the weights that it was trained with",
         )
     separator = separator.to(device, memory_format=torch.channels_last).eval()
     return System(separator, encoder.to(device), path.stem)
+
+
+# Encoders by name, and what their weights are; None for the one that ships.
+ENCODERS = {
+    "minibind": None,
+    "imagebind": "imagebind_huge.pth, or the .safetensors made of it",
+    "pe-av": "the folder of a published PE-AV",
+}
+
+
+def load_encoder(name: str, weights: str | Path | None = None) -> Encoder:
+    """An encoder of `ENCODERS`, frozen, on the CPU; `weights` is the path that is described there.
+
+    Raises `InputError` for a name that is none, for weights where none are wanted, and for weights that are not given, missing,
+    damaged or of another model.
+    """
+    if name not in ENCODERS:
+        check.fail("encoder", f"is {name!r}", f"give one of {', '.join(ENCODERS)}")
+    if ENCODERS[name] is None:
+        if weights is not None:
+            check.fail(f"weights {weights}", f"are not wanted by {name}, whose own ship", "give --encoder imagebind or pe-av")
+        return load_minibind()
+    if weights is None:
+        check.fail(f"encoder {name}", "needs weights that do not ship", f"give --weights PATH: {ENCODERS[name]}")
+    # Each needs a package that only its users install.
+    if name == "imagebind":
+        from mars_lib.encoders.imagebind import load
+    else:
+        from mars_lib.encoders.pe_av import load
+    return load(weights)
 
 
 # Heads that ship beside those that the separators were trained with: after each stage of alignment, and its control.

@@ -194,7 +194,7 @@ def test_every_query_mode_can_be_evaluated(shipped, query):
         (["evaluate", "--query", "smell"], "text, audio, image, composed"),
         (["evaluate", "--protocol", "kind"], "appendix-c"),
         (["train", "supervised", "--profile", "laptop"], "smoke, cpu, gpu or paper"),
-        (["train", "supervised", "--profile", "paper"], "ImageBind"),
+        (["train", "supervised", "--profile", "paper"], "encoder imagebind: needs weights"),
         (["train", "supervised", "--soundfont", "none.sf2"], "is not there"),
         (["train", "supervised", "--folder", "nowhere"], "at least two classes"),
         (["train", "rl", "--preset", "laptop"], "recipe, paper"),

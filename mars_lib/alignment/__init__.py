@@ -5,7 +5,7 @@ from mars_lib.alignment.gate import adapt_gate
 from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.pairs import PairSampler
 from mars_lib.alignment.report import probe_features, report, table
-from mars_lib.alignment.run import align, load_heads, query_bank, save_heads
+from mars_lib.alignment.run import align, load_heads, own_heads, query_bank, save_heads
 from mars_lib.alignment.stages import STAGES, AlignmentConfig, check_stages, stage_loss, train_stage
 from mars_lib.data.render import ALIGNMENT_CLIPS
 
@@ -20,6 +20,7 @@ __all__ = [
     "check_stages",
     "discrimination",
     "load_heads",
+    "own_heads",
     "probe_features",
     "query_bank",
     "report",

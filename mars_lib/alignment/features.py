@@ -16,6 +16,7 @@ from mars_lib.check import InputError, fail
 from mars_lib.data.pictures import load_picture, load_rgba, vary_pictures
 from mars_lib.data.render import ALIGNMENT_CLIPS, MiniMusic, level
 from mars_lib.data.variation import vary
+from mars_lib.encoders.weights import fingerprint
 from mars_lib.training import checkpoint
 
 MODALITIES = ("audio", "text", "image")
@@ -87,7 +88,7 @@ def trunk_features(
         rows["text"].append(_run(encoder, "text", sound.prompts()))
         files = music.pictures(sound, split)
         if not files:
-            rows["image"].append(audio.new_zeros(0, audio.shape[-1]))
+            rows["image"].append(audio.new_zeros(0, encoder.heads["image"].in_features))
         elif held_out:
             rows["image"].append(_run(encoder, "image", torch.stack([load_picture(path) for path in files])))
         else:
@@ -134,10 +135,7 @@ def _load(path: Path, key: str) -> TrunkFeatures | None:
 
 def trunk_digest(encoder: Alignable) -> str:
     """Digest of the trunks' weights: features and heads of other trunks are told apart by it."""
-    digest = hashlib.sha256()
-    for name, tensor in encoder.trunks.state_dict().items():
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    return fingerprint(encoder.trunks)[:12]
 
 
 def _key(encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, takes: int) -> str:

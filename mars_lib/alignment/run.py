@@ -1,5 +1,6 @@
 """All stages in a row, with logs, checkpoints of heads and resume: `mars align`."""
 
+import copy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def align(
             pooling = fit_mlbp(bank, float(encoder.log_temperature.exp()), batch_size=size, progress=progress)
             checkpoint.save(paths["mlbp"], pooling.state_dict(), mlbp_meta(pooling))
     return paths
+
+
+def own_heads(encoder: Alignable) -> Alignable:
+    """The same trunks, shared and not copied, under heads and a temperature of its own: two encoders in little more memory than one."""
+    twin = copy.copy(encoder)
+    twin._modules = encoder._modules | {"heads": copy.deepcopy(encoder.heads)}
+    twin._parameters = encoder._parameters | {"log_temperature": copy.deepcopy(encoder.log_temperature)}
+    return twin
 
 
 @torch.no_grad()

@@ -37,9 +37,9 @@ def load_rgba(path: str | Path) -> torch.Tensor:
         fail(str(path), f"cannot be read as a picture ({error})", "convert it to PNG or JPEG")
     if min(picture.size) < 8:
         fail(str(path), f"has {picture.size[0]} x {picture.size[1]} pixels", "give at least 8 x 8")
-    scale = SIZE / min(picture.size)
-    size = [max(SIZE, round(side * scale)) for side in picture.size]
-    left, top = (size[0] - SIZE) // 2, (size[1] - SIZE) // 2
+    # Rounded as torchvision's Resize and CenterCrop do, which encoders were trained with.
+    size = [side * SIZE // min(picture.size) for side in picture.size]
+    left, top = (round((side - SIZE) / 2) for side in size)
     picture = picture.resize(size, Image.Resampling.BICUBIC)
     picture = picture.crop((left, top, left + SIZE, top + SIZE))
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).float() / 255

@@ -13,19 +13,31 @@ train = typer.Typer(no_args_is_help=True, help="Train a separator.")
 PROFILES = ("smoke", "cpu", "gpu", "paper")
 PRESETS = ("recipe", "paper")
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
+EncoderName = Annotated[str, typer.Option("--encoder", help="minibind, imagebind or pe-av.")]
+Weights = Annotated[Optional[Path], typer.Option(help="Of an encoder that does not ship: imagebind_huge.pth, or the folder of a PE-AV.")]
 Soundfont = Annotated[Optional[list[Path]], typer.Option(help="A further .sf2 file.")]
 Folder = Annotated[Optional[Path], typer.Option(help="Train on class/*.wav of this folder.")]
+Csv = Annotated[Optional[Path], typer.Option(help="Train on what `mars data prepare-music` or -vggsound made there.")]
+Accumulate = Annotated[
+    Optional[int], typer.Option(help="Passes that make one step, for a card that holds a part of the batch.", min=1)
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where OUT stopped.")]
 
 
 @train.command()
 def supervised(
     profile: Annotated[str, typer.Option(help=" | ".join(PROFILES))] = "cpu",
+    encoder_name: Annotated[
+        Optional[str], typer.Option("--encoder", help="Instead of the profile's: minibind, imagebind or pe-av.")
+    ] = None,
+    weights: Weights = None,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/supervised"),
     folder: Folder = None,
+    csv: Csv = None,
     soundfont: Soundfont = None,
     steps: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=1)] = None,
     batch_size: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=2)] = None,
+    accumulate: Accumulate = None,
     learning_rate: Annotated[Optional[float], typer.Option(help="Instead of the profile's.")] = None,
     precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
     augment: Annotated[Optional[float], typer.Option(help="Share of varied clips.", min=0, max=1)] = None,
@@ -35,19 +47,21 @@ def supervised(
 ) -> None:
     """OmniSep's recipe: ideal binary masks, weighted cross-entropy, mixed queries."""
     from mars_lib import config as configs
-    from mars_lib.system import load_minibind
+    from mars_lib.system import load_encoder
     from mars_lib.training.trainer import train_supervised
 
     config = configs.profile(profile)
     changes = given(
-        steps=steps, decay_steps=steps, batch_size=batch_size, learning_rate=learning_rate,
+        steps=steps, decay_steps=steps, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
         precision=precision, augment=augment, seed=seed,
     )
-    config = replace(config, training=replace(config.training, **changes))
-    encoder = load_minibind()
-    if config.separator.embedding_size != encoder.embedding_size:
-        fail(f"profile {profile}", "needs ImageBind, which is not here yet", "use --profile gpu")
-    music = music_of(folder, soundfont, config.signal.length)
+    name = encoder_name or config.encoder
+    encoder = load_encoder(name, weights)
+    config = replace(
+        config, encoder=name, training=replace(config.training, **changes),
+        separator=replace(config.separator, embedding_size=encoder.embedding_size),
+    )
+    music = music_of(folder, csv, soundfont, config.signal.length)
     best = train_supervised(config, music, encoder, out, accelerator=device, resume=resume)
     print(best)
 
@@ -67,9 +81,12 @@ def rl(
     reward: Annotated[
         Optional[str], typer.Option(help="fused, mean, audio, text, image or signal.")
     ] = None,
+    weights: Weights = None,
     heads: Annotated[
-        Optional[str], typer.Option(help="Who hears: MiniBind with heads of stage3 or one-stage; none: as queries.")
-    ] = "stage3",
+        Optional[str],
+        typer.Option(help="Who hears: MiniBind with heads of stage3 or one-stage, or any encoder with a file that `mars align` wrote; "
+                     "none: as queries. By default stage3 for MiniBind."),
+    ] = None,
     signal_weight: Annotated[Optional[float], typer.Option(help="w of R = sim + w SI-SDR.")] = None,
     anchor: Annotated[Optional[float], typer.Option(help="Weight of the supervised loss beside.")] = None,
     group_size: Annotated[Optional[int], typer.Option(help="G, samples of one mixture.")] = None,
@@ -81,6 +98,7 @@ def rl(
     ratio: Annotated[Optional[str], typer.Option(help="Per bin, frame or joint.")] = None,
     steps: Annotated[Optional[int], typer.Option(help="Optimiser steps.")] = None,
     batch_size: Annotated[Optional[int], typer.Option(help="Mixtures a step.")] = None,
+    accumulate: Accumulate = None,
     learning_rate: Annotated[Optional[float], typer.Option(help="Peak of AdamW's.")] = None,
     precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
     validate_every: Annotated[Optional[int], typer.Option(help="Steps between validations.")] = None,
@@ -88,6 +106,7 @@ def rl(
     queries_per_class: Annotated[Optional[int], typer.Option(help="Queries to draw from.")] = None,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     folder: Folder = None,
+    csv: Csv = None,
     soundfont: Soundfont = None,
     device: Device = "auto",
     resume: Resume = False,
@@ -106,21 +125,41 @@ def rl(
     )
     run = given(
         estimator=estimator, reward=reward, signal_weight=signal_weight, anchor=anchor, steps=steps,
-        batch_size=batch_size, learning_rate=learning_rate, precision=precision,
+        batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate, precision=precision,
         validate_every=validate_every, validation_mixtures=validation_mixtures,
         queries_per_class=queries_per_class,
     )
     config = replace(base, policy=replace(base.policy, **policy), seed=seed, **run)
     start = start or shipped.folder() / "checkpoints" / "separator-small.safetensors"
-    heads = None if heads == "none" else heads
+    asked = system.load(start, weights=weights)
+    music = music_of(folder, csv, soundfont, asked.separator.config.signal.length)
+    listener, pooling = ears(asked, heads, music)
     best = reinforce.train_rl(
-        start, config, music_of(folder, soundfont, 0), system.load_minibind(), system.load_mlbp(heads=heads), out,
-        listener=None if heads is None else system.load_minibind(heads=heads),
+        start, config, music, asked.encoder, pooling, out,
+        listener=listener,
         # The judge knows the classes of mini-MUSIC only.
-        judge=None if folder else system.load_judge(),
+        judge=None if folder or csv else system.load_judge(),
         accelerator=system.choose_device(device), resume=resume,
     )
     print(best)
+
+
+def ears(asked, heads: str | None, music):
+    """(the encoder that hears for the reward, or None where it is the one that embeds queries; the fusion that fits it)."""
+    from mars_lib import alignment, system
+    from mars_lib.training.fusion import train_mlbp
+
+    ships = asked.separator.config.encoder == "minibind"
+    heads = heads or ("stage3" if ships else "none")
+    if heads != "none" and not (ships and heads in system.ALIGNED):
+        listener = alignment.own_heads(asked.encoder)
+        alignment.load_heads(listener, heads)
+        return listener, system.load_mlbp(Path(heads).with_name("mlbp.safetensors"))
+    if ships:
+        heads = None if heads == "none" else heads
+        return None if heads is None else system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
+    # No fusion ships for this encoder.
+    return None, train_mlbp(asked.encoder, music)
 
 
 def given(**options) -> dict:
@@ -128,12 +167,17 @@ def given(**options) -> dict:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def music_of(folder: Path | None, soundfont: list[Path] | None, length: int):
-    """The sounds to train on: a folder of one's own, or mini-MUSIC."""
+def music_of(folder: Path | None, csv: Path | None, soundfont: list[Path] | None, length: int):
+    """The sounds to train on: a folder of one's own, prepared videos, or mini-MUSIC."""
+    from mars_lib.data.csv_music import CsvMusic
     from mars_lib.data.folders import FolderMusic
     from mars_lib.data.render import MiniMusic
     from mars_lib.data.soundfonts import find
 
+    if folder is not None and csv is not None:
+        fail("--folder and --csv", "are two data sets", "give one of them")
     if folder is not None:
         return FolderMusic(folder, length)
+    if csv is not None:
+        return CsvMusic(csv, length)
     return MiniMusic(tuple(find(tuple(map(str, soundfont or ())))), length)

@@ -6,7 +6,7 @@ from tqdm.std import tqdm
 
 from mars_lib.check import fail
 from mars_lib.data.render import MiniMusic
-from mars_lib.encoders.minibind import MiniBind
+from mars_lib.encoders import Encoder
 from mars_lib.reward import MLBP, MODALITIES
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.steps import learning_rate
@@ -19,7 +19,7 @@ PEAK_RATE = 1e-2
 
 
 def train_mlbp(
-    encoder: MiniBind,
+    encoder: Encoder,
     music: MiniMusic,
     *,
     steps: int = 1_000,

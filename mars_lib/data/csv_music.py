@@ -1,0 +1,195 @@
+"""MUSIC, VGGSound or videos of one's own, in the CSV layout of CLIPSep and OmniSep, as a data set."""
+
+import csv
+import warnings
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from mars_lib.check import InputError, fail
+from mars_lib.data.folders import FolderClass
+from mars_lib.data.render import MINIBIND_CLIPS, QUERY_CLIPS, level
+from mars_lib.data.variation import vary
+
+COLUMNS = ("audio path", "frames folder", "number of frames", "label")
+SPLITS = {"train": "train", "validation": "val", "test": "test"}
+# Pictures of a class, spread evenly over its frames: every query bank holds all of them in memory.
+PICTURES = 64
+# One recording of so many answers queries and nothing else, so that no query is its target's own recording.
+QUERY_SHARE = 8
+# Stretches that may be silent in a row before a class counts as silent.
+TRIES = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recording: its sound, the folder of its `count` frames `000001.jpg` onwards, and what sounds."""
+
+    audio: Path
+    frames: Path
+    count: int
+    label: str
+
+
+@dataclass(frozen=True)
+class CsvMusic:
+    """The same interface as `MiniMusic` over `train.csv`, `val.csv` and `test.csv` in a folder.
+
+    Labels are class names and, with spaces for underscores, text queries. Clips have `length` samples at `sample_rate` Hz and an
+    RMS of 0.1 where they sound. The split "unseen" does not exist here.
+    """
+
+    folder: Path
+    length: int
+    sample_rate: int = 16_000
+    augment: float = 0.0
+    _classes: dict = field(default_factory=dict, compare=False, repr=False)
+
+    def classes(self, split: str) -> list[FolderClass]:
+        """The classes of a split, by name. What a CSV names and the disk does not hold is left out, with a warning.
+
+        Raises `InputError` for an unknown split, a CSV that is none, and fewer than two classes.
+        """
+        if split not in SPLITS:
+            fail("split", f"is {split!r}, which prepared videos do not have", f"give one of {', '.join(SPLITS)}")
+        if split not in self._classes:
+            path = Path(self.folder) / f"{SPLITS[split]}.csv"
+            found = _grouped(path, _present(path, read_rows(path)))
+            if len(found) < 2:
+                fail(str(path), f"has recordings of {len(found)} classes", "give at least two; lists say what it holds (data/README.md)")
+            self._classes[split] = found
+        return list(self._classes[split])
+
+    def pictures(self, sound: FolderClass, split: str) -> list[Path]:
+        """At most 64 frames of a class, spread evenly over its recordings in the split that `sound` is from."""
+        return list(sound.pictures)
+
+    def clip(self, split: str, sound: FolderClass, index: int) -> np.ndarray:
+        """Clip number `index` of a class: (L,) float32. The same numbers and files, the same clip.
+
+        Recordings come in a shuffled order, each once before any comes again; the stretch is random, and only it is read. A recording
+        shorter than the clip is repeated. Silent stretches are passed over, and so, with a warning, are files that cannot be read.
+        Raises `InputError` after 100 of them in a row.
+        """
+        key = zlib.crc32(f"{split}/{sound.name}".encode())
+        rng = np.random.default_rng([key, index])
+        files = _serving(split, sound.sounds, index)
+        for number in range(index, index + TRIES):
+            path = files[shuffled(number, len(files), key)]
+            try:
+                wave = level(self._stretch(path, rng))
+            except InputError as error:
+                warnings.warn(f"left out: {error}", stacklevel=2)
+                continue
+            if rng.random() < self.augment:
+                wave = level(vary(wave, rng))
+            if wave.any():
+                return wave
+        fail(f"class {sound.name!r}", f"gave no sound in {TRIES} tries", "look at its files, and prepare them again")
+
+    def _stretch(self, path: Path, rng: np.random.Generator) -> np.ndarray:
+        try:
+            with soundfile.SoundFile(path) as file:
+                rate = file.samplerate
+                file.seek(int(rng.integers(max(1, file.frames - self.length + 1))))
+                samples = file.read(self.length, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            fail(str(path), f"cannot be read as sound ({error})", "remove it and prepare it again")
+        if rate != self.sample_rate:
+            fail(str(path), f"has {rate} Hz, not {self.sample_rate}", "prepare it with `mars data prepare-music`")
+        if not len(samples):
+            fail(str(path), "holds no samples", "remove it and prepare it again")
+        return np.resize(samples.mean(axis=1), self.length)
+
+
+def shuffled(index: int, count: int, key: int) -> int:
+    """Which of `count` things comes at place `index`: in every run of `count` places each comes once, in an order of its own.
+
+    A function of its arguments alone, so that a shuffled order can be taken up anywhere.
+
+    >>> sorted(shuffled(index, 5, key=7) for index in range(10, 15))
+    [0, 1, 2, 3, 4]
+    """
+    epoch, place = divmod(index, count)
+    return int(np.random.default_rng([key, epoch, count]).permutation(count)[place])
+
+
+def read_csv(path: str | Path, columns: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
+    """The rows of a CSV file that are not empty, each after its place, "FILE, line 3".
+
+    Raises `InputError` where the file is not there, is none, or, with `columns`, where a row has another number of them.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            rows = [(f"{path}, line {reader.line_num}", row) for row in reader if row]
+    except OSError as error:
+        fail(str(path), f"cannot be read ({error.strerror})", "`mars data prepare-music` and `prepare-vggsound` make CSVs")
+    except (UnicodeDecodeError, csv.Error) as error:
+        fail(str(path), f"is no CSV file ({error})", "give rows of text, with commas between columns")
+    for place, row in rows if columns else ():
+        if len(row) != len(columns):
+            quote = ", with quotes around a label that holds a comma" if len(row) > len(columns) else ""
+            fail(place, f"has {len(row)} columns", f"give {', '.join(columns)}{quote}")
+    return rows
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """The recordings of a CSV in the layout of CLIPSep and OmniSep; relative paths are from the CSV's folder.
+
+    Raises `InputError` as `read_csv` does, and for a number of frames that is none and an empty label.
+    """
+    rows, folder = [], Path(path).parent
+    for place, (audio, frames, count, label) in read_csv(path, COLUMNS):
+        if not count.strip().isdecimal():
+            fail(place, f"has {count!r} as the number of frames", "give a number; there is no header")
+        if not label.strip():
+            fail(place, "has an empty label", "say what sounds")
+        rows.append(Row(folder / audio, folder / frames, int(count), label.strip()))
+    return rows
+
+
+def _serving(split: str, files: tuple[Path, ...], index: int) -> tuple[Path, ...]:
+    """The recordings that clip number `index` may be cut from."""
+    if split != "train" or len(files) == 1:
+        return files
+    kept = -(-len(files) // QUERY_SHARE)
+    return files[:kept] if QUERY_CLIPS <= index < MINIBIND_CLIPS else files[kept:]
+
+
+def _present(path: Path, rows: list[Row]) -> list[Row]:
+    """The rows whose sound is there; raises `InputError` where none is."""
+    found = [row for row in rows if row.audio.is_file()]
+    lost = [row.audio for row in rows if not row.audio.is_file()]
+    if lost and not found:
+        fail(str(path), f"names {len(lost)} sounds, none of which is there, the first {lost[0]}", "correct its paths")
+    if lost:
+        warnings.warn(f"{path}: left out, not there: {len(lost)} of {len(rows)} sounds, the first {lost[0]}", stacklevel=3)
+    return found
+
+
+def _grouped(path: Path, rows: list[Row]) -> list[FolderClass]:
+    """Classes by name, each with its sounds and its pool of pictures."""
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        by_name.setdefault(row.label.replace("_", " "), []).append(row)
+    classes, lost = [], []
+    for name in sorted(by_name):
+        pool = _pool(by_name[name])
+        there = tuple(picture for picture in pool if picture.is_file())
+        lost += sorted(set(pool) - set(there))
+        classes.append(FolderClass(name, tuple(row.audio for row in by_name[name]), there))
+    if lost:
+        warnings.warn(f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=3)
+    return classes
+
+
+def _pool(rows: list[Row]) -> list[Path]:
+    ends = np.cumsum([row.count for row in rows])
+    picks = np.linspace(0, ends[-1] - 1, min(PICTURES, ends[-1])).astype(int)
+    owners = np.searchsorted(ends, picks, side="right")
+    return [rows[i].frames / f"{rows[i].count - (ends[i] - pick) + 1:06d}.jpg" for i, pick in zip(owners, picks)]

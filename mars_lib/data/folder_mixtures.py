@@ -1,0 +1,142 @@
+"""Mixtures of one's own recordings, to evaluate on: each a function of a seed and its number."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mars_lib.check import fail
+from mars_lib.config import Config
+from mars_lib.data.folders import FolderClass, FolderMusic
+from mars_lib.data.render import level
+from mars_lib.waveform import mix
+
+# A stretch that is 30 dB below its recording is a rest: brought to the common level it would be noise.
+REST = 10 ** (-30 / 20)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """`wave` (L,) from sample `start` of the recording at `path`: RMS 0.1 where it sounds, zeros where it rests."""
+
+    path: Path
+    start: int
+    wave: np.ndarray
+
+
+@dataclass(frozen=True)
+class FolderMixture:
+    """`mixture` (L,), `references` (2, L) that sum to it, and what asks for each of the two `classes`: `clips` of it and
+    `pictures`; empty where the kind of query needs none. `sources` says where the references come from."""
+
+    classes: tuple[str, ...]
+    sources: tuple[Stretch, ...]
+    mixture: torch.Tensor
+    references: torch.Tensor
+    clips: tuple[Stretch, ...]
+    pictures: tuple[Path, ...]
+
+
+class FolderMixtures:
+    """Mixtures of `folder/class/*` for one kind of query: `mixture(i)` depends on the seed and i alone.
+
+    Every class is first equally often, beside a random other one: of each a random stretch of a random file, as long as
+    the separator's training segments, at gains from its training. All files are used: nothing is held out from an
+    evaluation. Kinds of query differ in what asks, not in what is mixed, as long as they can ask for the same classes.
+    """
+
+    def __init__(self, folder: str | Path, query: str, config: Config, seed: int = 0):
+        self.length, self.training, self.seed = config.signal.length, config.training, seed
+        self._recordings = Recordings(Path(folder), self.length, config.signal.sample_rate)
+        self._clips, self._pictures = query in ("audio", "composed"), query in ("image", "composed")
+        self.classes = [sound for sound in self._recordings.everything() if self._can_ask(sound, query)]
+        if len(self.classes) < 2:
+            problem = f"has {len(self.classes)} classes that {query} queries can ask for"
+            remedy = "give at least two classes what the warnings name, or take --query text"
+            fail(str(folder), problem, remedy)
+
+    def mixture(self, index: int) -> FolderMixture:
+        """Mixture number `index`. Raises `InputError` for a class of which nothing sounds."""
+        rng, asking = (np.random.default_rng([self.seed, index, part]) for part in range(2))
+        first = self.classes[index % len(self.classes)]
+        others = [sound for sound in self.classes if sound is not first]
+        pair = (first, others[rng.integers(len(others))])
+        sources = [_sounding(sound, lambda: self._draw(sound.sounds, rng)) for sound in pair]
+        gains = rng.uniform(self.training.gain_low, self.training.gain_high, len(pair))
+        waves = torch.from_numpy(np.stack([source.wave for source in sources]))
+        mixture, references = mix(waves, torch.from_numpy(gains).float())
+        return FolderMixture(
+            tuple(sound.name for sound in pair),
+            tuple(sources),
+            mixture,
+            references,
+            tuple(self._other(s, taken, asking) for s, taken in zip(pair, sources)) if self._clips else (),
+            tuple(s.pictures[asking.integers(len(s.pictures))] for s in pair) if self._pictures else (),
+        )
+
+    def _can_ask(self, sound: FolderClass, query: str) -> bool:
+        """Whether there is all that a query of the class needs; warns where not."""
+        lacks = []
+        if self._clips and len(sound.sounds) == 1 and len(self._recordings.samples(sound.sounds[0])) < 2 * self.length:
+            lacks.append(f"a second recording, or {2 * self.length / self._recordings.sample_rate:.1f} s of the one")
+        if self._pictures and not sound.pictures:
+            lacks.append("a picture")
+        if lacks:
+            warnings.warn(f"{sound.name}: left out of {query} queries for want of {' and '.join(lacks)}", stacklevel=3)
+        return not lacks
+
+    def _draw(self, paths: Sequence[Path], rng: np.random.Generator) -> Stretch:
+        """A random stretch of a random file."""
+        path = paths[rng.integers(len(paths))]
+        return self._cut(path, 0, len(self._recordings.samples(path)), rng)
+
+    def _other(self, sound: FolderClass, taken: Stretch, rng: np.random.Generator) -> Stretch:
+        """A clip of the class that shares nothing with the one in the mixture: of another file where there is one."""
+        files = [path for path in sound.sounds if path != taken.path]
+        if files:
+            return _sounding(sound, lambda: self._draw(files, rng))
+        end = len(self._recordings.samples(taken.path))
+        sides = [(0, taken.start), (taken.start + self.length, end)]
+        # The file is two segments long or longer: one side is always half a segment.
+        sides = [(low, high) for low, high in sides if high - low >= self.length // 2]
+        return _sounding(sound, lambda: self._cut(taken.path, *sides[rng.integers(len(sides))], rng))
+
+    def _cut(self, path: Path, low: int, high: int, rng: np.random.Generator) -> Stretch:
+        """A random stretch of [low, high) of a recording; shorter ones are repeated until they are long enough."""
+        whole = self._recordings.samples(path)
+        start = low + int(rng.integers(max(1, high - low - self.length + 1)))
+        wave = np.resize(whole[start : min(high, start + self.length)], self.length)
+        rests = np.mean(wave**2) < REST**2 * np.mean(whole**2)
+        return Stretch(path, start, np.zeros_like(wave) if rests else level(wave))
+
+
+class Recordings(FolderMusic):
+    """`FolderMusic` without splits, and whole recordings of it."""
+
+    def everything(self) -> list[FolderClass]:
+        """All classes with all their files. Raises `InputError` when there are fewer than two."""
+        found: dict[str, FolderClass] = {}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*too few to split")
+            for split in ("train", "validation", "test"):
+                for part in self.classes(split):
+                    known = found.setdefault(part.name, part)
+                    files = sorted({*known.sounds, *part.sounds})
+                    found[part.name] = replace(known, sounds=tuple(files))
+        return list(found.values())
+
+    def samples(self, path: Path) -> np.ndarray:
+        """A recording in mono at the folder's rate, whole: float32."""
+        return self._load(path)
+
+
+def _sounding(sound: FolderClass, draw: Callable[[], Stretch]) -> Stretch:
+    """The first of twenty draws that is no rest."""
+    for _ in range(20):
+        found = draw()
+        if found.wave.any():
+            return found
+    fail(f"class {sound.name!r}", "holds only silence", "give recordings that sound")

@@ -1,0 +1,232 @@
+"""ImageBind (Girdhar et al., 2023), the paper's encoder: sound, words and pictures in one space. Extra `imagebind`.
+
+Code and weights are Meta's, under CC-BY-NC 4.0: not for commercial use; none of them ships with the course (for those who may
+not use it there is `mars_lib.encoders.pe_av`). The weights are fetched when asked for, 4.8 GB:
+
+    path = weights.download(weights.IMAGEBIND_HUGE, "data/weights")
+    encoder = imagebind.load(path)
+"""
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from mars_lib import check
+from mars_lib.encoders import weights
+from mars_lib.encoders.imagebind_input import FilterBank, normalise_pictures
+from mars_lib.training import checkpoint
+
+KEYS = {"audio": "audio", "text": "text", "image": "vision"}  # our modalities by ImageBind's names for them
+PARTS = ("modality_preprocessors", "modality_trunks", "modality_heads", "modality_postprocessors")
+# imagebind_huge, as in imagebind.models.imagebind_model; what is not named are its class's defaults.
+HUGE = {
+    "vision_embed_dim": 1280, "vision_num_blocks": 32, "vision_num_heads": 16, "text_embed_dim": 1024,
+    "text_num_blocks": 24, "text_num_heads": 16, "out_embed_dim": 1024,
+}  # fmt: skip
+PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
+INSTALL = "pip install 'mars-lib[imagebind]'"
+
+
+def load(path: str | Path, dtype: torch.dtype = torch.float32) -> "ImageBind":
+    """The published imagebind_huge, frozen, on the CPU: 4.3 GB, or half of it in a half precision.
+
+    `path` is imagebind_huge.pth or the .safetensors that the first call makes beside it. Downloads nothing. Raises `InputError`
+    for weights that are missing, truncated, damaged or of another model, and where the package `imagebind` is not installed.
+    """
+    model, tensors = skeleton(), weights.load(path, weights.IMAGEBIND_HUGE)
+    # Of six modalities we use three.
+    wanted = {name: tensors[name] for name in model.state_dict() if name in tensors}
+    checkpoint.restore(model.to_empty(device="cpu"), wanted, f"weights {path}")
+    return ImageBind(model, dtype).eval().requires_grad_(False)
+
+
+def skeleton() -> nn.Module:
+    """imagebind_huge, of ImageBind's own classes, with the modalities that we use, on the meta device: shapes and no numbers.
+
+    Random numbers for a model that is filled right after would take minutes.
+    """
+    model_class, _ = _imagebind()
+    with torch.device("meta"), _ShapesOnly():
+        model = model_class(**HUGE)
+    _keep_used(model)
+    return model
+
+
+class ImageBind(nn.Module):
+    """The encoder around an `ImageBindModel` (see `mars_lib.encoders.Encoder` and `mars_lib.alignment.features.Alignable`).
+
+    ImageBind's last linear layers are the heads that alignment trains, always in float32; all before them are the trunks, in
+    `dtype`. Its outputs are scaled (sound by 20, words by a learned 14.3), which unit norm takes off again; the shared temperature
+    of Eq. 7 starts at 0.07, the inverse of that 14.3. A sound is heard in three clips and a film seen in frames: trunk features
+    of such parts stand side by side in one row, and an embedding is the mean over the parts' embeddings, as there. Raises
+    `InputError` for a `dtype` that is no float32, float16 or bfloat16.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        if dtype not in PRECISIONS:
+            check.fail("precision", f"is {dtype}", "give torch.float32, torch.float16 or torch.bfloat16")
+        heads = {name: model.modality_heads[key] for name, key in KEYS.items()}
+        # Text picks its place in the sequence by itself, so its layers are one level deeper.
+        layers = {name: head.proj if name == "text" else head for name, head in heads.items()}
+        towers = {name: _Tower(model, key, layers[name][0]).to(dtype) for name, key in KEYS.items()}
+        self.trunks = nn.ModuleDict(
+            {"audio": AudioTrunk(towers["audio"]), "text": TextTrunk(towers["text"]), "image": ImageTrunk(towers["image"])}
+        )
+        self.heads = nn.ModuleDict({name: layers[name][-1].float() for name in KEYS})
+        self.embedding_size = self.heads["audio"].out_features
+        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
+
+    def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
+        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable. Three clips of two seconds are heard."""
+        return self.embed_features("audio", self.trunks["audio"](waveform))
+
+    def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
+        """B strings -> (B, D), unit norm. Case does not matter; a long text is cut after 75 tokens.
+
+        Raises `InputError` for blank text.
+        """
+        return self.embed_features("text", self.trunks["text"](texts))
+
+    def embed_image(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, 224, 224) in [0, 1] -> (B, D), unit norm."""
+        check.shape("images", images, "B C H W", C=3, H=224, W=224)
+        return self.embed_features("image", self.trunks["image"](images))
+
+    def embed_video(self, frames: torch.Tensor) -> torch.Tensor:
+        """(B, T, 3, 224, 224) in [0, 1] -> (B, D), unit norm: the mean over the frames' embeddings as pictures."""
+        check.shape("frames", frames, "B T C H W", C=3, H=224, W=224)
+        return self.embed_features("image", self.trunks["image"](frames))
+
+    def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
+        """Trunk features (B, P * F), P parts side by side, through the modality's head -> (B, D), unit norm."""
+        head = self.heads[modality]
+        parts = features.to(head.weight.dtype).unflatten(-1, (-1, head.in_features))
+        return functional.normalize(functional.normalize(head(parts), dim=-1).mean(dim=-2), dim=-1)
+
+
+class _Tower(nn.Module):
+    """One modality of an `ImageBindModel` up to its last linear layer: (N, ...) inputs -> (N, F)."""
+
+    def __init__(self, model: nn.Module, key: str, norm: nn.Module):
+        super().__init__()
+        self.key = key
+        self.stem, self.blocks, self.norm = model.modality_preprocessors[key], model.modality_trunks[key], norm
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        prepared = self.stem(**{self.key: inputs})
+        tokens = self.blocks(**prepared["trunk"])
+        # Text is read off its last token, the others off their first.
+        place = prepared["head"].get("seq_len", torch.zeros(len(tokens), dtype=torch.long, device=tokens.device))
+        return self.norm(tokens[torch.arange(len(tokens), device=tokens.device), place])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.norm.weight.dtype
+
+
+class AudioTrunk(nn.Module):
+    """(B, L) at 16 kHz -> (B, 3 F): features of three clips, side by side."""
+
+    def __init__(self, tower: _Tower):
+        super().__init__()
+        self.bank, self.tower = FilterBank(), tower
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        clips = self.bank(waveform)
+        return self.tower(clips.flatten(0, 1).to(self.tower.dtype)).reshape(len(clips), -1)
+
+
+class TextTrunk(nn.Module):
+    """Strings -> (B, F), by ImageBind's own tokens."""
+
+    def __init__(self, tower: _Tower):
+        super().__init__()
+        self.tower = tower
+        _, self.tokens = _imagebind()
+
+    def forward(self, texts: Sequence[str]) -> torch.Tensor:
+        for text in texts:
+            if not text.strip():
+                check.fail("text query", f"{text!r} holds no word", "name a sound, as in 'violin'")
+        tokens = torch.stack([self.tokens(text) for text in texts])
+        return self.tower(tokens.to(self.tower.norm.weight.device))
+
+
+class ImageTrunk(nn.Module):
+    """(B, 3, 224, 224) pictures -> (B, F); (B, T, 3, 224, 224) films -> (B, T F)."""
+
+    def __init__(self, tower: _Tower):
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        frames = normalise_pictures(images).reshape(-1, *images.shape[-3:])
+        return self.tower(frames.to(self.tower.dtype)).reshape(len(images), -1)
+
+
+def _keep_used(model: nn.Module) -> None:
+    for part in PARTS:
+        modules = getattr(model, part)
+        for key in [key for key in modules if key not in KEYS.values()]:
+            del modules[key]
+
+
+class _ShapesOnly(TorchFunctionMode):
+    """Beside the meta device: a block's rate of dropped paths is read out of a tensor as a number, so that one must hold it."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {}, device="cpu") if function is torch.linspace else kwargs or {}
+        return function(*args, **kwargs)
+
+
+@cache
+def _imagebind():
+    """ImageBind's model class and its tokeniser. Raises `InputError` where the package is not there or not whole."""
+    spec = importlib.util.find_spec("imagebind")
+    if spec is None:
+        check.fail("package imagebind", "is not installed", INSTALL)
+    locations = list(spec.submodule_search_locations or [])
+    folder = Path(*locations[:1])
+    if not (folder / "models").is_dir():
+        check.fail("package imagebind", "is PyPI's empty placeholder", f"pip uninstall imagebind, then {INSTALL}")
+    words = folder / "bpe" / "bpe_simple_vocab_16e6.txt.gz"
+    if not words.is_file():
+        remedy = "put bpe/bpe_simple_vocab_16e6.txt.gz of Meta's repository there, or take imagebind-unofficial"
+        check.fail(str(words), "is missing from the package imagebind", remedy)
+    try:
+        with _models_alone(locations):
+            from imagebind.models.imagebind_model import ImageBindModel
+            from imagebind.models.multimodal_preprocessors import SimpleTokenizer
+    except ModuleNotFoundError as error:
+        check.fail("package imagebind", f"needs {error.name}, which is not installed", INSTALL)
+    return ImageBindModel, SimpleTokenizer(bpe_path=str(words))
+
+
+@contextmanager
+def _models_alone(locations: list[str]) -> Iterator[None]:
+    """Import `imagebind.models` without `imagebind/__init__.py`.
+
+    That one imports its file loaders, and with them pytorchvideo (whose release asks for a module that torchvision no longer
+    has), decord (no wheels for Macs with Apple's chips) and pkg_resources. We read files ourselves. The stand-in is taken away
+    again: a later `import imagebind` finds the real package, with these same model classes.
+    """
+    if "imagebind" in sys.modules:
+        yield
+        return
+    stand_in = ModuleType("imagebind")
+    stand_in.__path__ = locations
+    sys.modules["imagebind"] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules["imagebind"]

@@ -1,0 +1,169 @@
+"""PE-AV (Vyas et al., 2025, arXiv 2512.19687): sound, films and words in one space, free to use. Extra `pe-av`.
+
+Code (`transformers`) and weights are under the Apache licence 2.0, commercial use included, so this is the encoder for those
+who may not use ImageBind's. The weights are six models of Meta's; nothing here downloads them:
+
+    hf download facebook/pe-av-small --local-dir data/weights/pe-av-small
+
+    encoder = pe_av.load("data/weights/pe-av-small")
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torchaudio
+from safetensors import SafetensorError
+from torch import nn
+from torch.nn import functional
+
+from mars_lib import check
+
+OUR_RATE, RATE = 16_000, 48_000  # Hz
+SHORTEST = 9_600  # samples at RATE: below 0.2 s a sound is filled up with silence
+MODEL = "pe_audio_video"  # what its config.json calls itself
+INSTALL = "pip install 'mars-lib[pe-av]'"
+FETCH = "fetch them with `hf download facebook/pe-av-small --local-dir FOLDER`"
+
+
+def load(folder: str | Path) -> "PeAv":
+    """A published PE-AV, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser.
+
+    Reads safetensors only and downloads nothing. Raises `InputError` for a folder that is not there, is not whole or holds
+    another model, and where `transformers` is not installed or too old.
+    """
+    folder = Path(folder)
+    try:
+        from transformers import AutoTokenizer, PeAudioVideoModel, PreTrainedConfig
+    except ImportError as error:
+        check.fail("package transformers", f"is not installed or too old for PE-AV ({error})", INSTALL)
+    if not (folder / "config.json").is_file():
+        check.fail(f"weights {folder}", "are not there (no config.json)", FETCH)
+    options = {"local_files_only": True}
+    try:
+        config = PreTrainedConfig.get_config_dict(folder, **options)[0]
+        if config.get("model_type") == MODEL:
+            model, found = PeAudioVideoModel.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        check.fail(f"weights {folder}", f"are incomplete or damaged ({error})", FETCH)
+    if config.get("model_type") != MODEL:
+        check.fail(f"weights {folder}", f"are of the model {config.get('model_type')}, not of PE-AV", FETCH)
+    # What is missing would be random numbers, and nothing but a log line would say so.
+    missing = [*found["missing_keys"], *found["mismatched_keys"]]
+    if missing:
+        check.fail(f"weights {folder}", f"lack {len(missing)} tensors, as {missing[0]}", FETCH)
+    return PeAv(model, tokenizer).eval().requires_grad_(False)
+
+
+class PeAv(nn.Module):
+    """The encoder around `transformers.PeAudioVideoModel` and its tokeniser (see `mars_lib.encoders.Encoder`).
+
+    As in `mars_lib.encoders.minibind`, a head is the last linear layer of a modality and a trunk is all before it, so that
+    alignment can train the heads. Words have a head for each thing that they are compared with; ours is the one
+    for sound, to which pictures were trained as well. A picture is a film of one frame. PE-AV is trained on
+    inner products; embeddings here have unit norm.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer):
+        super().__init__()
+        hearing, seeing = model.audio_model, model.video_model
+        heads = {"audio": hearing.audio_head, "text": hearing.text_audio_head, "image": seeing.video_head}
+        self.trunks = nn.ModuleDict(
+            {
+                "audio": AudioTrunk(hearing.audio_encoder, heads["audio"].layer_norm),
+                "text": TextTrunk(hearing.text_model, tokenizer, heads["text"].layer_norm),
+                "image": ImageTrunk(seeing.video_encoder, heads["image"].layer_norm),
+            }
+        )
+        self.heads = nn.ModuleDict({name: head.proj for name, head in heads.items()})
+        self.embedding_size = heads["audio"].proj.out_features
+        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
+
+    def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
+        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable. Below 0.2 s it is padded."""
+        check.shape("waveform", waveform, "B L")
+        return self.embed_features("audio", self.trunks["audio"](waveform))
+
+    def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
+        """B strings -> (B, D), unit norm. Raises `InputError` for blank text."""
+        return self.embed_features("text", self.trunks["text"](texts))
+
+    def embed_image(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, 224, 224) in [0, 1] -> (B, D), unit norm."""
+        check.shape("images", images, "B C H W", C=3, H=224, W=224)
+        return self.embed_features("image", self.trunks["image"](images))
+
+    def embed_video(self, frames: torch.Tensor) -> torch.Tensor:
+        """(B, T, 3, 224, 224) in [0, 1] -> (B, D), unit norm: the film as a whole, its frames in their order."""
+        check.shape("frames", frames, "B T C H W", C=3, H=224, W=224)
+        return self.embed_features("image", self.trunks["image"](frames))
+
+    def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
+        """Trunk features (B, F) through the modality's head -> (B, D), unit norm."""
+        return functional.normalize(self.heads[modality](features), dim=-1)
+
+
+class AudioTrunk(nn.Module):
+    """(B, L) at 16 kHz -> (B, F): resampled to 48 kHz, filled up to whole frames of the codec by reflection."""
+
+    def __init__(self, encoder: nn.Module, norm: nn.Module):
+        super().__init__()
+        self.hop = encoder.config.dac_config.hop_length
+        encoder.embedder = _Codec(encoder.embedder)
+        self.encoder, self.norm = encoder, norm
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        samples = torchaudio.functional.resample(waveform.float(), OUR_RATE, RATE)
+        samples = functional.pad(samples, (0, max(0, SHORTEST - samples.shape[-1])))
+        samples = functional.pad(samples, (0, -samples.shape[-1] % self.hop), mode="reflect")
+        return self.norm(self.encoder(samples.unsqueeze(1)).pooler_output)
+
+
+class _Codec(nn.Module):
+    """The embedder of PE-AV's audio encoder with a gradient: that of `transformers` runs its codec under `no_grad`."""
+
+    def __init__(self, embedder: nn.Module):
+        super().__init__()
+        self.dac_encoder, self.bottleneck, self.data_proj = embedder.dac_encoder, embedder.bottleneck, embedder.data_proj
+
+    def forward(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None):
+        codes = self.bottleneck(self.dac_encoder(input_values))
+        return self.data_proj(codes.transpose(1, 2)), padding_mask
+
+
+class TextTrunk(nn.Module):
+    """Strings -> (B, F): the first place of the last layer, as in PeAudioModel's forward."""
+
+    def __init__(self, model: nn.Module, tokenizer, norm: nn.Module):
+        super().__init__()
+        self.model, self.tokenizer, self.norm = model, tokenizer, norm
+
+    def forward(self, texts: Sequence[str]) -> torch.Tensor:
+        for text in texts:
+            if not text.strip():
+                check.fail("text query", f"{text!r} holds no word", "name a sound, as in 'violin'")
+        longest = self.model.config.max_position_embeddings
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
+        device = self.norm.weight.device
+        ids, mask = tokens["input_ids"].to(device), tokens["attention_mask"].to(device)
+        return self.norm(self.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0])
+
+
+class ImageTrunk(nn.Module):
+    """(B, 3, H, W) pictures or (B, T, 3, H, W) films in [0, 1] -> (B, F), at the size that the model was trained with."""
+
+    def __init__(self, encoder: nn.Module, norm: nn.Module):
+        super().__init__()
+        self.encoder, self.norm = encoder, norm
+        self.size = tuple(encoder.embedder.vision_model.timm_model.patch_embed.img_size)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        films = images if images.ndim == 5 else images.unsqueeze(1)
+        frames = functional.interpolate(
+            films.flatten(0, 1).float(), self.size, mode="bilinear", antialias=True, align_corners=False
+        )
+        # PeVideoVideoProcessor's mean and deviation are both 0.5.
+        return self.norm(self.encoder((2 * frames - 1).unflatten(0, films.shape[:2])).pooler_output)

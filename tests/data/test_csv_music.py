@@ -1,0 +1,205 @@
+"""The data set over CSVs, on files that the tests write themselves: nothing here decodes a video."""
+
+import csv
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+
+from mars_lib import config
+from mars_lib.check import InputError
+from mars_lib.data.csv_music import PICTURES, CsvMusic, read_rows, shuffled
+from mars_lib.data.mixtures import MixtureStream
+from mars_lib.data.pictures import load_picture
+from mars_lib.data.render import LEVEL, QUERY_CLIPS
+from mars_lib.training.commands import music_of
+
+RATE = 16_000
+
+
+def write(folder, name, kinds, files=10, seconds=2, frames=3):
+    """A CSV of steady tones, a pitch a file, so that a clip tells which file it is from."""
+    rows = []
+    for k, kind in enumerate(kinds):
+        for i in range(files):
+            stem = f"{kind}/{name}{i}"
+            audio, pictures = folder / f"audio/{stem}.wav", folder / f"frames/{stem}"
+            audio.parent.mkdir(parents=True, exist_ok=True)
+            time = np.arange(seconds * RATE) / RATE
+            soundfile.write(audio, 0.3 * np.sin(2 * np.pi * pitch(k, i) * time), RATE, subtype="PCM_16")
+            pictures.mkdir(parents=True)
+            for j in range(1, frames + 1):
+                Image.new("RGB", (224, 224), (40 * k, 20 * i, 80 * j)).save(pictures / f"{j:06d}.jpg")
+            rows.append((f"audio/{stem}.wav", f"frames/{stem}", frames, kind))
+    with (folder / f"{name}.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return folder
+
+
+def pitch(kind, i):
+    return 300 * (kind + 1) + 20 * i
+
+
+def heard(clip, kind):
+    """The number of the file that a clip of class number `kind` is from."""
+    spectrum = np.abs(np.fft.rfft(clip * np.hanning(len(clip))))
+    return round((spectrum.argmax() * RATE / len(clip) - pitch(kind, 0)) / 20)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("csv")
+    write(folder, "train", ["acoustic_guitar", "playing violin, fiddle"])
+    return write(folder, "val", ["acoustic_guitar", "playing violin, fiddle", "tuba"], files=2)
+
+
+@pytest.fixture
+def music(folder):
+    return CsvMusic(folder, 8_000)
+
+
+def test_classes_are_labels_with_their_own_recordings(music):
+    guitar, violin = music.classes("train")
+    assert (guitar.name, violin.name) == ("acoustic guitar", "playing violin, fiddle")
+    assert len(guitar.sounds) == 10 and "playing violin, fiddle" in violin.prompts()
+    assert [c.name for c in music.classes("validation")][-1] == "tuba"
+    assert not set(guitar.sounds) & set(music.classes("validation")[0].sounds)
+
+
+def test_a_clip_is_its_numbers_and_levelled(music):
+    guitar = music.classes("train")[0]
+    clip = music.clip("train", guitar, 3)
+    assert clip.shape == (8_000,) and clip.dtype == np.float32
+    assert np.sqrt(np.mean(clip**2)) == pytest.approx(LEVEL, rel=1e-2)
+    assert np.array_equal(clip, replace(music).clip("train", guitar, 3))
+    assert not np.array_equal(clip, music.clip("train", guitar, 4))
+
+
+def test_every_recording_comes_once_before_any_comes_again(music):
+    guitar = music.classes("train")[0]
+    epochs = [[heard(music.clip("train", guitar, 8 * e + i), 0) for i in range(8)] for e in range(3)]
+    # Two of ten answer queries alone.
+    assert all(sorted(epoch) == list(range(2, 10)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_the_shuffled_order_can_be_taken_up_anywhere(music):
+    order = [shuffled(index, 7, key=5) for index in range(21)]
+    assert [shuffled(index, 7, key=5) for index in range(11, 21)] == order[11:]
+    assert order != [shuffled(index, 7, key=6) for index in range(21)]
+    training = config.smoke().training
+    whole = [MixtureStream(music, "train", training).batch(step) for step in range(12)]
+    resumed = MixtureStream(music, "train", training)
+    assert all(torch.equal(resumed.batch(step).mixture, whole[step].mixture) for step in range(9, 12))
+
+
+def test_a_query_is_never_its_targets_own_recording(music):
+    guitar = music.classes("train")[0]
+    asked = {heard(music.clip("train", guitar, QUERY_CLIPS + i), 0) for i in range(20)}
+    assert asked == {0, 1}
+
+
+def test_only_the_stretch_is_read(music, monkeypatch):
+    lengths, real = [], soundfile.SoundFile.read
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda self, n, **k: (lengths.append(n), real(self, n, **k))[1])
+    music.clip("train", music.classes("train")[0], 0)
+    assert lengths == [8_000]
+
+
+def test_short_recordings_are_repeated_and_silence_is_passed_over(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=3)
+    wave = 0.3 * np.sin(2 * np.pi * 300 * np.arange(2_000) / RATE)
+    for i in (1, 2):
+        soundfile.write(folder / f"audio/a/train{i}.wav", wave, RATE)
+    half = np.concatenate([np.zeros(RATE), wave])
+    soundfile.write(folder / "audio/b/train1.wav", half, RATE)
+    soundfile.write(folder / "audio/b/train2.wav", np.zeros(RATE), RATE)
+    music = CsvMusic(folder, 4_000)
+    for sound in music.classes("train"):
+        assert all(music.clip("train", sound, i).any() for i in range(10))
+    soundfile.write(folder / "audio/b/train1.wav", np.zeros(RATE), RATE)
+    with pytest.raises(InputError, match="'b': gave no sound in 100 tries"):
+        music.clip("train", music.classes("train")[1], 0)
+
+
+def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=4)
+    (folder / "audio/a/train1.wav").write_text("no sound")
+    soundfile.write(folder / "audio/a/train2.wav", np.ones(9_000), 44_100)
+    music = CsvMusic(folder, 4_000)
+    sound = music.classes("train")[0]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert {heard(music.clip("train", sound, i), 0) for i in range(6)} == {3}
+    said = " ".join(str(w.message) for w in said)
+    assert "train1.wav: cannot be read as sound" in said and "train2.wav: has 44100 Hz, not 16000" in said
+
+
+def test_pictures_are_spread_over_the_recordings(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=3, frames=40)
+    music = CsvMusic(folder, 4_000)
+    sound = music.classes("train")[0]
+    pictures = music.pictures(sound, "train")
+    assert len(pictures) == len(set(pictures)) == PICTURES
+    assert [p.parent.name for p in pictures].count("train1") in (21, 22)
+    assert pictures[0].name == "000001.jpg" and pictures[-1].name == "000040.jpg"
+    assert load_picture(pictures[0]).shape == (3, 224, 224)
+
+
+def test_a_lost_picture_is_said_and_left_out(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=1)
+    (folder / "frames/a/train0/000002.jpg").unlink()
+    with pytest.warns(UserWarning, match="1 pictures, the first .*000002.jpg"):
+        classes = CsvMusic(folder, 4_000).classes("train")
+    assert [len(c.pictures) for c in classes] == [2, 3]
+
+
+def test_sounds_without_pictures(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=2, frames=0)
+    assert [c.pictures for c in CsvMusic(folder, 4_000).classes("train")] == [(), ()]
+
+
+def test_lost_sounds_are_counted_and_a_wrong_path_stops(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=2)
+    (folder / "audio/a/train0.wav").unlink()
+    with pytest.warns(UserWarning, match="1 of 4 sounds, the first .*train0.wav"):
+        assert len(CsvMusic(folder, 4_000).classes("train")[0].sounds) == 1
+    (folder / "audio").rename(folder / "elsewhere")
+    with pytest.raises(InputError, match="4 sounds, none of which is there"):
+        CsvMusic(folder, 4_000).classes("train")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a.wav,frames,3\n", "line 1: has 3 columns; give audio path, frames folder, number of frames, label"),
+        ("\na.wav,frames,3,bee, wasp\n", "line 2: has 5 columns; .* quotes around a label that holds a comma"),
+        ("audio,frames,number,label\n", "line 1: has 'number' as the number of frames; .* no header"),
+        ("a.wav,frames,-3,bee\n", "has '-3' as the number"),
+        ("a.wav,frames,3, \n", "empty label"),
+        ("", "recordings of 0 classes"),
+        (b"\xff\xfe\x00a", "is no CSV file"),
+    ],
+)
+def test_bad_csvs(tmp_path, text, says):
+    (tmp_path / "train.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=says):
+        CsvMusic(tmp_path, 4_000).classes("train")
+
+
+def test_what_is_not_there_is_said(music, tmp_path):
+    with pytest.raises(InputError, match="'unseen', which prepared videos do not have"):
+        music.classes("unseen")
+    with pytest.raises(InputError, match="test.csv: cannot be read"):
+        music.classes("test")
+    with pytest.raises(InputError, match="two data sets"):
+        music_of(tmp_path, tmp_path, None, 1_000)
+
+
+def test_absolute_paths_stay_as_they_are(tmp_path):
+    (tmp_path / "train.csv").write_text(f"{tmp_path}/x/a.wav,/frames/a,0,bee\n")
+    assert read_rows(tmp_path / "train.csv")[0].audio == tmp_path / "x/a.wav"
