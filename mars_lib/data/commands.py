@@ -41,6 +41,16 @@ def prepare() -> None:
 
 
 @data.command()
+def fetch_imagebind(
+    folder: Annotated[Path, typer.Argument(help="Where the weights go; 4.8 GB, and as much again when they are first used.")],
+) -> None:
+    """The published weights of ImageBind, CC-BY-NC 4.0: not for commercial use. Resumes, and checks what it fetched."""
+    from mars_lib.encoders import weights
+
+    print(weights.download(weights.IMAGEBIND_HUGE, folder))
+
+
+@data.command()
 def prepare_music(
     folder: Annotated[Path, typer.Argument(help="Folder of the videos or sounds: CLASS/ID.mp4.")],
     out: Out,

@@ -33,7 +33,7 @@ HUGE = {
     "text_num_blocks": 24, "text_num_heads": 16, "out_embed_dim": 1024,
 }  # fmt: skip
 PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
-INSTALL = "pip install 'mars-lib[imagebind]'"
+INSTALL = "pip install 'mars-lib[imagebind]', then pip install --no-deps imagebind-unofficial==0.1.1"
 
 
 def load(path: str | Path, dtype: torch.dtype = torch.float32) -> "ImageBind":

@@ -131,7 +131,7 @@ def _there(path: Path, published: Published) -> None:
 
 
 def _how(published: Published) -> str:
-    return f"fetch them with `mars_lib.encoders.weights.download` ({size(published.size)}, {published.licence})"
+    return f"fetch them with `mars data fetch-imagebind FOLDER` ({size(published.size)}, {published.licence})"
 
 
 def load(path: str | Path, published: Published) -> dict[str, torch.Tensor]:

@@ -153,7 +153,7 @@ def test_a_pth_becomes_safetensors_once(content, file, monkeypatch):
 
 def test_weights_that_are_missing_truncated_or_others_are_named(content, file, tmp_path):
     for path in (tmp_path / "none.pth", tmp_path / "none.safetensors"):
-        with pytest.raises(InputError, match=r"none.*are not there; fetch them with .*weights.download.*CC-BY-NC"):
+        with pytest.raises(InputError, match=r"none.*are not there; fetch them with .*fetch-imagebind.*CC-BY-NC"):
             load(path, published(content))
     file.write_bytes(content[:-10])
     with pytest.raises(InputError, match=r"truncated or of another model \(36\d,\d{3} bytes, tiny.pth has 36\d,\d{3}\)"):
