@@ -266,7 +266,7 @@ def test_data_prepare_says_what_is_left_out():
 def test_every_command_has_help():
     runner = CliRunner()
     for command in ([], ["separate"], ["evaluate"], ["train", "supervised"], ["train", "rl"], ["doctor"],
-                    ["data", "prepare"], ["course"], ["checkpoints"], ["sweep"]):
+                    ["data", "prepare"], ["data", "fetch-imagebind"], ["align"], ["course"], ["checkpoints"], ["sweep"]):
         result = runner.invoke(cli.app, [*command, "--help"])
         assert result.exit_code == 0 and "Usage" in result.output
 
