@@ -9,15 +9,13 @@ its gate adapted. Differences are paired by mixture, with 95 % bootstrap interva
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from controls import START, Test
+from controls import START, Test, checkpoints
 
 from mars_lib import alignment, atomic, system
-from mars_lib.check import fail
 from mars_lib.data import manifests
 from mars_lib.evaluate import QUERIES
 from mars_lib.evaluation.statistics import paired_bootstrap
@@ -25,17 +23,6 @@ from mars_lib.training.query_bank import QueryBank
 
 NOT_ALIGNED, ONE, THREE = "recipe, ear not aligned", "recipe, ear aligned in one stage", "recipe"
 METRICS = (("si_sdri", 1, "dB"), ("judge", 100, "points"))
-
-
-def checkpoints(out: Path, row: str) -> list[Path]:
-    """The last checkpoints of a row of `controls.py`, one a seed: its best learning rate, then the other seeds."""
-    ledger = out / "controls.json"
-    found = json.loads(ledger.read_text())[row]["search"] if ledger.is_file() else {}
-    if not found:
-        fail(f"{row} in {out}", "was not trained", "run benchmarks/controls.py first")
-    best = max(found, key=lambda rate: found[rate]["validation_si_sdri"])
-    folder = out / row.replace(" ", "-")
-    return [folder / f"{float(best):g}" / "last.safetensors", *sorted(folder.glob("seed-*/last.safetensors"))]
 
 
 def scores(test: Test, separators: list) -> dict[str, dict[str, np.ndarray]]:
@@ -78,10 +65,9 @@ def main() -> None:
         QueryBank.embed(encoder, music, music.classes("train"), "train", 16) for encoder in (start.encoder, aligned)
     ]
     adapted = alignment.adapt_gate(start.separator, *banks)
-    asked = Test(system.System(start.separator, aligned, "aligned"), aligned, pooling, judge, options.split,
-                 options.mixtures, QUERIES)
-    found["alignment only"] = scores(asked, [start.separator])
-    found["alignment only, gate adapted"] = scores(asked, [adapted])
+    test.queries = test.asked_by(system.System(start.separator, aligned, "aligned"))
+    found["alignment only"] = scores(test, [start.separator])
+    found["alignment only, gate adapted"] = scores(test, [adapted])
     seeds = ", ".join(f"{row}: {len(each)}" for row, each in paths.items())
     print(f"{options.split}, {options.mixtures} mixtures; seeds: {seeds}")
     print(show("Table 6: who hears in reinforcement learning", {row: found[row] for row in paths}, NOT_ALIGNED))

@@ -18,6 +18,7 @@ import torch
 from tqdm.std import tqdm
 
 from mars_lib import atomic, shipped, system
+from mars_lib.check import fail
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.render import MiniMusic
@@ -110,12 +111,13 @@ class Test:
 
     def __init__(self, start: system.System, ear, pooling, judge, split: str, count: int, kinds=("text",)):
         self.judge, self.reward = judge, fused(ear.embed_audio, pooling)
-        music, part = manifests.music(), manifests.read(split)[:count]
+        self.kinds, self.music, self.part = kinds, manifests.music(), manifests.read(split)[:count]
+        music, part = self.music, self.part
         rendered = [manifests.render(row, music) for row in tqdm(part, f"mixtures of {split}")]
         self.mixture = torch.stack([x for x, _ in rendered])
         self.reference = torch.stack([r for _, r in rendered])
         self.names = [name for row in part for name in row.classes]
-        self.queries = {kind: embed_queries(start, part, kind, music) for kind in kinds}
+        self.queries = self.asked_by(start)
         hearing = system.System(start.separator, ear, "ear")
         text, image = (embed_queries(hearing, part, kind, music) for kind in ("text", "image"))
         self.targets = []
@@ -126,6 +128,10 @@ class Test:
                 audio = ear.embed_audio(heard.flatten(0, 1))
             embeddings = {"audio": audio, "text": text[here].flatten(0, 1), "image": image[here].flatten(0, 1)}
             self.targets.append(Target(self.reference[here].flatten(0, 1), embeddings))
+
+    def asked_by(self, asking: system.System) -> dict[str, torch.Tensor]:
+        """(B, N, D) queries of each kind, in the language of a system's encoder."""
+        return {kind: embed_queries(asking, self.part, kind, self.music) for kind in self.kinds}
 
     @torch.no_grad()
     def measure(self, estimates: torch.Tensor) -> dict[str, list[float]]:
@@ -180,6 +186,26 @@ def train_row(name: str, run: RLConfig, out: Path, music, encoder, bank) -> tupl
     return out / "last.safetensors", final
 
 
+def folder_of(out: Path, name: str, run: str) -> Path:
+    """Where a run of a row is kept; runs of the first seed are named by their learning rate, the others by their seed."""
+    return out / name.replace(" ", "-") / run
+
+
+def best_rate(row: dict) -> float:
+    """The learning rate of a row's search with the best SI-SDRi on the validation split."""
+    return float(max(row["search"], key=lambda rate: row["search"][rate]["validation_si_sdri"]))
+
+
+def checkpoints(out: Path, name: str) -> list[Path]:
+    """The last checkpoints of a row, one a seed. Raises `InputError` for one that was not trained."""
+    ledger = out / "controls.json"
+    row = json.loads(ledger.read_text()).get(name) if ledger.is_file() else None
+    if not (row and row["search"]):
+        fail(f"{name} in {out}", "was not trained", "run benchmarks/controls.py first")
+    runs = [f"{best_rate(row):g}", *(f"seed-{seed}" for seed in row["runs"] if seed != "0")]
+    return [folder_of(out, name, run) / "last.safetensors" for run in runs]
+
+
 def table(results: dict[str, dict]) -> str:
     """Means over seeds; differences from `BASE` paired by mixture, with 95 % intervals."""
     def mean(name: str, metric: str) -> np.ndarray:
@@ -232,27 +258,23 @@ def main() -> None:
     record("frozen start", "0", lambda: test.measure(test.separated(start.separator)))
     record(f"frozen, best of {BEST_OF} by the reward", "0",
            lambda: test.measure(test.best_of(start.separator, BEST_OF, 0)))
-    def gain(validated: dict) -> float:
-        return validated["validation_si_sdri"]
-
     jobs = {name: job for name, job in rows(run).items() if not options.only or name in options.only}
     for seed in range(options.seeds):
         for name, job in jobs.items():
             row = results.setdefault(name, {"runs": {}, "search": {}})
             for rate in options.rates if seed == 0 else ():
                 if str(rate) not in row["search"]:
-                    folder = options.out / name.replace(" ", "-") / f"{rate:g}"
+                    folder = folder_of(options.out, name, f"{rate:g}")
                     trained = replace(job, learning_rate=rate)
                     last, validated = train_row(name, trained, folder, music, start.encoder, bank)
                     row["search"][str(rate)] = validated
                     scores = test.measure(test.separated(system.load(last).separator))
-                    if validated["validation_si_sdri"] >= max(map(gain, row["search"].values())):
+                    if best_rate(row) == rate:
                         row["runs"]["0"] = scores
                     atomic.write_json(ledger, results)
             if seed and str(seed) not in row["runs"]:
-                best = float(max(row["search"], key=lambda rate: gain(row["search"][rate])))
-                folder = options.out / name.replace(" ", "-") / f"seed-{seed}"
-                trained = replace(job, learning_rate=best, seed=seed)
+                folder = folder_of(options.out, name, f"seed-{seed}")
+                trained = replace(job, learning_rate=best_rate(row), seed=seed)
                 last, _ = train_row(name, trained, folder, music, start.encoder, bank)
                 record(name, str(seed), lambda: test.measure(test.separated(system.load(last).separator)))
             print(table(results), flush=True)

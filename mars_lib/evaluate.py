@@ -1,7 +1,6 @@
 """`mars evaluate`: a checkpoint on a fixed manifest or on a folder, between the mixture (floor) and the oracle mask (ceiling)."""
 
 import json
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from tqdm.std import tqdm
 from mars_lib import atomic
 from mars_lib.check import fail
 from mars_lib.data import manifests, pictures
-from mars_lib.data.classes import nearest_names, recognise
+from mars_lib.data.classes import warn_of_unknown
 from mars_lib.data.folder_mixtures import FolderMixtures
 from mars_lib.data.manifests import TestMixture
 from mars_lib.data.render import MiniMusic
@@ -97,9 +96,7 @@ def evaluate_folder(
     source = FolderMixtures(folder, query, system.separator.config, seed)
     names = [sound.name for sound in source.classes]
     for name in names if query in ("text", "composed") else ():
-        if recognise(name) is None:
-            near = " or ".join(repr(known) for known in nearest_names(name))
-            warnings.warn(f"{name!r} is no class of mini-MUSIC; nearest: {near}", stacklevel=2)
+        warn_of_unknown(name, stacklevel=2)
 
     def batch(start: int) -> Batch:
         part = [source.mixture(i) for i in range(start, min(start + batch_size, mixtures))]

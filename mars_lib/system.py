@@ -179,9 +179,7 @@ class System:
 
     def _embed(self, modality: str, value) -> torch.Tensor:
         if modality == "text":
-            if classes.recognise(value) is None:
-                near = " or ".join(repr(name) for name in classes.nearest_names(value))
-                warnings.warn(f"{value!r} is no class of mini-MUSIC; nearest: {near}", stacklevel=4)
+            classes.warn_of_unknown(value, stacklevel=4)
             return self.encoder.embed_text([value])
         device = next(self.separator.parameters()).device
         if modality == "image":

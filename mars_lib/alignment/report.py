@@ -1,6 +1,5 @@
 """The measurements of alignment as a table and JSON: Table 3's probe, retrieval, and what later stages forget."""
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from tqdm.std import tqdm
 
 from mars_lib.alignment.features import Alignable, TrunkFeatures
 from mars_lib.alignment.measures import discrimination, retrieval
-from mars_lib.alignment.run import load_heads
+from mars_lib.alignment.run import load_heads, own_heads
 from mars_lib.data import manifests
 from mars_lib.evaluation.statistics import summary
 
@@ -30,7 +29,7 @@ def report(
     probes = {split: probe_features(encoder, split, limit, progress) for split in features}
     found = {}
     for name in ("before", *heads):
-        ours = copy.deepcopy(encoder)
+        ours = own_heads(encoder)
         if name != "before":
             load_heads(ours, heads[name])
         found[name] = {}

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import warnings
 from dataclasses import dataclass
 from functools import cache
 
@@ -97,3 +98,10 @@ def nearest_names(text: str, count: int = 3) -> list[str]:
     """
     names = [name for sound in sound_classes() for name in sound.names]
     return difflib.get_close_matches(text.lower(), names, n=count, cutoff=0.0)
+
+
+def warn_of_unknown(text: str, stacklevel: int) -> None:
+    """Warn, with the nearest names, when no class stands in `text`; `stacklevel` counts from the caller."""
+    if recognise(text) is None:
+        near = " or ".join(repr(name) for name in nearest_names(text))
+        warnings.warn(f"{text!r} is no class of mini-MUSIC; nearest: {near}", stacklevel=stacklevel + 1)

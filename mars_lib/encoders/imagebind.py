@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from mars_lib import check
 from mars_lib.encoders import weights
+from mars_lib.encoders.headed import Filmed, check_words
 from mars_lib.encoders.imagebind_input import FilterBank, normalise_pictures
 from mars_lib.training import checkpoint
 
@@ -61,51 +62,28 @@ def skeleton() -> nn.Module:
     return model
 
 
-class ImageBind(nn.Module):
-    """The encoder around an `ImageBindModel` (see `mars_lib.encoders.Encoder` and `mars_lib.alignment.features.Alignable`).
+class ImageBind(Filmed):
+    """The encoder around an `ImageBindModel`.
 
     ImageBind's last linear layers are the heads that alignment trains, always in float32; all before them are the trunks, in
     `dtype`. Its outputs are scaled (sound by 20, words by a learned 14.3), which unit norm takes off again; the shared temperature
     of Eq. 7 starts at 0.07, the inverse of that 14.3. A sound is heard in three clips and a film seen in frames: trunk features
-    of such parts stand side by side in one row, and an embedding is the mean over the parts' embeddings, as there. Raises
+    of such parts stand side by side in one row, and an embedding is the mean over the parts' embeddings, as there. Case of a text
+    does not matter, and a long one is cut after 75 tokens. Raises
     `InputError` for a `dtype` that is no float32, float16 or bfloat16.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
-        super().__init__()
         if dtype not in PRECISIONS:
             check.fail("precision", f"is {dtype}", "give torch.float32, torch.float16 or torch.bfloat16")
         heads = {name: model.modality_heads[key] for name, key in KEYS.items()}
         # Text picks its place in the sequence by itself, so its layers are one level deeper.
         layers = {name: head.proj if name == "text" else head for name, head in heads.items()}
         towers = {name: _Tower(model, key, layers[name][0]).to(dtype) for name, key in KEYS.items()}
-        self.trunks = nn.ModuleDict(
-            {"audio": AudioTrunk(towers["audio"]), "text": TextTrunk(towers["text"]), "image": ImageTrunk(towers["image"])}
-        )
-        self.heads = nn.ModuleDict({name: layers[name][-1].float() for name in KEYS})
-        self.embedding_size = self.heads["audio"].out_features
-        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
-
-    def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable. Three clips of two seconds are heard."""
-        return self.embed_features("audio", self.trunks["audio"](waveform))
-
-    def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
-        """B strings -> (B, D), unit norm. Case does not matter; a long text is cut after 75 tokens.
-
-        Raises `InputError` for blank text.
-        """
-        return self.embed_features("text", self.trunks["text"](texts))
-
-    def embed_image(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, 224, 224) in [0, 1] -> (B, D), unit norm."""
-        check.shape("images", images, "B C H W", C=3, H=224, W=224)
-        return self.embed_features("image", self.trunks["image"](images))
-
-    def embed_video(self, frames: torch.Tensor) -> torch.Tensor:
-        """(B, T, 3, 224, 224) in [0, 1] -> (B, D), unit norm: the mean over the frames' embeddings as pictures."""
-        check.shape("frames", frames, "B T C H W", C=3, H=224, W=224)
-        return self.embed_features("image", self.trunks["image"](frames))
+        trunks = {
+            "audio": AudioTrunk(towers["audio"]), "text": TextTrunk(towers["text"]), "image": ImageTrunk(towers["image"]),
+        }  # fmt: skip
+        super().__init__(trunks, {name: layers[name][-1].float() for name in KEYS})
 
     def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
         """Trunk features (B, P * F), P parts side by side, through the modality's head -> (B, D), unit norm."""
@@ -155,9 +133,7 @@ class TextTrunk(nn.Module):
         _, self.tokens = _imagebind()
 
     def forward(self, texts: Sequence[str]) -> torch.Tensor:
-        for text in texts:
-            if not text.strip():
-                check.fail("text query", f"{text!r} holds no word", "name a sound, as in 'violin'")
+        check_words(texts)
         tokens = torch.stack([self.tokens(text) for text in texts])
         return self.tower(tokens.to(self.tower.norm.weight.device))
 

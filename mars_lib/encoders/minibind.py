@@ -14,45 +14,21 @@ from torch import nn
 from torch.nn import functional
 
 from mars_lib import check
+from mars_lib.encoders.headed import Headed
 
 FEATURES = 256
 MODALITIES = ("audio", "text", "image")
 
 
-class MiniBind(nn.Module):
-    """Three trunks, three heads, one space (see `mars_lib.encoders.Encoder`)."""
+class MiniBind(Headed):
+    """Three small trunks of our own. The level of a sound does not matter, nor do case and punctuation; a sound below 0.2 s is padded."""
 
     def __init__(self, embedding_size: int = 256):
-        super().__init__()
-        self.embedding_size = embedding_size
-        self.trunks = nn.ModuleDict(
-            {"audio": AudioTrunk(), "text": TextTrunk(), "image": ImageTrunk()}
-        )
-        self.heads = nn.ModuleDict(
-            {name: nn.Linear(FEATURES, embedding_size, bias=False) for name in MODALITIES}
-        )
-        for head in self.heads.values():
+        trunks = {"audio": AudioTrunk(), "text": TextTrunk(), "image": ImageTrunk()}
+        heads = {name: nn.Linear(FEATURES, embedding_size, bias=False) for name in MODALITIES}
+        for head in heads.values():
             nn.init.orthogonal_(head.weight)
-        # The shared temperature of Eq. 7, as its logarithm.
-        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
-
-    def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz -> (B, D), unit norm. Does not depend on the level; below 0.2 s it is padded."""
-        check.shape("waveform", waveform, "B L")
-        return self.embed_features("audio", self.trunks["audio"](waveform))
-
-    def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
-        """B strings -> (B, D), unit norm. Case and punctuation do not matter."""
-        return self.embed_features("text", self.trunks["text"](texts))
-
-    def embed_image(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, 224, 224) in [0, 1] -> (B, D), unit norm."""
-        check.shape("images", images, "B C H W", C=3, H=224, W=224)
-        return self.embed_features("image", self.trunks["image"](images))
-
-    def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
-        """Trunk features (B, 256) through the modality's head -> (B, D), unit norm."""
-        return functional.normalize(self.heads[modality](features), dim=-1)
+        super().__init__(trunks, heads)
 
 
 class AudioTrunk(nn.Module):

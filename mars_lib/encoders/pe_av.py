@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from mars_lib import check
+from mars_lib.encoders.headed import Filmed, check_words
 
 OUR_RATE, RATE = 16_000, 48_000  # Hz
 SHORTEST = 9_600  # samples at RATE: below 0.2 s a sound is filled up with silence
@@ -58,52 +59,25 @@ def load(folder: str | Path) -> "PeAv":
     return PeAv(model, tokenizer).eval().requires_grad_(False)
 
 
-class PeAv(nn.Module):
-    """The encoder around `transformers.PeAudioVideoModel` and its tokeniser (see `mars_lib.encoders.Encoder`).
+class PeAv(Filmed):
+    """The encoder around `transformers.PeAudioVideoModel` and its tokeniser.
 
     As in `mars_lib.encoders.minibind`, a head is the last linear layer of a modality and a trunk is all before it, so that
     alignment can train the heads. Words have a head for each thing that they are compared with; ours is the one
-    for sound, to which pictures were trained as well. A picture is a film of one frame. PE-AV is trained on
+    for sound, to which pictures were trained as well. A picture is a film of one frame, and a film is seen as a whole, its frames in
+    their order. A sound below 0.2 s is padded. PE-AV is trained on
     inner products; embeddings here have unit norm.
     """
 
     def __init__(self, model: nn.Module, tokenizer):
-        super().__init__()
         hearing, seeing = model.audio_model, model.video_model
         heads = {"audio": hearing.audio_head, "text": hearing.text_audio_head, "image": seeing.video_head}
-        self.trunks = nn.ModuleDict(
-            {
-                "audio": AudioTrunk(hearing.audio_encoder, heads["audio"].layer_norm),
-                "text": TextTrunk(hearing.text_model, tokenizer, heads["text"].layer_norm),
-                "image": ImageTrunk(seeing.video_encoder, heads["image"].layer_norm),
-            }
-        )
-        self.heads = nn.ModuleDict({name: head.proj for name, head in heads.items()})
-        self.embedding_size = heads["audio"].proj.out_features
-        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
-
-    def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable. Below 0.2 s it is padded."""
-        check.shape("waveform", waveform, "B L")
-        return self.embed_features("audio", self.trunks["audio"](waveform))
-
-    def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
-        """B strings -> (B, D), unit norm. Raises `InputError` for blank text."""
-        return self.embed_features("text", self.trunks["text"](texts))
-
-    def embed_image(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, 224, 224) in [0, 1] -> (B, D), unit norm."""
-        check.shape("images", images, "B C H W", C=3, H=224, W=224)
-        return self.embed_features("image", self.trunks["image"](images))
-
-    def embed_video(self, frames: torch.Tensor) -> torch.Tensor:
-        """(B, T, 3, 224, 224) in [0, 1] -> (B, D), unit norm: the film as a whole, its frames in their order."""
-        check.shape("frames", frames, "B T C H W", C=3, H=224, W=224)
-        return self.embed_features("image", self.trunks["image"](frames))
-
-    def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
-        """Trunk features (B, F) through the modality's head -> (B, D), unit norm."""
-        return functional.normalize(self.heads[modality](features), dim=-1)
+        trunks = {
+            "audio": AudioTrunk(hearing.audio_encoder, heads["audio"].layer_norm),
+            "text": TextTrunk(hearing.text_model, tokenizer, heads["text"].layer_norm),
+            "image": ImageTrunk(seeing.video_encoder, heads["image"].layer_norm),
+        }
+        super().__init__(trunks, {name: head.proj for name, head in heads.items()})
 
 
 class AudioTrunk(nn.Module):
@@ -142,9 +116,7 @@ class TextTrunk(nn.Module):
         self.model, self.tokenizer, self.norm = model, tokenizer, norm
 
     def forward(self, texts: Sequence[str]) -> torch.Tensor:
-        for text in texts:
-            if not text.strip():
-                check.fail("text query", f"{text!r} holds no word", "name a sound, as in 'violin'")
+        check_words(texts)
         longest = self.model.config.max_position_embeddings
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
         device = self.norm.weight.device

@@ -151,15 +151,14 @@ def ears(asked, heads: str | None, music):
 
     ships = asked.separator.config.encoder == "minibind"
     heads = heads or ("stage3" if ships else "none")
-    if heads != "none" and not (ships and heads in system.ALIGNED):
-        listener = alignment.own_heads(asked.encoder)
-        alignment.load_heads(listener, heads)
-        return listener, system.load_mlbp(Path(heads).with_name("mlbp.safetensors"))
-    if ships:
-        heads = None if heads == "none" else heads
-        return None if heads is None else system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
-    # No fusion ships for this encoder.
-    return None, train_mlbp(asked.encoder, music)
+    if heads == "none":
+        # A fusion ships for MiniBind alone.
+        return None, system.load_mlbp() if ships else train_mlbp(asked.encoder, music)
+    if ships and heads in system.ALIGNED:
+        return system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
+    listener = alignment.own_heads(asked.encoder)
+    alignment.load_heads(listener, heads)
+    return listener, system.load_mlbp(Path(heads).with_name("mlbp.safetensors"))
 
 
 def given(**options) -> dict:

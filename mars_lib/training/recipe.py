@@ -4,7 +4,6 @@ Sound comes from three soundfonts: TimGM6mb, which the course installs, and two 
 fluid-soundfont-gm (MIT) and musescore-general-soundfont-lossless (MIT). The unseen font is never among them.
 """
 
-import copy
 from pathlib import Path
 
 import torch
@@ -66,7 +65,7 @@ def make_aligned(encoder: MiniBind, music: MiniMusic, work: Path) -> dict[str, t
     )
     tensors = {}
     for name, stages in (("stage3", alignment.STAGES), ("one-stage", ("one-stage",))):
-        ours = copy.deepcopy(encoder)
+        ours = alignment.own_heads(encoder)
         paths = alignment.align(ours, train, validation, work / name, stages=stages, resume=True)
         fusion = checkpoint.load(paths.pop("mlbp"), "mlbp").tensors
         tensors |= {f"{name}.mlbp.{k}": v for k, v in fusion.items()}

@@ -123,14 +123,12 @@ def train_rl(
                 group["lr"] = rate
             queried = queried_batch(separator.module, encoder, bank, batch, rl.seed, step, kappa, fabric.device, ears)
             optimizer.zero_grad()
-            found = []
+            old, found = run.old_policy(), []
             for i, each in enumerate(queried.parts(rl.accumulate), 1):
                 generator = torch.Generator(fabric.device).manual_seed(rl.seed * 1_000_003 + step)
                 with fabric.no_backward_sync(separator, enabled=i < rl.accumulate):
                     with fabric.autocast():
-                        loss, stats = rl_step(
-                            separator, run.old_policy(), each, reward, run.baseline, rl, generator
-                        )
+                        loss, stats = rl_step(separator, old, each, reward, run.baseline, rl, generator)
                     fabric.backward(loss / rl.accumulate)
                 found.append({"loss": loss.item(), **stats})
             row = processes.mean({name: sum(each[name] for each in found) / len(found) for name in found[0]})

@@ -101,9 +101,9 @@ def train_supervised(
             row |= {"learning_rate": rate, "gradient_norm": float(norm)}
             if done % t.validate_every == 0 or done == t.steps:
                 estimates = validation.estimates(separator.module)
-                row["validation_si_sdri"] = score = validation.improvement(estimates)
-                if score > best:
-                    best = score
+                row |= processes.mean({"validation_si_sdri": validation.improvement(estimates)})
+                if row["validation_si_sdri"] > best:
+                    best = row["validation_si_sdri"]
                     _save(folder / "best.safetensors", config, separator, optimizer, done, best)
                 _save(folder / "last.safetensors", config, separator, optimizer, done, best)
             log.write(step, **row)

@@ -3,17 +3,13 @@
 import csv
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from mars_lib import config
 from mars_lib.check import InputError
-from mars_lib.separator import Separator
 from mars_lib.training import checkpoint, processes
-from mars_lib.training.loop import separator_checkpoint
 from tests.training import torchrun_worker as worker
 
 KINDS = ("supervised", *worker.KINDS)
@@ -22,16 +18,6 @@ KINDS = ("supervised", *worker.KINDS)
 def torchrun(*arguments):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", worker.__file__]
     return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=300)
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    smoke = config.smoke()
-    smoke = replace(smoke, signal=replace(smoke.signal, length=8_191))
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    checkpoint.save(path, *separator_checkpoint(config.to_dict(smoke), Separator(smoke)))
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -13,24 +13,12 @@ from mars_lib.evaluation.judge import Judge
 from mars_lib.reward import MLBP, signal_fidelity
 from mars_lib.separator import Separator
 from mars_lib.training import checkpoint, reinforce
-from mars_lib.training.loop import separator_checkpoint
 from mars_lib.training.objective import RLConfig, make_reward
 
 QUICK = RLConfig(
     steps=6, batch_size=4, validate_every=3, validation_mixtures=4, queries_per_class=2, precision="32-true",
     learning_rate=1e-3, augment=0.0,
 )
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    """An untrained separator of one second and narrow maps."""
-    smoke = config.smoke()
-    smoke = replace(smoke, signal=replace(smoke.signal, length=8_191))
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    checkpoint.save(path, *separator_checkpoint(config.to_dict(smoke), Separator(smoke)))
-    return path
 
 
 @pytest.fixture(scope="module")

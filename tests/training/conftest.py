@@ -1,0 +1,22 @@
+"""What tests of training share."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mars_lib import config
+from mars_lib.separator import Separator
+from mars_lib.training import checkpoint
+from mars_lib.training.loop import separator_checkpoint
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """An untrained separator of one second and narrow maps."""
+    smoke = config.smoke()
+    smoke = replace(smoke, signal=replace(smoke.signal, length=8_191))
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("start") / "start.safetensors"
+    checkpoint.save(path, *separator_checkpoint(config.to_dict(smoke), Separator(smoke)))
+    return path
