@@ -10,7 +10,7 @@ against "supervised continued". Results are kept in OUT, and a second call goes 
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from mars_lib import atomic, shipped, system
 from mars_lib.check import fail
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
+from mars_lib.data.remembered import Remembered
 from mars_lib.data.render import MiniMusic
 from mars_lib.data.soundfonts import find
 from mars_lib.evaluate import embed_queries
@@ -68,28 +69,6 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
         "recipe, SI-SDR x 0.1": replace(ours, signal_weight=0.1),
         "recipe, un-sampled mask, SI-SDR x 0.1": replace(ours, estimator="mode", signal_weight=0.1),
     }
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """mini-MUSIC that renders a clip once in the life of this process: rows of one seed hear the same clips."""
-
-    music: MiniMusic
-    length: int
-    augment: float = 0.0
-    clips: dict = field(default_factory=dict, compare=False, repr=False)
-
-    def classes(self, split):
-        return self.music.classes(split)
-
-    def pictures(self, sound, split):
-        return self.music.pictures(sound, split)
-
-    def clip(self, split, sound, index):
-        key = (split, sound.name, index, self.augment)
-        if key not in self.clips:
-            self.clips[key] = replace(self.music, augment=self.augment).clip(split, sound, index)
-        return self.clips[key]
 
 
 def shuffled(reward: Reward) -> Reward:
@@ -243,7 +222,7 @@ def main() -> None:
                    validate_every=options.steps, validation_mixtures=96)
     start, ear, pooling = system.load(START), system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
     test = Test(start, ear, pooling, system.load_judge(), options.split, options.mixtures)
-    music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]), test.mixture.shape[-1])
+    music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]))
     varied = replace(music, augment=run.augment)
     bank = QueryBank.embed(start.encoder, varied, varied.classes("train"), "train", run.queries_per_class)
     ledger = options.out / "controls.json"

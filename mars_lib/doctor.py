@@ -14,6 +14,7 @@ from mars_lib.data import soundfonts
 from mars_lib.data.classes import sound_classes
 from mars_lib.data.pictures import drawings
 from mars_lib.system import load, load_judge, load_mlbp
+from mars_lib.training.precision import multiplies_bfloat16
 
 COURSE = ("jupyterlab", "papermill", "nbconvert", "tensorboard", "psutil")
 
@@ -42,6 +43,8 @@ def _python() -> list[Finding]:
         name += f", {torch.cuda.get_device_name(0)} with {memory:.0f} GiB"
     else:
         name += f", no GPU (not needed), {torch.get_num_threads()} CPU threads"
+    if not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
+        name += ", bfloat16 only emulated: training uses float32"
     return [Finding(good, f"Python {version}", "use Python 3.11 to 3.13"), Finding(True, name)]
 
 

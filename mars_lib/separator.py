@@ -78,7 +78,11 @@ class QueryGate(nn.Module):
     def forward(self, maps: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """(B, K, H, T) maps and (B, N, D) queries -> (B, N, H, T) proposals P in [0, 1], float32."""
         check.shape("query", query, "B N D", B=maps.shape[0], D=self.channels.in_features)
-        weights = torch.sigmoid(self.channels(query)) * self.scale  # (B, N, K)
+        return self.combine(maps, self.channels(query))
+
+    def combine(self, maps: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
+        """The same from what the queries became: (B, N, K) weights before their sigmoid."""
+        weights = torch.sigmoid(channels) * self.scale
         logits = torch.einsum("bnk,bkht->bnht", weights.to(maps.dtype), maps)
         return torch.sigmoid(logits.float() + self.bias)
 

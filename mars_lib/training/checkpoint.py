@@ -39,8 +39,8 @@ def save(path: str | Path, tensors: dict[str, torch.Tensor], meta: dict) -> None
             raise
 
 
-def load(path: str | Path, kind: str) -> Checkpoint:
-    """Read a checkpoint of one kind ("separator", "minibind", "judge" ...).
+def load(path: str | Path, *kinds: str) -> Checkpoint:
+    """Read a checkpoint of one of these kinds ("separator", "minibind", "judge" ...); `meta["kind"]` says which.
 
     Raises `InputError` when it is missing, truncated, no safetensors file, a pickle, or of another kind.
     """
@@ -57,9 +57,9 @@ def load(path: str | Path, kind: str) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
         fail(f"checkpoint {path}", f"is truncated or corrupt ({error})", REMEDY)
-    if meta.get("kind") != kind:
-        found = meta.get("kind", "something else")
-        fail(f"checkpoint {path}", f"holds {found}, not a {kind}", f"give a {kind} checkpoint")
+    if meta.get("kind") not in kinds:
+        found, wanted = meta.get("kind", "something else"), " or ".join(kinds)
+        fail(f"checkpoint {path}", f"holds {found}, not a {wanted}", f"give a {wanted} checkpoint")
     return Checkpoint(tensors, meta)
 
 

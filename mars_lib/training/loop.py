@@ -14,7 +14,7 @@ from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.query import random_weights
-from mars_lib.separator import Separator, separate
+from mars_lib.separator import separate
 from mars_lib.training import processes
 from mars_lib.training.query_bank import MODALITIES, QueryBank
 
@@ -30,24 +30,30 @@ def ahead(make: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[i
             yield step, batch
 
 
-def draw_queries(
-    bank: QueryBank, labels: torch.Tensor, seed: int, step: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """One example a modality for every source (B, N, 3, D), and Query-Mixup weights (B, N, 3), Eq. 1.
+def mixed_or_single(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """Weights of Eq. 1 for (B, N) queries, half of them single modalities, so that those which people use occur as they are: (B, N, 3).
 
-    Half of the queries are single modalities, so that those which people use occur as they are.
-    The paper does not say; OmniSep mixes all three always. Several processes draw for the whole batch, each keeps its part.
+    The paper does not say; OmniSep mixes all three always.
+    """
+    weights = random_weights((*shape, len(MODALITIES)), generator)
+    single = torch.randint(len(MODALITIES), shape, generator=generator)
+    alone = torch.rand(shape, generator=generator) < 0.5
+    one_hot = nn.functional.one_hot(single, len(MODALITIES)).float()
+    return torch.where(alone[..., None], one_hot, weights)
+
+
+def draw_queries(
+    bank: QueryBank, labels: torch.Tensor, seed: int, step: int,
+    weights: Callable[[torch.Size, torch.Generator], torch.Tensor] = mixed_or_single,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One example a modality for every source (B, N, 3, D), and Query-Mixup weights (B, N, 3) of Eq. 1.
+
+    Several processes draw for the whole batch, each keeps its part.
     """
     labels = processes.gather(labels)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     embeddings = bank.draw(labels, generator)
-    shape = embeddings.shape[:3]
-    weights = random_weights(shape, generator)
-    single = torch.randint(len(MODALITIES), shape[:2], generator=generator)
-    alone = torch.rand(shape[:2], generator=generator) < 0.5
-    one_hot = nn.functional.one_hot(single, len(MODALITIES)).float()
-    weights = torch.where(alone[..., None], one_hot, weights)
-    return processes.part(embeddings), processes.part(weights)
+    return processes.part(embeddings), processes.part(weights(labels.shape, generator))
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ class Validation:
         return cls(batch, query, names)
 
     @torch.no_grad()
-    def estimates(self, separator: Separator) -> torch.Tensor:
-        """What a separator returns for the queries, (B, N, L) on the CPU."""
+    def estimates(self, separator: nn.Module, separate: Callable = separate) -> torch.Tensor:
+        """What a separator returns for the queries, (B, N, L) on the CPU; `separate` as `Method` says."""
         was_training, device = separator.training, self.query.device
         separator.eval()
         found = [
@@ -107,7 +113,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch
     optimizer.load_state_dict(state)
 
 
-def separator_checkpoint(config: Config, separator: Separator, **meta) -> tuple[dict, dict]:
-    """(tensors, meta) of a checkpoint of kind "separator"."""
+def separator_checkpoint(config: Config, separator: nn.Module, kind: str = "separator", **meta) -> tuple[dict, dict]:
+    """(tensors, meta) of a checkpoint of a `Method`'s kind; "separator" is OmniSep's and MARS-Sep's."""
     tensors = {f"separator.{k}": v for k, v in separator.state_dict().items()}
-    return tensors, {"kind": "separator", "config": config, **meta}
+    return tensors, {"kind": kind, "config": config, **meta}

@@ -16,6 +16,7 @@ from mars_lib.data.pictures import drawings, load_rgba, vary_pictures
 from mars_lib.data.render import MINIBIND_CLIPS, MiniMusic
 from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
 from mars_lib.training.loop import ahead
+from mars_lib.training.precision import multiplies_bfloat16
 
 # (examples, labels) of one step.
 Batch = Callable[[int], tuple]
@@ -107,12 +108,14 @@ def train_classifier(
 ) -> float:
     """Teach a model, examples -> logits, to name classes: AdamW, one cycle of the learning rate.
 
-    Leaves it in evaluation mode and returns the accuracy over the last tenth of the steps. `half` runs it in bfloat16.
+    Leaves it in evaluation mode and returns the accuracy over the last tenth of the steps. `half` runs it in bfloat16,
+    where the device does not emulate that.
     """
     device = next(model.parameters()).device
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
+    half = half and multiplies_bfloat16(device.type)
     right = []
     model.train()
     bar = tqdm(ahead(batches, 0, steps), label, total=steps, mininterval=1, disable=not progress)

@@ -15,10 +15,16 @@ from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
 from mars_lib.check import fail
+from mars_lib.training.precision import used
 
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
-    """Device and precision of a run: one process, or all those that `torchrun` started, on all its nodes."""
+    """Device and precision of a run: one process, or all those that `torchrun` started, on all its nodes.
+
+    An emulated bfloat16 gives way to float32 (see `mars_lib.training.precision`).
+    """
+    on_card = accelerator not in ("cpu", "mps") and torch.cuda.is_available()
+    precision = used(precision, "cuda" if on_card else "cpu" if accelerator != "mps" else "mps")
     local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     if world == 1:
         return Fabric(accelerator=accelerator, devices=1, precision=precision)

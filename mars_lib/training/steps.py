@@ -9,16 +9,21 @@ from mars_lib.separator import Separator
 from mars_lib.stft import stft
 
 
+def ideal_binary_of(separator: Separator, batch: MixtureBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a mask is learned from, without gradients: ((B, H, T) mixture magnitudes, (B, N, H, T) ideal binary masks), float32."""
+    warp, signal = separator.warp, separator.config.signal
+    with torch.no_grad(), torch.autocast(batch.mixture.device.type, enabled=False):
+        mixture_magnitude = warp.warp(stft(batch.mixture, signal).abs())
+        reference_magnitude = warp.warp(stft(batch.references, signal).abs())
+        return mixture_magnitude, ideal_binary(reference_magnitude, mixture_magnitude)
+
+
 def supervised_loss(separator: Separator, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
     """WBCE of the proposals against ideal binary masks (Section 3.1.2), a scalar.
 
     `query` is (B, N, D), one a source. The U-Net runs once a mixture.
     """
-    warp, signal = separator.warp, separator.config.signal
-    with torch.no_grad(), torch.autocast(batch.mixture.device.type, enabled=False):
-        mixture_magnitude = warp.warp(stft(batch.mixture, signal).abs())
-        reference_magnitude = warp.warp(stft(batch.references, signal).abs())
-        ideal = ideal_binary(reference_magnitude, mixture_magnitude)
+    mixture_magnitude, ideal = ideal_binary_of(separator, batch)
     proposal = separator(mixture_magnitude, query)
     return wbce(proposal, ideal, mixture_magnitude)
 

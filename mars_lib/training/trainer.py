@@ -1,4 +1,4 @@
-"""Supervised training: the loop around `supervised_loss`, with validation, checkpoints and resume."""
+"""Supervised training: the loop around a method's loss, with validation, checkpoints and resume."""
 
 import json
 import math
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 from tqdm.std import tqdm
 
 from mars_lib import config as configs
@@ -16,15 +17,15 @@ from mars_lib.data.mixtures import MixtureBatch, MixtureStream
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
 from mars_lib.query import query_mixup
-from mars_lib.separator import Separator
 from mars_lib.training import checkpoint, processes
 from mars_lib.training.budget import Budget
 from mars_lib.training.log import RunLog, tell
 from mars_lib.training.loop import (
     Validation, ahead, draw_queries, optimizer_tensors, restore_optimizer, separator_checkpoint,
 )
+from mars_lib.training.method import OMNISEP, Method
 from mars_lib.training.query_bank import MODALITIES, QueryBank
-from mars_lib.training.steps import learning_rate, supervised_loss
+from mars_lib.training.steps import learning_rate
 
 COLUMNS = ("loss", "learning_rate", "gradient_norm", "validation_si_sdri")
 
@@ -39,8 +40,9 @@ def train_supervised(
     accelerator: str = "auto",
     resume: bool = False,
     progress: bool = True,
+    method: Method = OMNISEP,
 ) -> Path:
-    """OmniSep's recipe (Section 3.1.2, Appendix B): WBCE, mixed queries, Adam, warm-up, clipping.
+    """OmniSep's recipe (Section 3.1.2, Appendix B): WBCE, mixed queries, Adam, warm-up, clipping; or another `method`'s loss and queries.
 
     Writes `folder/last.safetensors` at every validation and on Ctrl-C, `folder/best.safetensors` at
     the best validation SI-SDRi, `metrics.csv` and TensorBoard files; returns the path of the best. With
@@ -54,12 +56,12 @@ def train_supervised(
     progress = progress and processes.first()
     processes.check_batch("batch size", t.batch_size, t.accumulate)
     torch.manual_seed(t.seed)
-    separator = Separator(config).to(memory_format=torch.channels_last)
+    separator = method.build(config).to(memory_format=torch.channels_last)
     processes.share_batch_norm(separator)
     optimizer = torch.optim.Adam(separator.parameters(), t.learning_rate, (0.9, 0.999), 1e-8)
     first, best = 0, float("-inf")
     if resume:
-        first, best = _resume(folder / "last.safetensors", config, separator, optimizer)
+        first, best = _resume(folder / "last.safetensors", config, separator, optimizer, method.kind)
     # Weights, gradients and the two moments of Adam; `last` holds three of them, `best` the weights, each twice while it is written.
     budget = Budget(separator, fabric.device, folder, weights=4, saved=4, steps=t.steps)
     separator, optimizer = fabric.setup(separator, optimizer)
@@ -80,13 +82,13 @@ def train_supervised(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = MixtureBatch(*(x.to(fabric.device) for x in vars(batch).values()))
-            query = _draw(bank, encoder, batch, t, step)
+            query = _draw(bank, encoder, batch, t, step, method)
             optimizer.zero_grad()
             losses = []
             for each, asked, last in _passes(batch, query, t.accumulate):
                 with fabric.no_backward_sync(separator, enabled=not last):
                     with fabric.autocast():
-                        loss = supervised_loss(separator, each, asked)
+                        loss = method.loss(separator, each, asked)
                     fabric.backward(loss / t.accumulate)
                 losses.append(loss.item())
             row = processes.mean({"loss": sum(losses) / len(losses)})
@@ -100,18 +102,18 @@ def train_supervised(
             done = step + 1
             row |= {"learning_rate": rate, "gradient_norm": float(norm)}
             if done % t.validate_every == 0 or done == t.steps:
-                estimates = validation.estimates(separator.module)
+                estimates = validation.estimates(separator.module, method.separate)
                 row |= processes.mean({"validation_si_sdri": validation.improvement(estimates)})
                 if row["validation_si_sdri"] > best:
                     best = row["validation_si_sdri"]
-                    _save(folder / "best.safetensors", config, separator, optimizer, done, best)
-                _save(folder / "last.safetensors", config, separator, optimizer, done, best)
+                    _save(folder / "best.safetensors", config, separator, optimizer, done, best, method.kind)
+                _save(folder / "last.safetensors", config, separator, optimizer, done, best, method.kind)
             log.write(step, **row)
             bar.update()
             tell(bar, budget.after(done, first))
             bar.set_postfix(loss=f"{row['loss']:.3f}", val_si_sdri=f"{best:.2f} dB")
     except KeyboardInterrupt:
-        _save(folder / "last.safetensors", config, separator, optimizer, done, best)
+        _save(folder / "last.safetensors", config, separator, optimizer, done, best, method.kind)
         bar.write(f"stopped at step {done}; go on with --resume")
         raise
     finally:
@@ -127,9 +129,9 @@ def _passes(batch: MixtureBatch, query: torch.Tensor, count: int):
         yield MixtureBatch(*fields), asked, i == count - 1
 
 
-def _draw(bank: QueryBank, encoder: Encoder, batch: MixtureBatch, t: TrainingConfig, step: int):
+def _draw(bank: QueryBank, encoder: Encoder, batch: MixtureBatch, t: TrainingConfig, step: int, method: Method):
     """Query-Mixup (Eq. 1) of one example a modality for every source: (B, N, D)."""
-    embeddings, weights = draw_queries(bank, batch.labels.cpu(), t.seed, step)
+    embeddings, weights = draw_queries(bank, batch.labels.cpu(), t.seed, step, method.weights)
     embeddings = embeddings.to(batch.mixture.device)
     if t.query_own_recording:
         with torch.no_grad():
@@ -138,18 +140,18 @@ def _draw(bank: QueryBank, encoder: Encoder, batch: MixtureBatch, t: TrainingCon
     return query_mixup(embeddings, weights.to(embeddings.device))
 
 
-def _save(path: Path, config: Config, separator, optimizer, step: int, best: float) -> None:
+def _save(path: Path, config: Config, separator, optimizer, step: int, best: float, kind: str) -> None:
     if not processes.first():
         return
     tensors, meta = separator_checkpoint(
-        configs.to_dict(config), separator.module, step=step,
+        configs.to_dict(config), separator.module, kind, step=step,
         validation_si_sdri=best if best > float("-inf") else None,
     )
     checkpoint.save(path, tensors | optimizer_tensors(optimizer), meta)
 
 
-def _resume(path: Path, config: Config, separator: Separator, optimizer) -> tuple[int, float]:
-    saved = checkpoint.load(path, "separator")
+def _resume(path: Path, config: Config, separator: nn.Module, optimizer, kind: str) -> tuple[int, float]:
+    saved = checkpoint.load(path, kind)
     if saved.meta["config"] != json.loads(json.dumps(configs.to_dict(config))):
         fail(f"checkpoint {path}", "has another configuration", "resume with the same options")
     checkpoint.restore(separator, saved.part("separator"), f"checkpoint {path}")

@@ -10,6 +10,7 @@ from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.separator import Separator
 from mars_lib.training import checkpoint, trainer
+from mars_lib.training.method import OMNISEP
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.steps import learning_rate, supervised_loss
 
@@ -28,10 +29,10 @@ def music(smoke):
 
 @pytest.fixture
 def train(smoke, music, shipped, tmp_path):
-    def run(name="run", settings=smoke, resume=False):
+    def run(name="run", settings=smoke, resume=False, method=OMNISEP):
         return trainer.train_supervised(
             settings, music, shipped.encoder, tmp_path / name,
-            accelerator="cpu", resume=resume, progress=False,
+            accelerator="cpu", resume=resume, progress=False, method=method,
         )
 
     return run
@@ -52,7 +53,7 @@ def test_a_run_leaves_checkpoints_and_logs(train, smoke):
     assert config.from_dict(meta["config"]) == smoke
 
 
-def test_resume_continues_bit_for_bit(train, smoke, monkeypatch):
+def test_resume_continues_bit_for_bit(train, smoke):
     whole = tensors(train("whole").parent / "last.safetensors")
     stop_after = 4
     calls = []
@@ -63,10 +64,8 @@ def test_resume_continues_bit_for_bit(train, smoke, monkeypatch):
             raise KeyboardInterrupt
         return supervised_loss(*args)
 
-    monkeypatch.setattr(trainer, "supervised_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train("parts")
-    monkeypatch.undo()
+        train("parts", method=replace(OMNISEP, loss=interrupted))
     resumed = train("parts", resume=True).parent
     after = tensors(resumed / "last.safetensors")
     assert whole.keys() == after.keys()
@@ -84,7 +83,7 @@ def test_resume_refuses_another_configuration(train, smoke):
         train("never started", resume=True)
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(train, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(train):
     calls = []
 
     def broken(*args):
@@ -92,9 +91,8 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(train, monkeyp
         loss = supervised_loss(*args)
         return loss * float("nan") if len(calls) > 4 else loss
 
-    monkeypatch.setattr(trainer, "supervised_loss", broken)
     with pytest.raises(FloatingPointError, match="the loss is nan at step 4"):
-        train("broken")
+        train("broken", method=replace(OMNISEP, loss=broken))
 
 
 def test_training_learns_to_overfit_one_batch(smoke, music, shipped):
@@ -132,8 +130,8 @@ def test_own_recording_is_an_option(smoke, music, shipped):
     batch = MixtureBatch(*vars(batch).values())
     classes = music.classes("train")
     bank = QueryBank.embed(shipped.encoder, music, classes, "train", 1, progress=False)
-    with_own = trainer._draw(bank, shipped.encoder, batch, settings.training, 0)
-    without = trainer._draw(bank, shipped.encoder, batch, smoke.training, 0)
+    with_own = trainer._draw(bank, shipped.encoder, batch, settings.training, 0, OMNISEP)
+    without = trainer._draw(bank, shipped.encoder, batch, smoke.training, 0, OMNISEP)
     assert with_own.shape == without.shape and not torch.equal(with_own, without)
 
 

@@ -1,0 +1,1 @@
+"""Systems that MARS-Sep is compared with: what differs from OmniSep, nothing else."""

@@ -1,0 +1,80 @@
+"""CLIPSep-NIT: pictures teach, words ask, and two noise masks take what no query explains (Dong et al., "CLIPSep", ICLR 2023)."""
+
+from itertools import permutations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mars_lib import check
+from mars_lib.config import Config
+from mars_lib.data.mixtures import MixtureBatch
+from mars_lib.loss import wbce_weight
+from mars_lib.separator import Separator, separate
+from mars_lib.training.method import Method
+from mars_lib.training.query_bank import MODALITIES
+from mars_lib.training.steps import ideal_binary_of
+
+# Above this mean of the noise masks' sum they are held back, with this weight: the defaults of the released training script.
+NOISE_LIMIT, NOISE_WEIGHT = 0.25, 0.1
+
+
+class CLIPSepNIT(Separator):
+    """OmniSep's network with one noise head for each source of a training mixture.
+
+    The noise masks are gated like a query's: by a linear map of the mean, over a mixture's queries, of what the query gate sees before its
+    sigmoid. They belong to the mixture and not to a query, are there in training alone, and `mars_lib.separator.separate` works as on any separator.
+
+    What differs from the original (github.com/sony/CLIPSep): the encoder that all systems share, for CLIP, and our drawings for frames of videos; sizes;
+    level-free log magnitudes and frozen choices of our U-Net; data, batches, optimiser and schedule are the trainer's, and the noise masks
+    act from the first step, as by default there. As the original: pictures alone in training, binary masks, WBCE weights, the gate, the loss.
+    """
+
+    def __init__(self, config: Config):
+        super().__init__(config)
+        n_masks = config.separator.n_masks
+        self.noise = nn.ModuleList(nn.Linear(n_masks, n_masks) for _ in range(config.training.n_sources))
+
+    def forward(
+        self, magnitude: torch.Tensor, query: torch.Tensor, with_noise: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """(B, H, T) warped magnitudes, (B, N, D) queries -> (B, N, H, T) masks; `with_noise` also the (B, N, H, T) noise masks."""
+        maps = self.maps(magnitude)
+        masks = self.gate(maps, query)
+        if not with_noise:
+            return masks
+        check.shape("query", query, "B N D", N=len(self.noise))
+        shared = self.gate.channels(query).mean(dim=1)
+        return masks, self.gate.combine(maps, torch.stack([head(shared) for head in self.noise], dim=1))
+
+
+def noise_invariant(
+    masks: torch.Tensor, noise: torch.Tensor, ideal: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """min over permutations s of (1 / N) sum_i WBCE(min(1, mask_i + noise_s(i)), ideal_i), a mean over mixtures; plus 0.1 max(0, mean of sum_i noise_i - 0.25).
+
+    All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open, so that neither can learn what a query means.
+    """
+    options = []
+    for order in permutations(range(noise.shape[1])):
+        both = (masks + noise[:, list(order)]).clamp(max=1.0)
+        each = functional.binary_cross_entropy(both, ideal, weight.expand_as(both), reduction="none")
+        options.append(each.mean(dim=(1, 2, 3)))
+    excess = functional.relu(noise.sum(dim=1).mean() - NOISE_LIMIT)
+    return torch.stack(options).amin(dim=0).mean() + NOISE_WEIGHT * excess
+
+
+def loss(network: nn.Module, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
+    """Noise-invariant training of one batch, a scalar; `query` is (B, N, D), one a source."""
+    mixture_magnitude, ideal = ideal_binary_of(network, batch)
+    masks, noise = network(mixture_magnitude, query, with_noise=True)
+    return noise_invariant(masks, noise, ideal, wbce_weight(mixture_magnitude).unsqueeze(1))
+
+
+def pictures(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """Weights of Eq. 1 for (B, N) queries, pictures alone: (B, N, 3)."""
+    alone = functional.one_hot(torch.tensor(MODALITIES.index("image")), len(MODALITIES)).float()
+    return alone.expand(*shape, -1)
+
+
+CLIPSEP_NIT = Method("clipsep-nit", CLIPSepNIT, loss, separate, pictures)

@@ -1,0 +1,72 @@
+"""The four systems that `mars benchmark` compares, trained alike: `mars train systems`.
+
+The same sounds, encoder, optimiser and number of steps for all, and a network of the same size. OmniSep and MARS-Sep are one separator for the
+first two thirds of the steps; then the one goes on with its loss, the other with rewards.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from mars_lib import system
+from mars_lib.baselines.audiosep import AUDIOSEP
+from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
+from mars_lib.config import Config
+from mars_lib.data.remembered import Remembered
+from mars_lib.data.render import MiniMusic
+from mars_lib.encoders import Encoder
+from mars_lib.training.method import OMNISEP, Method
+from mars_lib.training.objective import RLConfig, recipe
+from mars_lib.training.query_bank import QueryBank
+from mars_lib.training.reinforce import train_rl
+from mars_lib.training.trainer import train_supervised
+
+SYSTEMS = ("clipsep-nit", "audiosep", "omnisep", "mars-sep")
+
+
+def train_systems(
+    config: Config, music: MiniMusic, encoder: Encoder, work: Path, *, seed: int = 0, device: str = "auto", progress: bool = True
+) -> dict[str, Path]:
+    """Train the systems with one seed in `work`; {system: its checkpoint}.
+
+    `config.training.steps` are those of each system. What is finished in `work` is taken from there, what was interrupted goes on.
+    """
+    steps = config.training.steps
+    config = replace(config, training=replace(config.training, seed=seed))
+    music = Remembered(replace(music, length=config.signal.length))
+
+    def supervised(method: Method, folder: str, steps: int) -> Path:
+        done = work / folder / "best.safetensors"
+        if (work / folder / "done").is_file():
+            return done
+        t = replace(config.training, steps=steps, decay_steps=steps)
+        train_supervised(
+            replace(config, training=t), music, encoder, work / folder, accelerator=device, progress=progress, method=method,
+            resume=(work / folder / "last.safetensors").is_file(),
+        )
+        (work / folder / "done").touch()
+        return done
+
+    start = supervised(OMNISEP, "start", steps - steps // 3)
+    rl = further(config, steps // 3, seed)
+    varied = replace(music, augment=rl.augment)
+    bank = QueryBank.embed(
+        encoder, varied, varied.classes("train"), "train", rl.queries_per_class, seed, system.choose_device(device), progress
+    )
+    listener, pooling = system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
+    for folder, run in (("mars-sep", rl), ("omnisep", replace(rl, estimator="supervised", anchor=1.0))):
+        if not (work / folder / "done").is_file():
+            train_rl(start, run, music, encoder, pooling, work / folder, listener=listener, bank=bank, accelerator=device, progress=progress,
+                     resume=(work / folder / "last.safetensors").is_file())
+            (work / folder / "done").touch()
+    for method in (CLIPSEP_NIT, AUDIOSEP):
+        supervised(method, method.kind, steps)
+    return {name: work / name / "best.safetensors" for name in SYSTEMS}
+
+
+def further(config: Config, steps: int, seed: int) -> RLConfig:
+    """How MARS-Sep goes on: the recipe, for as many steps and on batches as large as OmniSep's."""
+    t = config.training
+    return replace(
+        recipe(), steps=steps, seed=seed, batch_size=t.batch_size, augment=t.augment, validate_every=steps,
+        validation_mixtures=t.validation_mixtures, queries_per_class=t.queries_per_class,
+    )
