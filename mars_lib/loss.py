@@ -26,10 +26,11 @@ def wbce(
     Args:
         proposal: (B, N, H, T) in [0, 1]; ideal: the same shape; mixture_magnitude: (B, H, T).
     Mean over bins and mixtures. The paper sums over sources, OmniSep's code takes their mean: a factor N
-    that the gradient clipping swallows; we take the mean.
+    that the gradient clipping swallows; we take the mean. Always float32: under CUDA's autocast torch refuses a cross-entropy of probabilities.
     """
     weight = wbce_weight(mixture_magnitude).unsqueeze(1).expand_as(proposal)
-    return functional.binary_cross_entropy(proposal.float(), ideal.float(), weight)
+    with torch.autocast(proposal.device.type, enabled=False):
+        return functional.binary_cross_entropy(proposal.float(), ideal.float(), weight.float())
 
 
 RATIOS = {"bin": (), "frame": (-2,), "joint": (-2, -1)}

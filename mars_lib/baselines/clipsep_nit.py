@@ -25,9 +25,15 @@ class CLIPSepNIT(Separator):
     The noise masks are gated like a query's: by a linear map of the mean, over a mixture's queries, of what the query gate sees before its
     sigmoid. They belong to the mixture and not to a query, are there in training alone, and `mars_lib.separator.separate` works as on any separator.
 
-    What differs from the original (github.com/sony/CLIPSep): the encoder that all systems share, for CLIP, and our drawings for frames of videos; sizes;
-    level-free log magnitudes and frozen choices of our U-Net; data, batches, optimiser and schedule are the trainer's, and the noise masks
-    act from the first step, as by default there. As the original: pictures alone in training, binary masks, WBCE weights, the gate, the loss.
+    What differs from the original (github.com/sony/CLIPSep):
+
+    - Query: the encoder that all systems share, for CLIP; unit norm; one drawing for the mean of a few frames; at test a bare word.
+    - Sounds: rendered clips are clean. The noise masks were made for noisy videos and have little to take here, so the comparison
+      understates what the method is for.
+    - U-Net: OmniSep's sizes, start and level-free log magnitudes.
+    - Data, batches, optimiser and schedule are the trainer's; with several processes the limit on the noise holds for each one's part.
+
+    As the original: pictures alone in training, binary masks, WBCE weights, gate, loss; the noise masks act from the first step.
     """
 
     def __init__(self, config: Config):
@@ -53,12 +59,14 @@ def noise_invariant(
 ) -> torch.Tensor:
     """min over permutations s of (1 / N) sum_i WBCE(min(1, mask_i + noise_s(i)), ideal_i), a mean over mixtures; plus 0.1 max(0, mean of sum_i noise_i - 0.25).
 
-    All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open, so that neither can learn what a query means.
+    All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open.
     """
     options = []
     for order in permutations(range(noise.shape[1])):
-        both = (masks + noise[:, list(order)]).clamp(max=1.0)
-        each = functional.binary_cross_entropy(both, ideal, weight.expand_as(both), reduction="none")
+        # min(1, .) whose gradient is 0 at a sum of exactly 1, where that of `clamp` is not and the cross-entropy's is huge.
+        both = 1 - functional.relu(1 - (masks + noise[:, list(order)]))
+        with torch.autocast(both.device.type, enabled=False):
+            each = functional.binary_cross_entropy(both, ideal, weight.expand_as(both), reduction="none")
         options.append(each.mean(dim=(1, 2, 3)))
     excess = functional.relu(noise.sum(dim=1).mean() - NOISE_LIMIT)
     return torch.stack(options).amin(dim=0).mean() + NOISE_WEIGHT * excess

@@ -80,6 +80,12 @@ def test_noise_masks_are_free_up_to_a_quarter_and_cost_a_tenth_above(level, expe
     assert noise_invariant(m, torch.full_like(m, level), ideal, silent).item() == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_sum_of_exactly_one_gives_no_gradient():
+    half = torch.full((1, 2, 1, 1), 0.5, dtype=torch.float64, requires_grad=True)
+    noise_invariant(half, half.detach(), torch.zeros_like(half), torch.ones(1, 1, 1, 1, dtype=torch.float64)).backward()
+    assert not half.grad.any()
+
+
 def test_noise_masks_belong_to_the_mixture_and_not_to_a_query(network, smoke):
     generator = torch.Generator().manual_seed(0)
     magnitude = torch.rand(2, smoke.signal.n_bins, 32, generator=generator)
