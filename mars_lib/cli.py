@@ -122,6 +122,22 @@ def evaluate(
 
 
 @app.command()
+def benchmark(
+    systems: Annotated[Optional[Path], typer.Option(help="Folder of SYSTEM-SEED.safetensors; those that ship without it.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for RESULTS.md and docs/results.json.")] = Path("."),
+    limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures of each split.", min=2)] = None,
+    device: Device = "auto",
+) -> None:
+    """Compare four systems on both splits, asked in every way, and write RESULTS.md."""
+    from mars_lib import results
+    from mars_lib.benchmark import contenders, run
+    from mars_lib.system import choose_device
+
+    results.write(found := run(contenders(systems, choose_device(device)), limit), out)
+    print(results.headline(found))
+
+
+@app.command()
 def align(
     out: Annotated[Path, typer.Option(help="Folder for heads, logs and trunk features.")] = Path("runs/align"),
     encoder_name: EncoderName = "minibind",

@@ -165,10 +165,10 @@ def comparison() -> Config:
         training=replace(
             config.training,
             batch_size=16,
-            steps=2_000,
+            steps=1_200,
             warmup_steps=100,
-            decay_steps=2_000,
-            validate_every=500,
+            decay_steps=1_200,
+            validate_every=400,
             validation_mixtures=96,
         ),
     )

@@ -144,6 +144,28 @@ def rl(
     print(best)
 
 
+@train.command()
+def systems(
+    out: Annotated[Path, typer.Option(help="Folder for SYSTEM-SEED.safetensors, and training in OUT/work.")] = Path("runs/systems"),
+    seeds: Annotated[int, typer.Option(help="How many, from 0.", min=1)] = 3,
+    steps: Annotated[Optional[int], typer.Option(help="Of each system.", min=6)] = None,
+    folder: Folder = None,
+    csv: Csv = None,
+    soundfont: Soundfont = None,
+    device: Device = "auto",
+) -> None:
+    """The four systems that `mars benchmark` compares, trained alike; what is finished or begun in OUT goes on."""
+    from mars_lib import config as configs
+    from mars_lib.system import load_minibind
+    from mars_lib.training.recipe import make_systems
+
+    config = configs.comparison()
+    config = replace(config, training=replace(config.training, **given(steps=steps, decay_steps=steps)))
+    music = music_of(folder, csv, soundfont, config.signal.length)
+    make_systems(out / "work", music, load_minibind(), seeds, out, device, config)
+    print(out)
+
+
 def ears(asked, heads: str | None, music):
     """(the encoder that hears for the reward, or None where it is the one that embeds queries; the fusion that fits it)."""
     from mars_lib import alignment, system

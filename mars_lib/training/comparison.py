@@ -64,9 +64,12 @@ def train_systems(
 
 
 def further(config: Config, steps: int, seed: int) -> RLConfig:
-    """How MARS-Sep goes on: the recipe, for as many steps and on batches as large as OmniSep's."""
+    """How MARS-Sep goes on: the recipe, for as many steps and on batches as large as OmniSep's.
+
+    Of 4e-4 and 1e-3 the peak rate of both is the one with the better SI-SDRi on the validation split with seed 0: 1e-3 for the one as for the other.
+    """
     t = config.training
     return replace(
-        recipe(), steps=steps, seed=seed, batch_size=t.batch_size, augment=t.augment, validate_every=steps,
+        recipe(), steps=steps, seed=seed, learning_rate=1e-3, batch_size=t.batch_size, augment=t.augment, validate_every=steps,
         validation_mixtures=t.validation_mixtures, queries_per_class=t.queries_per_class,
     )

@@ -19,6 +19,7 @@ from mars_lib.data.render import MiniMusic
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
 from mars_lib.system import choose_device
 from mars_lib.training import checkpoint, pretrain
+from mars_lib.training.comparison import SYSTEMS, train_systems
 from mars_lib.training.fusion import mlbp_meta, train_mlbp
 from mars_lib.training.judge import train_judge
 from mars_lib.training.trainer import train_supervised
@@ -26,11 +27,13 @@ from mars_lib.training.trainer import train_supervised
 PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
 FOLDER = Path("/usr/share/sounds/sf2")
 TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
+# Of the systems that `mars benchmark` compares.
+SEEDS = 3
 BATCH = {"audio": 48, "image": 64, "text": 64}
 
 
 def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "auto") -> None:
-    """Train MiniBind, the small separator, the fusion and the judge in `work`, then write them into the shipped data.
+    """Train MiniBind, the small separator, fusions, heads, the judge and the compared systems in `work`, then write them into the shipped data.
 
     Finished parts are found again in `work` and interrupted training is resumed. Raises `InputError` when a
     soundfont of the recipe is missing.
@@ -56,6 +59,17 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
     judge = train_judge(music, device=device)
     meta = {"kind": "judge", "names": judge.names}
     checkpoint.save(target / "judge.safetensors", halves(judge.state_dict()), meta)
+    make_systems(work / "systems", music, encoder, SEEDS, target / "systems", device)
+
+
+def make_systems(
+    work: Path, music: MiniMusic, encoder: MiniBind, seeds: int, target: Path, device: str = "auto", config: Config | None = None
+) -> None:
+    """Train the systems of `mars benchmark` with each of so many seeds in `work`, and write them into `target`."""
+    for seed in range(seeds):
+        trained = train_systems(config or configs.comparison(), music, encoder, work / str(seed), seed=seed, device=device)
+        for name, path in trained.items():
+            export(path, target / f"{name}-{seed}.safetensors")
 
 
 def make_aligned(encoder: MiniBind, music: MiniMusic, work: Path) -> dict[str, torch.Tensor]:
@@ -75,8 +89,8 @@ def make_aligned(encoder: MiniBind, music: MiniMusic, work: Path) -> dict[str, t
 
 
 def export(trained: Path, path: Path) -> None:
-    """The separator of a training checkpoint alone, in half precision."""
-    saved = checkpoint.load(trained, "separator")
+    """The separator of a training checkpoint alone, of any `Method`, in half precision."""
+    saved = checkpoint.load(trained, "separator", *SYSTEMS)
     tensors = {f"separator.{k}": v for k, v in saved.part("separator").items()}
     checkpoint.save(path, halves(tensors), saved.meta)
 

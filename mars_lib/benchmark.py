@@ -1,0 +1,162 @@
+"""`mars benchmark`: every system on the same mixtures, asked in every way; what `RESULTS.md` is written from."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm.std import tqdm
+
+from mars_lib import config, shipped
+from mars_lib.baselines.audiosep import AUDIOSEP
+from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
+from mars_lib.check import fail
+from mars_lib.data import manifests
+from mars_lib.evaluate import QUERIES, embed_queries, oracle
+from mars_lib.evaluation import benchmark
+from mars_lib.evaluation.judge import right
+from mars_lib.evaluation.statistics import macro_average, paired_bootstrap, summary
+from mars_lib.query import subtract
+from mars_lib.system import System, load_encoder, load_judge
+from mars_lib.training import checkpoint
+from mars_lib.training.comparison import SYSTEMS
+from mars_lib.training.method import OMNISEP
+
+METHODS = {method.kind: method for method in (OMNISEP, CLIPSEP_NIT, AUDIOSEP)}
+# The fourth way to ask: the words for the source, minus the words for the other one.
+MODES = (*QUERIES, "negative")
+BASE = "omnisep"
+SCORES = tuple(field.name for field in fields(benchmark.Score))
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One checkpoint of one system."""
+
+    system: str
+    seed: int
+    network: torch.nn.Module
+    separate: Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def contenders(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
+    """The checkpoints `SYSTEM-SEED.safetensors` of a folder, by default those that ship.
+
+    Raises `InputError` where there are none, for a system that is not known, and where one lacks a seed that another has.
+    """
+    folder = folder or shipped.folder() / "checkpoints" / "systems"
+    found = []
+    for path in sorted(folder.glob("*.safetensors")):
+        name = re.fullmatch(r"(.+)-(\d+)", path.stem)
+        if name is None or name[1] not in SYSTEMS:
+            fail(f"checkpoint {path}", "is of no system", f"name it {'|'.join(SYSTEMS)}-SEED.safetensors")
+        saved = checkpoint.load(path, *METHODS)
+        method = METHODS[saved.meta["kind"]]
+        network = method.build(config.from_dict(saved.meta["config"])).to(device)
+        checkpoint.restore(network, saved.part("separator"), f"checkpoint {path}")
+        found.append(Contender(name[1], int(name[2]), network.eval().requires_grad_(False), method.separate))
+    if not found:
+        fail(f"checkpoints of systems in {folder}", "are not there", "make them: `mars train systems`, or give --systems FOLDER")
+    return sorted(found, key=lambda each: (SYSTEMS.index(each.system), each.seed))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every score of every mixture: `values[mode][system]` is (seeds, mixtures, metrics) in the order of `SCORES`, NaN where it was skipped."""
+
+    split: str
+    protocol: str
+    classes: list[tuple[str, ...]]
+    values: dict[str, dict[str, np.ndarray]]
+
+
+@torch.no_grad()
+def score(
+    split: str, systems: Sequence[Contender], *, protocol: str = "appendix-c", limit: int | None = None, modes: Sequence[str] = MODES,
+    progress: bool = True, batch_size: int = 8,
+) -> Scores:
+    """All systems on the first mixtures of a manifest, asked in all `modes`; the oracle mask and the mixture beside them.
+
+    References are analysed once for all estimates of a mixture, and a system that hears the mixture before the query does so once for all modes.
+    """
+    rows, music, judge = manifests.read(split)[:limit], manifests.music(), load_judge()
+    first = systems[0].network
+    device = next(first.parameters()).device
+    encoder = load_encoder(first.config.encoder).to(device)
+    scores: dict[str, list[benchmark.Score]] = {}
+    for start in tqdm(range(0, len(rows), batch_size), desc=f"{split}, {protocol}", disable=not progress):
+        part = rows[start : start + batch_size]
+        mixture, reference = (torch.stack(each) for each in zip(*(manifests.render(row, music) for row in part)))
+        asked = {mode: embed_queries(System(first, encoder, ""), part, mode, music) for mode in QUERIES}
+        asked["negative"] = subtract(asked["text"], asked["text"].flip(1))
+        n_sources = reference.shape[1]
+        queries = torch.cat([asked[mode] for mode in modes], dim=1)
+        estimates = {
+            f"{each.system}/{each.seed}/{mode}": heard
+            for each in systems
+            for mode, heard in zip(modes, each.separate(each.network, mixture.to(device), queries).cpu().split(n_sources, dim=1))
+        }
+        estimates["oracle/0/"] = oracle(first, mixture.to(device), reference.to(device)).cpu()
+        estimates["mixture/0/"] = mixture[:, None].expand_as(reference)
+        names = [name for row in part for name in row.classes]
+        judged = {
+            key: right(judge, heard.flatten(0, 1), names).reshape(heard.shape[:2]) for key, heard in estimates.items()
+        }
+        for key, found in benchmark.score(estimates, reference, mixture, protocol, judged).items():
+            scores.setdefault(key, []).extend(found)
+    values: dict[str, dict[str, list]] = {mode: {} for mode in modes}
+    for key, found in scores.items():
+        name, _, asked_by = key.split("/")
+        table = [[np.nan if getattr(row, s) is None else getattr(row, s) for s in SCORES] for row in found]
+        for mode in modes if not asked_by else [asked_by]:
+            values[mode].setdefault(name, []).append(table)
+    arrays = {mode: {name: np.asarray(tables) for name, tables in by.items()} for mode, by in values.items()}
+    return Scores(split, protocol, [row.classes for row in rows], arrays)
+
+
+def summarise(scores: Scores, among: np.ndarray | None = None) -> dict:
+    """Means over seeds, then over mixtures, of each mode and system; differences from OmniSep paired by mixture.
+
+    `{mode: {system: {metric: {"mean", "sem", "ci95"}, "macro_si_sdri", "seeds", "mixtures", "against": {"si_sdri"|"judge": {"mean", "ci95",
+    "share_better"}}}}}`. `among` (mixtures,) bool takes a part of them. A mixture that was skipped for one system is left out for all.
+    """
+    found = {}
+    for mode, by_system in scores.values.items():
+        kept = np.all([np.isfinite(v).all(axis=(0, 2)) for v in by_system.values()], axis=0)
+        kept &= True if among is None else among
+        if kept.sum() < 2:
+            fail(f"{scores.split}, {mode}", f"has {kept.sum()} mixtures to score", "take more of them")
+        means = {name: dict(zip(SCORES, v[:, kept].mean(axis=0).T)) for name, v in by_system.items()}
+        firsts = [row[0] for row, keep in zip(scores.classes, kept) if keep]
+        found[mode] = {}
+        for name, metrics in means.items():
+            row = {metric: summary(values) for metric, values in metrics.items()}
+            row |= {"macro_si_sdri": macro_average(metrics["si_sdri"], firsts), "seeds": len(by_system[name]), "mixtures": int(kept.sum())}
+            if name not in (BASE, "oracle", "mixture") and BASE in means:
+                row["against"] = {m: vars(paired_bootstrap(metrics[m], means[BASE][m])) for m in ("si_sdri", "judge")}
+            found[mode][name] = row
+    return found
+
+
+def one_family(scores: Scores) -> np.ndarray:
+    """Table 5's pairs, by a rule: both sources are of one family of `data/classes.json`. (mixtures,) bool."""
+    family = {sound.name: sound.family for row in manifests.read(scores.split) for sound in row.sounds()}
+    return np.array([family[a] == family[b] for a, b in scores.classes])
+
+
+def run(systems: Sequence[Contender], limit: int | None = None, progress: bool = True) -> dict:
+    """The whole benchmark as plain numbers: both splits, both protocols, and the pairs of one family."""
+    found: dict = {
+        "systems": sorted(f"{each.system}-{each.seed}" for each in systems), "steps": config.comparison().training.steps,
+        "splits": {}, "one family": {}, "target-only": {},
+    }
+    for split in manifests.SPLITS:
+        scores = score(split, systems, limit=limit, progress=progress)
+        found["splits"][split] = summarise(scores)
+        found["one family"][split] = summarise(scores, one_family(scores))
+        narrow = score(split, systems, protocol="target-only", limit=limit, modes=("text",), progress=progress)
+        found["target-only"][split] = summarise(narrow)
+    return json.loads(json.dumps(found))

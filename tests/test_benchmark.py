@@ -1,0 +1,106 @@
+"""`mars benchmark`: what it scores, how it summarises, and that RESULTS.md is what it wrote."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mars_lib import benchmark, config, results
+from mars_lib.baselines.audiosep import AUDIOSEP
+from mars_lib.check import InputError
+from mars_lib.data import manifests
+from mars_lib.evaluation import metrics
+from mars_lib.training import checkpoint
+from mars_lib.training.loop import separator_checkpoint
+from mars_lib.training.method import OMNISEP
+
+
+def save(folder, method, name, settings):
+    torch.manual_seed(0)
+    network = method.build(settings)
+    tensors, meta = separator_checkpoint(config.to_dict(settings), network, method.kind)
+    checkpoint.save(folder / f"{name}.safetensors", tensors, meta)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("systems")
+    for method, name in ((OMNISEP, "omnisep-0"), (OMNISEP, "omnisep-1"), (OMNISEP, "mars-sep-0"), (AUDIOSEP, "audiosep-0")):
+        save(folder, method, name, config.smoke())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scores(folder):
+    return benchmark.score("test", benchmark.contenders(folder), limit=3, progress=False, batch_size=2)
+
+
+def test_every_system_is_scored_in_every_mode(scores):
+    assert list(scores.values) == ["text", "audio", "image", "composed", "negative"]
+    for by_system in scores.values.values():
+        shapes = {name: table.shape for name, table in by_system.items()}
+        seeds = {"omnisep": 2, "mars-sep": 1, "audiosep": 1, "oracle": 1, "mixture": 1}
+        assert shapes == {name: (count, 3, 7) for name, count in seeds.items()}
+    gains = scores.values["text"]["mixture"][0, :, benchmark.SCORES.index("si_sdri")]
+    np.testing.assert_allclose(gains, 0, atol=1e-4)
+
+
+def test_a_score_is_what_a_separator_and_the_metrics_give_one_by_one(scores, folder, shipped):
+    first = next(each for each in benchmark.contenders(folder) if each.system == "audiosep")
+    row, music = manifests.read("test")[2], manifests.music()
+    mixture, reference = manifests.render(row, music)
+    query = shipped.encoder.embed_text(list(row.classes))
+    query = 1.5 * query - 0.5 * query.flip(0)
+    estimate = first.separate(first.network, mixture[None], query[None])[0]
+    expected = metrics.si_sdr_improvement(estimate=estimate, reference=reference, mixture=mixture, permute=True).mean
+    assert scores.values["negative"]["audiosep"][0, 2, 0] == pytest.approx(expected, abs=1e-3)
+
+
+def made(values):
+    """Scores of two mixtures by hand: `values[system]` is (seeds, mixtures) of SI-SDRi."""
+    tables = {name: np.repeat(np.asarray(v, dtype=float)[..., None], 7, axis=2) for name, v in values.items()}
+    pair = manifests.read("test")[0].classes
+    return benchmark.Scores("test", "appendix-c", [pair] * len(next(iter(values.values()))[0]), {"text": tables})
+
+
+def test_seeds_are_averaged_before_mixtures_are_paired():
+    found = benchmark.summarise(made({"omnisep": [[1, 2, 3], [3, 4, 5]], "mars-sep": [[4, 3, 4]]}))["text"]
+    assert found["omnisep"]["si_sdri"]["mean"] == 3 and found["omnisep"]["seeds"] == 2
+    against = found["mars-sep"]["against"]["si_sdri"]
+    assert against["mean"] == pytest.approx(2 / 3) and against["share_better"] == pytest.approx(1 / 3)
+    assert "against" not in found["omnisep"]
+
+
+def test_a_mixture_skipped_for_one_is_left_out_for_all():
+    found = benchmark.summarise(made({"omnisep": [[1, 2, 9]], "mars-sep": [[2, 3, np.nan]]}))["text"]
+    assert found["omnisep"]["mixtures"] == 2 and found["omnisep"]["si_sdri"]["mean"] == 1.5
+    with pytest.raises(InputError, match="has 1 mixtures"):
+        benchmark.summarise(made({"omnisep": [[1, np.nan]]}))
+
+
+def test_pairs_of_one_family_follow_the_class_list():
+    rows = manifests.read("unseen")
+    scores = benchmark.Scores("unseen", "appendix-c", [row.classes for row in rows], {})
+    family = {sound.name: sound.family for row in rows for sound in row.sounds()}
+    chosen = benchmark.one_family(scores)
+    assert chosen.tolist() == [family[a] == family[b] for a, b in scores.classes] and 20 < chosen.sum() < 100
+
+
+def test_checkpoints_that_are_none_of_a_system(tmp_path):
+    with pytest.raises(InputError, match="are not there"):
+        benchmark.contenders(tmp_path)
+    save(tmp_path, OMNISEP, "best", config.smoke())
+    with pytest.raises(InputError, match="is of no system"):
+        benchmark.contenders(tmp_path)
+
+
+def test_results_page_is_what_the_benchmark_wrote(root):
+    found = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
+    assert (root / "RESULTS.md").read_text(encoding="utf-8") == results.markdown(found)
+
+
+def test_readme_quotes_the_results(root):
+    found = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
+    assert results.headline(found) in (root / "README.md").read_text(encoding="utf-8")
