@@ -1,10 +1,12 @@
 """`mars benchmark`: what it scores, how it summarises, and that RESULTS.md is what it wrote."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from mars_lib import benchmark, config
+from mars_lib import benchmark, config, results
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.check import InputError
 from mars_lib.data import manifests
@@ -92,3 +94,13 @@ def test_checkpoints_that_are_none_of_a_system(tmp_path):
     save(tmp_path, OMNISEP, "best", config.smoke())
     with pytest.raises(InputError, match="is of no system"):
         benchmark.contenders(tmp_path)
+
+
+def test_results_page_is_what_the_benchmark_wrote(root):
+    found = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
+    assert (root / "RESULTS.md").read_text(encoding="utf-8") == results.markdown(found)
+
+
+def test_readme_quotes_the_results(root):
+    found = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
+    assert results.headline(found) in (root / "README.md").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ from mars_lib.exercises.notebook_02 import check_parameters, check_ratio, check_
 from mars_lib.exercises.notebook_03 import check_composite, check_cosine, check_fusion
 from mars_lib.exercises.notebook_04 import check_batch, check_info_nce, check_triplet
 from mars_lib.exercises.notebook_05 import check_approx_kl, check_baseline, check_group_advantage
+from mars_lib.exercises.notebook_06 import check_paired_interval, check_si_sdr, check_standard_error
 
 __all__ = [
     "check_approx_kl",
@@ -20,9 +21,12 @@ __all__ = [
     "check_group_advantage",
     "check_info_nce",
     "check_mixture",
+    "check_paired_interval",
     "check_parameters",
     "check_push_away",
     "check_ratio",
+    "check_si_sdr",
+    "check_standard_error",
     "check_surrogate",
     "check_triplet",
     "check_wbce",

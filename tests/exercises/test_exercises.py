@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mars_lib import exercises
+from mars_lib.evaluation.metrics import si_sdr, snr
 
 
 def from_notebooks(root):
@@ -41,6 +42,7 @@ def beta_log_ratio(mask, proposal, old_proposal, kappa):
     return new - old
 
 
+ENDS = torch.tensor([0.025, 0.975], dtype=torch.float64)
 ce = torch.nn.functional.cross_entropy
 
 
@@ -99,6 +101,13 @@ def fusion(hadamard, out_weight, out_bias):
         (exercises.check_baseline, lambda b, r, d: r.mean() - b, "return the new b"),
         (exercises.check_approx_kl, lambda a, b: (b - a).mean(), "can be negative"),
         (exercises.check_approx_kl, lambda a, b: ((b - a).exp() - 1 - (b - a)).mean(), "new over old"),
+        (exercises.check_si_sdr, lambda e, r: snr(estimate=e - e.mean(), reference=r - r.mean()), "the plain SNR"),
+        (exercises.check_si_sdr, lambda e, r: 2 * si_sdr(estimate=e, reference=r), "10 log10, not 20"),
+        (exercises.check_standard_error, lambda v: v.std(), "root of their number"),
+        (exercises.check_standard_error, lambda v: v.std() / len(v), "not by n"),
+        (exercises.check_paired_interval, lambda a, b, i: (b - a)[i].mean(1).quantile(ENDS), "the sign is turned"),
+        (exercises.check_paired_interval, lambda a, b, i: a[i].mean(1).quantile(ENDS) - b[i].mean(1).quantile(ENDS),
+         "throw the pairing away"),
         (exercises.check_mixture, lambda a, b: a[:2], "the shape is"),
         (exercises.check_mixture, lambda a, b: 1 / 0, "raises ZeroDivisionError"),
         (exercises.check_mixture, lambda a, b: 0.3 * (a + b), "got"),
