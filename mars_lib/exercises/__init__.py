@@ -7,6 +7,7 @@ from mars_lib.exercises.notebook_03 import check_composite, check_cosine, check_
 from mars_lib.exercises.notebook_04 import check_batch, check_info_nce, check_triplet
 from mars_lib.exercises.notebook_05 import check_approx_kl, check_baseline, check_group_advantage
 from mars_lib.exercises.notebook_06 import check_paired_interval, check_si_sdr, check_standard_error
+from mars_lib.exercises.notebook_07 import check_careful_reward, check_is_hacked, check_kept
 
 __all__ = [
     "check_approx_kl",
@@ -14,12 +15,15 @@ __all__ = [
     "check_batch",
     "check_binary_mask",
     "check_blend",
+    "check_careful_reward",
     "check_composite",
     "check_cosine",
     "check_frames",
     "check_fusion",
     "check_group_advantage",
     "check_info_nce",
+    "check_is_hacked",
+    "check_kept",
     "check_mixture",
     "check_paired_interval",
     "check_parameters",
