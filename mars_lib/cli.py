@@ -124,7 +124,7 @@ def evaluate(
 @app.command()
 def benchmark(
     systems: Annotated[Optional[Path], typer.Option(help="Folder of SYSTEM-SEED.safetensors; those that ship without it.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for RESULTS.md and docs/results.json.")] = Path("."),
+    out: Annotated[Path, typer.Option(help="Folder for RESULTS.md and data/results.json.")] = Path("."),
     limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures of each split.", min=2)] = None,
     device: Device = "auto",
 ) -> None:

@@ -19,8 +19,8 @@ an independent network names the class that was asked for) and nearer (share nea
 
 
 def write(found: dict, folder: Path) -> None:
-    """The numbers and the page: `docs/results.json` and `RESULTS.md` in `folder`."""
-    atomic.write_json(folder / "docs" / "results.json", found)
+    """The numbers and the page: `data/results.json` and `RESULTS.md` in `folder`."""
+    atomic.write_json(folder / "data" / "results.json", found)
     atomic.write_text(folder / "RESULTS.md", markdown(found))
 
 

@@ -97,10 +97,10 @@ def test_checkpoints_that_are_none_of_a_system(tmp_path):
 
 
 def test_results_page_is_what_the_benchmark_wrote(root):
-    found = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
+    found = json.loads((root / "data" / "results.json").read_text(encoding="utf-8"))
     assert (root / "RESULTS.md").read_text(encoding="utf-8") == results.markdown(found)
 
 
 def test_readme_quotes_the_results(root):
-    found = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
+    found = json.loads((root / "data" / "results.json").read_text(encoding="utf-8"))
     assert results.headline(found) in (root / "README.md").read_text(encoding="utf-8")
