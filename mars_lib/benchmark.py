@@ -1,66 +1,30 @@
 """`mars benchmark`: every system on the same mixtures, asked in every way; what `RESULTS.md` is written from."""
 
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm.std import tqdm
 
-from mars_lib import config, shipped
-from mars_lib.baselines.audiosep import AUDIOSEP
-from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
+from mars_lib import config
 from mars_lib.check import fail
+from mars_lib.contenders import Contender
 from mars_lib.data import manifests
 from mars_lib.evaluate import QUERIES, embed_queries, oracle
 from mars_lib.evaluation import benchmark
 from mars_lib.evaluation.judge import right
 from mars_lib.evaluation.statistics import macro_average, paired_bootstrap, summary
 from mars_lib.query import subtract
+from mars_lib.results import TITLES
+from mars_lib.robustness import curves
 from mars_lib.system import System, load_encoder, load_judge
-from mars_lib.training import checkpoint
-from mars_lib.training.comparison import SYSTEMS
-from mars_lib.training.method import OMNISEP
 
-METHODS = {method.kind: method for method in (OMNISEP, CLIPSEP_NIT, AUDIOSEP)}
 # The fourth way to ask: the words for the source, minus the words for the other one.
 MODES = (*QUERIES, "negative")
 BASE = "omnisep"
 SCORES = tuple(field.name for field in fields(benchmark.Score))
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One checkpoint of one system."""
-
-    system: str
-    seed: int
-    network: torch.nn.Module
-    separate: Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-def contenders(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
-    """The checkpoints `SYSTEM-SEED.safetensors` of a folder, by default those that ship.
-
-    Raises `InputError` where there are none, for a system that is not known, and where one lacks a seed that another has.
-    """
-    folder = folder or shipped.folder() / "checkpoints" / "systems"
-    found = []
-    for path in sorted(folder.glob("*.safetensors")):
-        name = re.fullmatch(r"(.+)-(\d+)", path.stem)
-        if name is None or name[1] not in SYSTEMS:
-            fail(f"checkpoint {path}", "is of no system", f"name it {'|'.join(SYSTEMS)}-SEED.safetensors")
-        saved = checkpoint.load(path, *METHODS)
-        method = METHODS[saved.meta["kind"]]
-        network = method.build(config.from_dict(saved.meta["config"])).to(device)
-        checkpoint.restore(network, saved.part("separator"), f"checkpoint {path}")
-        found.append(Contender(name[1], int(name[2]), network.eval().requires_grad_(False), method.separate))
-    if not found:
-        fail(f"checkpoints of systems in {folder}", "are not there", "make them: `mars train systems`, or give --systems FOLDER")
-    return sorted(found, key=lambda each: (SYSTEMS.index(each.system), each.seed))
 
 
 @dataclass(frozen=True)
@@ -147,8 +111,29 @@ def one_family(scores: Scores) -> np.ndarray:
     return np.array([family[a] == family[b] for a, b in scores.classes])
 
 
-def run(systems: Sequence[Contender], limit: int | None = None, progress: bool = True) -> dict:
-    """The whole benchmark as plain numbers: both splits, both protocols, and the pairs of one family."""
+@torch.no_grad()
+def cases(systems: Sequence[Contender], scores: Scores, seed: int = 0) -> dict[str, dict[str, torch.Tensor]]:
+    """Figures 3 and 4: worst, median and best mixture by MARS-Sep's SI-SDRi with one seed, asked by text for the first source.
+
+    {"worst: violin, with piano": {"mixture", "target", "interference", a system's title ...: (L,)}}. Chosen by that rule and not by taste.
+    """
+    gains = scores.values["text"]["mars-sep"][[s.seed for s in systems if s.system == "mars-sep"].index(seed), :, SCORES.index("si_sdri")]
+    order = [int(i) for i in np.argsort(gains) if np.isfinite(gains[i])]
+    found, rows, music = {}, manifests.read(scores.split), manifests.music()
+    encoder = load_encoder(systems[0].network.config.encoder)
+    for label, i in (("worst", order[0]), ("median", order[len(order) // 2]), ("best", order[-1])):
+        mixture, reference = manifests.render(rows[i], music)
+        query = encoder.embed_text([rows[i].classes[0]])[None]
+        asked, other = rows[i].classes
+        found[f"{label}: {asked}, with {other}"] = {
+            "mixture": mixture, "target": reference[0], "interference": reference[1],
+            **{TITLES[s.system]: s.separate(s.network, mixture[None], query)[0, 0] for s in systems if s.seed == seed},
+        }
+    return found
+
+
+def run(systems: Sequence[Contender], limit: int | None = None, progress: bool = True) -> tuple[dict, dict]:
+    """The whole benchmark: plain numbers (both splits, both protocols, pairs of one family, robustness), and `cases` of "unseen"."""
     found: dict = {
         "systems": sorted(f"{each.system}-{each.seed}" for each in systems), "steps": config.comparison().training.steps,
         "splits": {}, "one family": {}, "target-only": {},
@@ -159,4 +144,5 @@ def run(systems: Sequence[Contender], limit: int | None = None, progress: bool =
         found["one family"][split] = summarise(scores, one_family(scores))
         narrow = score(split, systems, protocol="target-only", limit=limit, modes=("text",), progress=progress)
         found["target-only"][split] = summarise(narrow)
-    return json.loads(json.dumps(found))
+    found["robustness"] = curves(systems, count=min(limit or 100, 100), progress=progress)
+    return json.loads(json.dumps(found)), cases(systems, scores)

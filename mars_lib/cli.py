@@ -124,17 +124,17 @@ def evaluate(
 @app.command()
 def benchmark(
     systems: Annotated[Optional[Path], typer.Option(help="Folder of SYSTEM-SEED.safetensors; those that ship without it.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for RESULTS.md and data/results.json.")] = Path("."),
+    out: Annotated[Path, typer.Option(help="Folder for RESULTS.md, data/results.json and two figures.")] = Path("."),
     limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures of each split.", min=2)] = None,
     device: Device = "auto",
 ) -> None:
     """Compare four systems on both splits, asked in every way, and write RESULTS.md."""
-    from mars_lib import results
-    from mars_lib.benchmark import contenders, run
+    from mars_lib import contenders, results
+    from mars_lib.benchmark import run
     from mars_lib.system import choose_device
 
-    results.write(found := run(contenders(systems, choose_device(device)), limit), out)
-    print(results.headline(found))
+    found, cases = run(contenders.load(systems, choose_device(device)), limit)
+    results.write(found, cases, out)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mars_lib import benchmark, config, results
+from mars_lib import benchmark, config, contenders, results
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.check import InputError
 from mars_lib.data import manifests
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(folder):
-    return benchmark.score("test", benchmark.contenders(folder), limit=3, progress=False, batch_size=2)
+    return benchmark.score("test", contenders.load(folder), limit=3, progress=False, batch_size=2)
 
 
 def test_every_system_is_scored_in_every_mode(scores):
@@ -48,7 +48,7 @@ def test_every_system_is_scored_in_every_mode(scores):
 
 
 def test_a_score_is_what_a_separator_and_the_metrics_give_one_by_one(scores, folder, shipped):
-    first = next(each for each in benchmark.contenders(folder) if each.system == "audiosep")
+    first = next(each for each in contenders.load(folder) if each.system == "audiosep")
     row, music = manifests.read("test")[2], manifests.music()
     mixture, reference = manifests.render(row, music)
     query = shipped.encoder.embed_text(list(row.classes))
@@ -88,12 +88,35 @@ def test_pairs_of_one_family_follow_the_class_list():
     assert chosen.tolist() == [family[a] == family[b] for a, b in scores.classes] and 20 < chosen.sum() < 100
 
 
+def test_cases_are_the_worst_the_median_and_the_best(folder, scores):
+    systems = contenders.load(folder)
+    found = benchmark.cases(systems, scores)
+    gains = scores.values["text"]["mars-sep"][0, :, 0]
+    order = [scores.classes[i] for i in np.argsort(gains)]
+    assert list(found) == [f"{label}: {a}, with {b}" for label, (a, b) in zip(("worst", "median", "best"), order)]
+    for row in found.values():
+        assert list(row) == ["mixture", "target", "interference", "AudioSep", "OmniSep", "MARS-Sep"]
+        torch.testing.assert_close(row["target"] + row["interference"], row["mixture"], atol=1e-6, rtol=1e-4)
+
+
+def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "one_family", lambda scores: np.ones(len(scores.classes), bool))
+    found, cases = benchmark.run(contenders.load(folder), limit=3, progress=False)
+    results.write(found, cases, tmp_path)
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert json.loads((tmp_path / "data" / "results.json").read_text()) == found
+    for part in ("OmniSep", "AudioSep", "reverberation time, s", "for what is not there", "of one family"):
+        assert part in page
+    for name in ("cases.png", "robustness.png"):
+        assert (tmp_path / "docs" / name).read_bytes().startswith(b"\x89PNG")
+
+
 def test_checkpoints_that_are_none_of_a_system(tmp_path):
     with pytest.raises(InputError, match="are not there"):
-        benchmark.contenders(tmp_path)
+        contenders.load(tmp_path)
     save(tmp_path, OMNISEP, "best", config.smoke())
     with pytest.raises(InputError, match="is of no system"):
-        benchmark.contenders(tmp_path)
+        contenders.load(tmp_path)
 
 
 def test_results_page_is_what_the_benchmark_wrote(root):

@@ -3,21 +3,27 @@
 from mars_lib.show.headline import headline
 from mars_lib.show.pipeline import pipeline_map
 from mars_lib.show.players import audio, players
-from mars_lib.show.plots import bars, curves, heatmaps, panels, pictures, scatter, spectrograms
+from mars_lib.show.plots import (
+    as_html, bars, curves, heatmaps, interval_grid, mel_grid, panels, pictures, save, scatter, spectrograms,
+)
 from mars_lib.show.trouble import expect_error
 from mars_lib.show.widgets import slider
 
 __all__ = [
+    "as_html",
     "audio",
     "bars",
     "curves",
     "expect_error",
     "headline",
     "heatmaps",
+    "interval_grid",
+    "mel_grid",
     "panels",
     "pictures",
     "pipeline_map",
     "players",
+    "save",
     "scatter",
     "slider",
     "spectrograms",

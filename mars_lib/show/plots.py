@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from mars_lib import atomic
 from mars_lib.config import SignalConfig, small
 from mars_lib.stft import stft
 
@@ -106,7 +107,7 @@ def curves(
     axis.set_ylabel(ylabel)
     axis.grid(alpha=0.3)
     # Many names would hide the curves.
-    if len(lines) > 4:
+    if len(lines) > 3:
         figure.legend(loc="outside right upper", fontsize=8)
     elif len(lines) > 1:
         axis.legend(fontsize=8)
@@ -165,3 +166,56 @@ def pictures(images: Mapping[str, torch.Tensor], alt: str):
         axis.set_title(name, fontsize=9)
         axis.set_axis_off()
     return as_html(figure, alt)
+
+
+def mel_grid(rows: Mapping[str, Mapping[str, torch.Tensor]], rate: int = 16_000, span: float = 60) -> Figure:
+    """Log-mel spectrograms of named (L,) waveforms, a row of panels each, on one scale of `span` dB a row."""
+    from torchaudio.transforms import MelSpectrogram
+
+    mel = MelSpectrogram(rate, n_fft=1024, hop_length=256, n_mels=96, power=2.0)
+    across = max(len(sounds) for sounds in rows.values())
+    figure = Figure(figsize=(2.3 * across + 0.6, 1.9 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), across, squeeze=False, sharex=True, sharey=True)
+    for axes, (label, sounds) in zip(grid, rows.items()):
+        maps = {name: 10 * torch.log10(mel(sound.detach().cpu()) + 1e-10) for name, sound in sounds.items()}
+        top = max(values.max().item() for values in maps.values())
+        for axis, (name, values) in zip(axes, maps.items()):
+            seconds = len(sounds[name]) / rate
+            drawn = axis.imshow(values.numpy(), origin="lower", aspect="auto", cmap="magma", vmin=top - span, vmax=top,
+                                extent=(0, seconds, 0, len(values)))
+            axis.set_title(name, fontsize=8)
+            axis.tick_params(labelsize=6)
+        axes[0].set_ylabel(f"{label}\nmel band", fontsize=8)
+        figure.colorbar(drawn, ax=axes.tolist(), label="dB")
+    for axis in grid[-1]:
+        axis.set_xlabel("s", fontsize=7)
+    return figure
+
+
+def interval_grid(curves: Mapping[str, Mapping[str, Mapping[str, dict]]], ylabel: str) -> Figure:
+    """{x label: {place: {line: {"mean", "ci95"}}}}: a panel each, means with their intervals."""
+    columns = 3
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(3.3 * columns, 2.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis in axes[len(curves) :]:
+        axis.set_axis_off()
+    for axis, (xlabel, places) in zip(axes, curves.items()):
+        for i, name in enumerate(next(iter(places.values()))):
+            means = np.array([values[name]["mean"] for values in places.values()])
+            ends = np.array([values[name]["ci95"] for values in places.values()])
+            x = np.arange(len(places)) + 0.08 * (i - 0.5)
+            axis.errorbar(x, means, np.abs(ends.T - means), marker="osD^"[i], capsize=3, label=name)
+        axis.set_xticks(range(len(places)), list(places), fontsize=7)
+        axis.set_xlabel(xlabel, fontsize=8)
+        axis.set_ylabel(xlabel.split(",")[0] + ", dB" if "leak" in xlabel else ylabel, fontsize=8)
+        axis.tick_params(axis="y", labelsize=7)
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=7)
+    return figure
+
+
+def save(figure: Figure, path) -> None:
+    """A figure as a PNG file, whole or not at all."""
+    with atomic.writing(path) as temporary:
+        figure.savefig(temporary, dpi=80)
