@@ -6,10 +6,9 @@ These functions know nothing of rewards, policies or encoders: a metric must not
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
-import scipy.linalg
 import torch
 from scipy.optimize import linear_sum_assignment
+from torch.nn import functional as F
 
 from mars_lib import check
 
@@ -36,7 +35,7 @@ def si_sdr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
 def is_silent(waveform: torch.Tensor) -> torch.Tensor:
     """The energy guard of Appendix C: sum of absolute values <= 1e-5. (..., L) -> (...) bool."""
-    return waveform.double().abs().sum(-1) <= SILENCE
+    return torch.linalg.vector_norm(waveform.double(), ord=1, dim=-1) <= SILENCE
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def snr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """
     length = min(estimate.shape[-1], reference.shape[-1])
     estimate, reference = estimate[..., :length].double(), reference[..., :length].double()
-    noise = (reference - estimate).square().sum(-1)
-    return 10 * torch.log10(reference.square().sum(-1) / noise)
+    noise = torch.linalg.vector_norm(reference - estimate, dim=-1)
+    return 20 * torch.log10(torch.linalg.vector_norm(reference, dim=-1) / noise)
 
 
 @dataclass(frozen=True)
@@ -113,42 +112,48 @@ def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512
     check.shape("estimate", estimate, "... N L", N=reference.shape[0])
     if is_silent(reference).any() or is_silent(estimate).any():
         check.fail("bss_eval", "a reference or estimate is silent", "skip it (see is_silent)")
-    length = min(estimate.shape[-1], reference.shape[-1])
-    refs = reference[:, :length].double().numpy()
-    ests = estimate[..., :length].double().numpy().reshape(-1, len(refs), length)
-    size = scipy.fft.next_fast_len(length + taps)
-    spectra, heard = scipy.fft.rfft(refs, size), scipy.fft.rfft(ests, size)
-    # <estimate, reference k delayed by d> for d = 0 ... taps - 1: (systems, n, k, taps)
-    cross = scipy.fft.irfft(heard[:, :, None] * spectra.conj(), size)[..., :taps]
-    auto = scipy.fft.irfft(spectra[:, None].conj() * spectra[None], size)
-    blocks = [
-        [scipy.linalg.toeplitz(row[:taps], np.r_[row[0], row[:-taps:-1]]) for row in rows]
-        for rows in auto
-    ]
-    energy = (ests**2).sum(-1)
-    everything = _projected(np.block(blocks), cross.reshape(*cross.shape[:2], -1))
-    own = np.stack(
-        [_projected(blocks[k][k], cross[:, k, k]) for k in range(len(refs))], axis=1
-    )
-    sir = 10 * np.log10(own / np.maximum(everything - own, 1e-300))
-    sar = 10 * np.log10(everything / np.maximum(energy - everything, 1e-300))
+    length, n = min(estimate.shape[-1], reference.shape[-1]), len(reference)
+    refs = reference[:, :length].double()
+    ests = estimate[..., :length].double().reshape(-1, length)
+    cross = _correlation(ests, refs, taps)
+    auto = _correlation(refs, refs, taps)
+    lags = torch.cat([auto.transpose(0, 1).flip(-1)[..., :-1], auto], dim=-1)
+    # gram[j, a, k, b] = <reference j delayed by a, reference k delayed by b>, of the lag b - a alone
+    rows = np.lib.stride_tricks.sliding_window_view(lags.numpy(), taps, axis=-1)[:, :, ::-1]
+    gram = torch.from_numpy(rows.transpose(0, 2, 1, 3).copy())
+    energy = torch.linalg.vector_norm(ests, dim=-1).square()
+    everything = _projected(gram.view(n * taps, n * taps), cross.flatten(1))
+    own = torch.empty_like(energy)
+    for k in range(n):
+        own[k::n] = _projected(gram[k, :, k], cross[k::n, k])
+    sir = 10 * torch.log10(own / (everything - own).clamp(min=1e-300))
+    sar = 10 * torch.log10(everything / (energy - everything).clamp(min=1e-300))
     shape = estimate.shape[:-1]
-    return BssEval(
-        snr(estimate=estimate, reference=reference),
-        torch.from_numpy(sir).reshape(shape),
-        torch.from_numpy(sar).reshape(shape),
-    )
+    return BssEval(snr(estimate=estimate, reference=reference), sir.reshape(shape), sar.reshape(shape))
 
 
-def _projected(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
-    """|P e|^2 = c' G^-1 c for rows c of `cross`: (..., taps) -> (...)."""
-    rows = cross.reshape(-1, cross.shape[-1])
-    try:
-        solved = scipy.linalg.solve(gram, rows.T, assume_a="pos")
-    except np.linalg.LinAlgError:
+def _correlation(heard: torch.Tensor, reference: torch.Tensor, taps: int, size: int = 4096) -> torch.Tensor:
+    """<heard, reference k delayed by d> for d = 0 ... taps - 1: (M, L) and (N, L) -> (M, N, taps).
+
+    By blocks that stay in the cache: the lags are few and the sound is long, so one short inverse transform serves all of it.
+    """
+    hop = size - taps + 1
+    reference = F.pad(reference, (taps - 1, 0))
+    product = torch.zeros(len(heard), len(reference), size // 2 + 1, dtype=torch.complex128)
+    for start in range(0, heard.shape[-1], hop):
+        block = torch.fft.rfft(heard[:, start : start + hop], size).conj().resolve_conj()
+        product.addcmul_(block[:, None], torch.fft.rfft(reference[:, start : start + size], size))
+    return torch.fft.irfft(product, size)[..., :taps].flip(-1)
+
+
+def _projected(gram: torch.Tensor, cross: torch.Tensor) -> torch.Tensor:
+    """|P e|^2 = c' G^-1 c = |L^-1 c|^2 with G = L L', for rows c of `cross`: (M, K) -> (M,)."""
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if failed:
         # Band-limited references: positive in theory, not quite in floating point.
-        solved = np.linalg.lstsq(gram, rows.T, rcond=None)[0]
-    return (rows.T * solved).sum(axis=0).reshape(cross.shape[:-1])
+        solved = np.linalg.lstsq(gram.numpy(), cross.T.numpy(), rcond=None)[0]
+        return (cross.T * torch.from_numpy(solved)).sum(dim=0)
+    return torch.linalg.solve_triangular(factor, cross.T, upper=False).square().sum(dim=0)
 
 
 def closer_to_target(
