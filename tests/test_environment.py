@@ -8,14 +8,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 # For those who have weights that do not ship: neither in the lock nor in the environment.
-ENCODERS = {"imagebind", "pe-av"}
+OPTIONAL = {"imagebind", "pe-av", "clap"}
 
 
 def wishes():
-    """{package: range} of pyproject, extras but `ENCODERS` included, and the soundfont packages."""
+    """{package: range} of pyproject, extras but `OPTIONAL` included, and the soundfont packages."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    lines = project["dependencies"] + sum((extras[name] for name in extras.keys() - ENCODERS), [])
+    lines = project["dependencies"] + sum((extras[name] for name in extras.keys() - OPTIONAL), [])
     lines += [
         line.split("#")[0].strip()
         for line in (ROOT / "soundfonts.in").read_text().splitlines()

@@ -17,7 +17,7 @@ ONE_PLACE = {
     "ipywidgets": "show/widgets.py",
     "museval": "evaluation/museval_reference.py",
     "imagebind": "encoders/imagebind.py",
-    "transformers": ("evaluation/judge.py", "encoders/pe_av.py"),
+    "transformers": ("evaluation/clap.py", "encoders/pe_av.py"),
     "papermill": "course.py",
     "av": "data/video.py",
     "lightning_fabric": "training/processes.py",

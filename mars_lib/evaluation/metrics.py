@@ -27,10 +27,10 @@ def si_sdr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     20.0
     """
     estimate, reference = _aligned(estimate, reference)
-    scale = (estimate * reference).sum(-1, keepdim=True) / reference.square().sum(-1, keepdim=True)
-    target = scale * reference
-    noise = estimate - target
-    return 10 * torch.log10(target.square().sum(-1) / noise.square().sum(-1))
+    norm = torch.linalg.vector_norm(reference, dim=-1)
+    scale = torch.linalg.vecdot(estimate, reference) / norm.square()
+    noise = torch.linalg.vector_norm(estimate - scale.unsqueeze(-1) * reference, dim=-1)
+    return 20 * torch.log10(scale.abs() * norm / noise)
 
 
 def is_silent(waveform: torch.Tensor) -> torch.Tensor:
@@ -40,11 +40,15 @@ def is_silent(waveform: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Improvement:
-    """Eq. 14 for one mixture, one entry a reference; all None where the energy guard skips it."""
+    """Eq. 14 for one mixture, one entry a reference; all None where the energy guard skips it.
+
+    `matrix[k, n]` is the SI-SDR of estimate n against reference k, of which a permutation makes `si_sdr`.
+    """
 
     si_sdr: list[float] | None
     baseline: list[float] | None
     permutation: list[int] | None
+    matrix: torch.Tensor | None
 
     @property
     def skipped(self) -> bool:
@@ -73,10 +77,10 @@ def si_sdr_improvement(
         usable = torch.nan_to_num(scores, nan=-1e3, posinf=1e3, neginf=-1e3)
         order = torch.from_numpy(linear_sum_assignment(-usable.numpy())[1])
     if (is_silent(reference) | is_silent(estimate[order])).any():
-        return Improvement(None, None, None)
+        return Improvement(None, None, None, None)
     baseline = si_sdr(estimate=mixture.expand_as(reference), reference=reference)
     matched = scores[torch.arange(n), order]
-    return Improvement(matched.tolist(), baseline.tolist(), order.tolist())
+    return Improvement(matched.tolist(), baseline.tolist(), order.tolist(), scores)
 
 
 def snr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,78 @@
+"""The CLAP score: how much an estimate sounds like its words to a CLAP (Wu et al., 2023) whose weights the user has. Extra `clap`.
+
+    hf download laion/clap-htsat-unfused --local-dir data/weights/clap
+
+    mars benchmark --clap data/weights/clap
+
+The paper reports it (Section 4.1) and says neither which checkpoint, nor which words, nor how long sounds are cut; we name checkpoint and words
+beside every number and cut nothing that fits the model.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torchaudio
+from safetensors import SafetensorError
+from torch.nn import functional
+
+from mars_lib import check
+
+OUR_RATE = 16_000  # Hz
+PROMPT = "the sound of {}"
+FETCH = "fetch them with `hf download laion/clap-htsat-unfused --local-dir FOLDER`"
+
+
+class Clap:
+    """A frozen `transformers.ClapModel` with its feature extractor and tokeniser; `name` is what results call it."""
+
+    def __init__(self, model: torch.nn.Module, extractor, tokenizer, name: str):
+        self.model, self.extractor, self.tokenizer, self.name = model.eval().requires_grad_(False), extractor, tokenizer, name
+
+    @torch.no_grad()
+    def score(self, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
+        """Cosine in [-1, 1] of each sound and the words for its class: (B, L) at 16 kHz, B names -> (B,).
+
+        Resampled to the model's rate. Raises `InputError` for another shape, for NaN, and for a sound that the model would cut at random.
+        """
+        check.shape("estimate", estimate, "B L", B=len(class_names))
+        check.finite("estimate", estimate)
+        rate = self.extractor.sampling_rate
+        waves = torchaudio.functional.resample(estimate.float().cpu(), OUR_RATE, rate)
+        if waves.shape[-1] > self.extractor.nb_max_samples:
+            check.fail("estimate", f"has {waves.shape[-1] / rate:.1f} s", f"cut it to {self.extractor.nb_max_samples / rate:g} s")
+        device = next(self.model.parameters()).device
+        heard = self.extractor(list(waves.numpy()), sampling_rate=rate, return_tensors="pt").to(device)
+        words = self.tokenizer([PROMPT.format(name) for name in class_names], padding=True, return_tensors="pt").to(device)
+        audio, text = self.model.get_audio_features(**heard), self.model.get_text_features(**words)
+        return functional.cosine_similarity(audio.pooler_output, text.pooler_output, dim=-1).cpu()
+
+
+def load(folder: str | Path) -> Clap:
+    """A published CLAP, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser.
+
+    Reads safetensors only and downloads nothing. Raises `InputError` for a folder that is not there, is not whole or holds another
+    model, and where `transformers` is not installed or too old.
+    """
+    folder = Path(folder)
+    try:
+        from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, PreTrainedConfig
+    except ImportError as error:
+        check.fail("package transformers", f"is not installed or too old for CLAP ({error})", "pip install 'mars-lib[clap]'")
+    if not (folder / "config.json").is_file():
+        check.fail(f"weights {folder}", "are not there (no config.json)", FETCH)
+    options = {"local_files_only": True}
+    try:
+        kind = PreTrainedConfig.get_config_dict(folder, **options)[0].get("model_type")
+        if kind == "clap":
+            model, found = ClapModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **options)
+            extractor, tokenizer = (each.from_pretrained(folder, **options) for each in (ClapFeatureExtractor, AutoTokenizer))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        check.fail(f"weights {folder}", f"are incomplete or damaged ({error})", FETCH)
+    if kind != "clap":
+        check.fail(f"weights {folder}", f"are of the model {kind}, not of CLAP", FETCH)
+    # What is missing would be random numbers, and nothing but a log line would say so.
+    missing = [*found["missing_keys"], *found["mismatched_keys"]]
+    if missing:
+        check.fail(f"weights {folder}", f"lack {len(missing)} tensors, as {missing[0]}", FETCH)
+    return Clap(model, extractor, tokenizer, folder.resolve().name)
