@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from mars_lib.check import InputError
+from mars_lib.check import InputError, fail
 from mars_lib.data.commands import data
 from mars_lib.training.commands import (
     Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, given, music_of, train,
@@ -73,14 +73,8 @@ def separate(
     loaded = system.load(checkpoint, device, weights)
     queries = [
         loaded.query(
-            text=each,
-            audio=audio,
-            image=image,
-            weights=strengths,
-            negative_text=negative_text,
-            negative_audio=negative_audio,
-            negative_image=negative_image,
-            negative_strength=negative_strength,
+            text=each, audio=audio, image=image, weights=strengths, negative_text=negative_text, negative_audio=negative_audio,
+            negative_image=negative_image, negative_strength=negative_strength,
         )
         for each in text or [None]
     ]
@@ -99,21 +93,25 @@ def evaluate(
     weights: Weights = None,
     split: Annotated[str, typer.Option(help="test or unseen.")] = "test",
     folder: Annotated[Optional[Path], typer.Option(help="Instead: mixtures of class/*.wav of this folder.")] = None,
+    csv: Annotated[Optional[Path], typer.Option(help="Instead: mixtures of the recordings that this prepared CSV lists.")] = None,
+    interference: Annotated[Optional[Path], typer.Option(help="With --csv: a list that the second sources are from.")] = None,
     query: Annotated[str, typer.Option(help="text, audio, image or composed.")] = "text",
     json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the table here.")] = None,
     protocol: Annotated[str, typer.Option(help="appendix-c or target-only.")] = "appendix-c",
     limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures of the split.", min=2)] = None,
-    mixtures: Annotated[int, typer.Option(help="How many to make from the folder.", min=2)] = 200,
+    mixtures: Annotated[int, typer.Option(help="How many to make from the folder or list.", min=2)] = 200,
+    seed: Annotated[int, typer.Option(help="Of those mixtures.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Score a checkpoint on a fixed set of mixtures, or on your own, between the mixture and the oracle mask."""
     from mars_lib import atomic, evaluate, system
 
+    if folder and csv:
+        fail("--folder and --csv", "are two data sets", "give one of them")
     loaded = system.load(checkpoint, device, weights)
-    beside = json_file.with_suffix(".mixtures.jsonl") if json_file else None
-    options = {"protocol": protocol, "per_mixture": beside}
-    if folder is not None:
-        result = evaluate.evaluate_folder(loaded, folder, query, mixtures=mixtures, **options)
+    options = {"protocol": protocol, "per_mixture": json_file.with_suffix(".mixtures.jsonl") if json_file else None}
+    if folder or csv:
+        result = evaluate.evaluate_folder(loaded, csv or folder, query, interference=interference, mixtures=mixtures, seed=seed, **options)
     else:
         result = evaluate.evaluate(loaded, split, query, limit=limit, **options)
     if json_file:

@@ -79,6 +79,7 @@ def evaluate_folder(
     folder: str | Path,
     query: str,
     *,
+    interference: str | Path | None = None,
     mixtures: int = 200,
     seed: int = 0,
     protocol: str = "appendix-c",
@@ -86,15 +87,16 @@ def evaluate_folder(
     progress: bool = True,
     batch_size: int = 16,
 ) -> dict:
-    """Score one system on mixtures of the recordings in `folder/class/*`, as `evaluate` does on a manifest.
+    """Score one system on mixtures of the recordings in `folder/class/*`, as `evaluate` does on a manifest; or of those that a prepared CSV lists,
+    with the second sources from the CSV `interference` where one is given (MUSIC-clean+ and VGGSound-clean+ are such pairs of lists).
 
-    Text queries are the folders' names, known to the text encoder or not; audio queries other recordings of the class
+    Text queries are the classes' names, known to the text encoder or not; audio queries other recordings of the class
     (or another stretch of its only one), image queries its pictures. There is no `judge`: it knows the classes of
     mini-MUSIC alone. Raises `InputError` where fewer than two classes can be asked for, and for one that is silent.
     """
     _check(query)
-    source = FolderMixtures(folder, query, system.separator.config, seed)
-    names = [sound.name for sound in source.classes]
+    source = FolderMixtures(folder, query, system.separator.config, seed, interference)
+    names = source.classes
     for name in names if query in ("text", "composed") else ():
         warn_of_unknown(name, stacklevel=2)
 
@@ -116,7 +118,8 @@ def evaluate_folder(
 
     starts = tqdm(range(0, mixtures, batch_size), desc=f"{folder}, {query} query", disable=not progress)
     scored = _score(system, map(batch, starts), protocol, per_mixture)
-    return {"folder": str(folder), "query": query, "protocol": protocol, "seed": seed, "classes": names, **scored}
+    beside = {"interference": str(interference)} if interference else {}
+    return {"folder": str(folder), **beside, "query": query, "protocol": protocol, "seed": seed, "classes": names, **scored}
 
 
 def report(result: dict) -> str:

@@ -70,7 +70,7 @@ def test_kinds_of_query_mix_the_same_and_all_files_are_used(own):
 def test_an_audio_query_shares_nothing_with_the_mixture(own):
     with pytest.warns(UserWarning, match="kettle: left out of audio queries for want of a second recording, or 1.0 s"):
         mixtures = FolderMixtures(own, "audio", SMALL)
-    assert [sound.name for sound in mixtures.classes] == ["creaky door", "violin"]
+    assert mixtures.classes == ["creaky door", "violin"]
     for i in range(20):
         row = mixtures.mixture(i)
         for name, source, clip in zip(row.classes, row.sources, row.clips):
@@ -129,6 +129,52 @@ def test_an_unknown_class_is_named_for_text_queries_alone(shipped, own):
         evaluate_folder(shipped, own, "text", mixtures=1, progress=False)
     with pytest.raises(InputError, match="query: is 'smell'"):
         evaluate_folder(shipped, own, "smell")
+
+
+@pytest.fixture
+def lists(own):
+    """What is asked for: two violins and a kettle; what is mixed with it: a door and a violin. As `mars data prepare-music` writes them."""
+    Image.new("RGB", (40, 60), "red").save(own / "violin" / "000001.jpg")
+    rows = {
+        "good.csv": ["violin/low.wav,violin,1,violin", "violin/high.wav,violin,1,violin", "kettle/short.wav,kettle,0,kettle"],
+        "noise.csv": ["creaky_door/long.wav,creaky_door,0,creaky_door", "violin/high.wav,violin,1,violin"],
+    }
+    for name, lines in rows.items():
+        (own / name).write_text("\n".join(lines) + "\n")
+    return own / "good.csv", own / "noise.csv"
+
+
+def test_every_recording_of_a_list_comes_first_once_with_one_of_the_other_list(lists):
+    mixtures = FolderMixtures(lists[0], "text", SMALL, interference=lists[1])
+    rows = [mixtures.mixture(i) for i in range(30)]
+    assert [row.sources[0].path.name for row in rows[:4]] == ["short.wav", "low.wav", "high.wav", "short.wav"]
+    assert {row.classes for row in rows} == {("violin", "creaky door"), ("kettle", "creaky door"), ("kettle", "violin")}
+    assert {row.sources[1].path.name for row in rows} == {"long.wav", "high.wav"}
+    alone = FolderMixtures(lists[0], "text", SMALL)
+    assert {alone.mixture(i).classes for i in range(9)} == {("violin", "kettle"), ("kettle", "violin")}
+
+
+def test_lists_that_cannot_be_mixed(lists, tmp_path):
+    (tmp_path / "one.csv").write_text(f"{lists[0].parent / 'violin' / 'low.wav'},x,0,violin\n")
+    with pytest.raises(InputError, match="one.csv: has 1 classes that text queries can ask for"):
+        FolderMixtures(tmp_path / "one.csv", "text", SMALL)
+    mixed = FolderMixtures(lists[0], "text", SMALL, interference=tmp_path / "one.csv")
+    with pytest.raises(InputError, match="'violin': has no other class to be mixed with"):
+        mixed.mixture(1)
+    with pytest.raises(InputError, match="cannot be read"):
+        FolderMixtures(tmp_path / "none.csv", "text", SMALL)
+
+
+def test_the_command_scores_lists(shipped, lists, tmp_path, capsys, monkeypatch):
+    target = tmp_path / "result.json"
+    asked = ("--csv", lists[0], "--interference", lists[1], "--mixtures", 3, "--seed", 5, "--json", target)
+    status, out, err = mars(capsys, monkeypatch, "evaluate", *asked)
+    assert status == 0, err
+    result = json.loads(target.read_text())
+    assert (result["seed"], result["interference"], result["classes"]) == (5, str(lists[1]), ["creaky door", "kettle", "violin"])
+    assert "good.csv, text query, 3 mixtures" in out
+    status, _, err = mars(capsys, monkeypatch, "evaluate", "--csv", lists[0], "--folder", lists[0].parent)
+    assert status == 1 and "are two data sets" in err
 
 
 def mars(capsys, monkeypatch, *arguments):

@@ -57,7 +57,7 @@ class CsvMusic:
             fail("split", f"is {split!r}, which prepared videos do not have", f"give one of {', '.join(SPLITS)}")
         if split not in self._classes:
             path = Path(self.folder) / f"{SPLITS[split]}.csv"
-            found = _grouped(path, _present(path, read_rows(path)))
+            found = listed_classes(path)
             if len(found) < 2:
                 fail(str(path), f"has recordings of {len(found)} classes", "give at least two; lists say what it holds (data/README.md)")
             self._classes[split] = found
@@ -153,6 +153,15 @@ def read_rows(path: str | Path) -> list[Row]:
     return rows
 
 
+def listed_classes(path: str | Path) -> list[FolderClass]:
+    """The classes of a CSV by name, each with its sounds and at most 64 of its frames. What is named and not there is left out, with a warning.
+
+    Raises `InputError` as `read_rows` does, and where no sound is there.
+    """
+    path = Path(path)
+    return _grouped(path, _present(path, read_rows(path)))
+
+
 def _serving(split: str, files: tuple[Path, ...], index: int) -> tuple[Path, ...]:
     """The recordings that clip number `index` may be cut from."""
     if split != "train" or len(files) == 1:
@@ -168,7 +177,7 @@ def _present(path: Path, rows: list[Row]) -> list[Row]:
     if lost and not found:
         fail(str(path), f"names {len(lost)} sounds, none of which is there, the first {lost[0]}", "correct its paths")
     if lost:
-        warnings.warn(f"{path}: left out, not there: {len(lost)} of {len(rows)} sounds, the first {lost[0]}", stacklevel=3)
+        warnings.warn(f"{path}: left out, not there: {len(lost)} of {len(rows)} sounds, the first {lost[0]}", stacklevel=4)
     return found
 
 
@@ -184,7 +193,7 @@ def _grouped(path: Path, rows: list[Row]) -> list[FolderClass]:
         lost += sorted(set(pool) - set(there))
         classes.append(FolderClass(name, tuple(row.audio for row in by_name[name]), there))
     if lost:
-        warnings.warn(f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=3)
+        warnings.warn(f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=4)
     return classes
 
 

@@ -10,6 +10,7 @@ import torch
 
 from mars_lib.check import fail
 from mars_lib.config import Config
+from mars_lib.data.csv_music import listed_classes
 from mars_lib.data.folders import FolderClass, FolderMusic
 from mars_lib.data.render import level
 from mars_lib.waveform import mix
@@ -41,30 +42,42 @@ class FolderMixture:
 
 
 class FolderMixtures:
-    """Mixtures of `folder/class/*` for one kind of query: `mixture(i)` depends on the seed and i alone.
+    """Mixtures of `folder/class/*`, or of the recordings that a CSV lists, for one kind of query: `mixture(i)` depends on the seed and i alone.
 
-    Every class is first equally often, beside a random other one: of each a random stretch of a random file, as long as
+    Every class of a folder is first equally often, every recording of a list; beside it is a random other class, with `interference` one of that
+    list. Of each a random stretch of a random file, as long as
     the separator's training segments, at gains from its training. All files are used: nothing is held out from an
     evaluation. Kinds of query differ in what asks, not in what is mixed, as long as they can ask for the same classes.
     """
 
-    def __init__(self, folder: str | Path, query: str, config: Config, seed: int = 0):
+    def __init__(self, folder: str | Path, query: str, config: Config, seed: int = 0, interference: str | Path | None = None):
         self.length, self.training, self.seed = config.signal.length, config.training, seed
-        self._recordings = Recordings(Path(folder), self.length, config.signal.sample_rate)
+        folder = Path(folder)
+        self._recordings = Recordings(folder, self.length, config.signal.sample_rate)
         self._clips, self._pictures = query in ("audio", "composed"), query in ("image", "composed")
-        self.classes = [sound for sound in self._recordings.everything() if self._can_ask(sound, query)]
-        if len(self.classes) < 2:
-            problem = f"has {len(self.classes)} classes that {query} queries can ask for"
+        listed = not folder.is_dir() and folder.suffix.lower() == ".csv"
+        everything = listed_classes(folder) if listed else self._recordings.everything()
+        targets = [sound for sound in everything if self._can_ask(sound, query)]
+        self._others = targets
+        if interference is not None:
+            self._others = [sound for sound in listed_classes(interference) if self._can_ask(sound, query)]
+        names = {sound.name for sound in (*targets, *self._others)}
+        if len(names) < 2 or not targets or not self._others:
+            problem = f"has {len(targets)} classes that {query} queries can ask for"
             remedy = "give at least two classes what the warnings name, or take --query text"
-            fail(str(folder), problem, remedy)
+            fail(" and ".join(str(each) for each in (folder, interference) if each), problem, remedy)
+        self.classes = sorted(names)
+        self._firsts = [(sound, (path,)) for sound in targets for path in sound.sounds] if listed else [(sound, sound.sounds) for sound in targets]
 
     def mixture(self, index: int) -> FolderMixture:
         """Mixture number `index`. Raises `InputError` for a class of which nothing sounds."""
         rng, asking = (np.random.default_rng([self.seed, index, part]) for part in range(2))
-        first = self.classes[index % len(self.classes)]
-        others = [sound for sound in self.classes if sound is not first]
+        first, files = self._firsts[index % len(self._firsts)]
+        others = [sound for sound in self._others if sound.name != first.name]
+        if not others:
+            fail(f"class {first.name!r}", "has no other class to be mixed with", "list recordings of other classes as interference")
         pair = (first, others[rng.integers(len(others))])
-        sources = [_sounding(sound, lambda: self._draw(sound.sounds, rng)) for sound in pair]
+        sources = [_sounding(sound, lambda: self._draw(these, rng)) for sound, these in zip(pair, (files, pair[1].sounds))]
         gains = rng.uniform(self.training.gain_low, self.training.gain_high, len(pair))
         waves = torch.from_numpy(np.stack([source.wave for source in sources]))
         mixture, references = mix(waves, torch.from_numpy(gains).float())
