@@ -16,7 +16,8 @@ from mars_lib.data.pictures import drawings
 from mars_lib.system import load, load_judge, load_mlbp
 from mars_lib.training.precision import multiplies_bfloat16
 
-COURSE = ("jupyterlab", "papermill", "nbconvert", "tensorboard", "psutil")
+# The extra that brings each of them.
+OPTIONAL = {"jupyterlab": "course", "papermill": "course", "nbconvert": "course", "tensorboard": "course", "psutil": "course", "av": "video"}
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,10 @@ def _checkpoints() -> Finding:
 
 def _optional() -> list[Finding]:
     lines = []
-    for package in COURSE:
+    for package, extra in OPTIONAL.items():
         there = importlib.util.find_spec(package) is not None
         version = importlib.metadata.version(package) if there else "missing"
-        remedy = "pip install 'mars-lib[course]'"
+        remedy = f"pip install 'mars-lib[{extra}]'"
         lines.append(Finding(there, f"{package} {version}", remedy, needed=False))
     return lines
 

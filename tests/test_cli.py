@@ -242,6 +242,7 @@ def test_align_names_a_wrong_stage_before_it_works(tmp_path):
 def test_doctor_is_well_here():
     status, out, _ = mars("doctor")
     assert status == 0 and "MISSING" not in out
+    assert all(f"ok       {package} " in out for package in ("jupyterlab", "papermill", "av"))
     assert "soundfont TimGM6mb (training)" in out and "soundfont Merlin (unseen)" in out
 
 

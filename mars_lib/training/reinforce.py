@@ -147,7 +147,8 @@ def train_rl(
                 on_step(step, row)
             bar.update()
             tell(bar, budget.after(run.step, first))
-            bar.set_postfix(reward=f"{row.get('reward', math.nan):.3f}", best=f"{run.best:.3f}")
+            shown = {"reward": row.get("reward", math.nan), "best": run.best}
+            bar.set_postfix({name: f"{value:.3f}" for name, value in shown.items() if math.isfinite(value)})
             if run.waited >= rl.patience:
                 bar.write(f"stopped early at step {run.step}: {run.waited} validations without a better reward")
                 break

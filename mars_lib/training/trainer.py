@@ -111,7 +111,7 @@ def train_supervised(
             log.write(step, **row)
             bar.update()
             tell(bar, budget.after(done, first))
-            bar.set_postfix(loss=f"{row['loss']:.3f}", val_si_sdri=f"{best:.2f} dB")
+            bar.set_postfix(loss=f"{row['loss']:.3f}", **({"val_si_sdri": f"{best:.2f} dB"} if math.isfinite(best) else {}))
     except KeyboardInterrupt:
         _save(folder / "last.safetensors", config, separator, optimizer, done, best, method.kind)
         bar.write(f"stopped at step {done}; go on with --resume")

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from mars_lib import config
+from mars_lib.baselines.audiosep import AUDIOSEP
+from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.check import InputError
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureBatch
@@ -39,7 +41,7 @@ def train(smoke, music, shipped, tmp_path):
 
 
 def tensors(path):
-    return checkpoint.load(path, "separator").tensors
+    return checkpoint.load(path, "separator", "clipsep-nit", "audiosep").tensors
 
 
 def test_a_run_leaves_checkpoints_and_logs(train, smoke):
@@ -53,8 +55,9 @@ def test_a_run_leaves_checkpoints_and_logs(train, smoke):
     assert config.from_dict(meta["config"]) == smoke
 
 
-def test_resume_continues_bit_for_bit(train, smoke):
-    whole = tensors(train("whole").parent / "last.safetensors")
+@pytest.mark.parametrize("method", [OMNISEP, CLIPSEP_NIT, AUDIOSEP], ids=lambda method: method.kind)
+def test_resume_continues_bit_for_bit(train, smoke, method):
+    whole = tensors(train("whole", method=method).parent / "last.safetensors")
     stop_after = 4
     calls = []
 
@@ -62,11 +65,11 @@ def test_resume_continues_bit_for_bit(train, smoke):
         calls.append(1)
         if len(calls) > stop_after:
             raise KeyboardInterrupt
-        return supervised_loss(*args)
+        return method.loss(*args)
 
     with pytest.raises(KeyboardInterrupt):
-        train("parts", method=replace(OMNISEP, loss=interrupted))
-    resumed = train("parts", resume=True).parent
+        train("parts", method=replace(method, loss=interrupted))
+    resumed = train("parts", resume=True, method=method).parent
     after = tensors(resumed / "last.safetensors")
     assert whole.keys() == after.keys()
     assert all(torch.equal(whole[key], after[key]) for key in whole)
