@@ -51,6 +51,26 @@ def test_agrees_with_museval_within_a_hundredth_of_a_decibel():
             assert np.abs(mine.numpy() - his).max() < 0.01
 
 
+@pytest.mark.parametrize("length", [40, 512, 3_585, 3_586, 9_000])
+def test_projections_are_those_of_least_squares_whatever_the_blocks(length):
+    rng = np.random.default_rng(length)
+    reference, estimate = rng.standard_normal((2, 2, length))
+    taps = 16
+    found = metrics.bss_eval(estimate=torch.from_numpy(estimate), reference=torch.from_numpy(reference), taps=taps)
+    shifts = np.zeros((2, taps, length + taps - 1))
+    for k in range(2):
+        for d in range(taps):
+            shifts[k, d, d : d + length] = reference[k]
+    for n in range(2):
+        padded = np.pad(estimate[n], (0, taps - 1))
+        own, whole = (
+            basis.T @ np.linalg.lstsq(basis.T, padded, rcond=None)[0] for basis in (shifts[n], shifts.reshape(-1, length + taps - 1))
+        )
+        sir = 10 * np.log10(np.sum(own**2) / np.sum((whole - own) ** 2))
+        sar = 10 * np.log10(np.sum(whole**2) / np.sum((padded - whole) ** 2))
+        assert found.sir[n].item() == pytest.approx(sir, abs=1e-6) and found.sar[n].item() == pytest.approx(sar, abs=1e-6)
+
+
 def test_systems_scored_together_are_scored_as_alone():
     reference = coloured(13, 2)
     systems = reference + 0.2 * coloured(14, 3, 2)
