@@ -3,23 +3,27 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
 from tqdm.std import tqdm
 
-from mars_lib import config
+from mars_lib import alignment, config
 from mars_lib.check import fail
-from mars_lib.contenders import Contender
+from mars_lib.contenders import Contender, alignment_alone
 from mars_lib.data import manifests
+from mars_lib.data.render import MiniMusic
 from mars_lib.evaluate import QUERIES, embed_queries, oracle
 from mars_lib.evaluation import benchmark
+from mars_lib.evaluation.clap import PROMPT, Clap
 from mars_lib.evaluation.judge import right
 from mars_lib.evaluation.statistics import macro_average, paired_bootstrap, summary
 from mars_lib.query import subtract
 from mars_lib.results import TITLES
 from mars_lib.robustness import curves
-from mars_lib.system import System, load_encoder, load_judge
+from mars_lib.system import ALIGNED, System, load_encoder, load_judge, load_minibind
+from mars_lib.training.comparison import EARS, SYSTEMS
 
 # The fourth way to ask: the words for the source, minus the words for the other one.
 MODES = (*QUERIES, "negative")
@@ -29,18 +33,22 @@ SCORES = tuple(field.name for field in fields(benchmark.Score))
 
 @dataclass(frozen=True)
 class Scores:
-    """Every score of every mixture: `values[mode][system]` is (seeds, mixtures, metrics) in the order of `SCORES`, NaN where it was skipped."""
+    """Every score of every mixture: `values[mode][system]` is (seeds, mixtures, metrics) in the order of `SCORES`, NaN where it was skipped or not asked.
+
+    `judge_on_sources` is the share of the sources themselves that the judge names.
+    """
 
     split: str
     protocol: str
     classes: list[tuple[str, ...]]
     values: dict[str, dict[str, np.ndarray]]
+    judge_on_sources: float | None = None
 
 
 @torch.no_grad()
 def score(
     split: str, systems: Sequence[Contender], *, protocol: str = "appendix-c", limit: int | None = None, modes: Sequence[str] = MODES,
-    progress: bool = True, batch_size: int = 8,
+    progress: bool = True, batch_size: int = 8, clap: Clap | None = None,
 ) -> Scores:
     """All systems on the first mixtures of a manifest, asked in all `modes`; the oracle mask and the mixture beside them.
 
@@ -49,27 +57,31 @@ def score(
     rows, music, judge = manifests.read(split)[:limit], manifests.music(), load_judge()
     first = systems[0].network
     device = next(first.parameters()).device
-    encoder = load_encoder(first.config.encoder).to(device)
+    encoders = {
+        heads: (load_encoder(first.config.encoder) if heads is None else load_minibind(heads=heads)).to(device)
+        for heads in {each.heads for each in systems}
+    }
     scores: dict[str, list[benchmark.Score]] = {}
+    named = []
     for start in tqdm(range(0, len(rows), batch_size), desc=f"{split}, {protocol}", disable=not progress):
         part = rows[start : start + batch_size]
         mixture, reference = (torch.stack(each) for each in zip(*(manifests.render(row, music) for row in part)))
-        asked = {mode: embed_queries(System(first, encoder, ""), part, mode, music) for mode in QUERIES}
-        asked["negative"] = subtract(asked["text"], asked["text"].flip(1))
         n_sources = reference.shape[1]
-        queries = torch.cat([asked[mode] for mode in modes], dim=1)
+        queries = {heads: _asked(System(first, encoder, ""), part, modes, music) for heads, encoder in encoders.items()}
         estimates = {
             f"{each.system}/{each.seed}/{mode}": heard
             for each in systems
-            for mode, heard in zip(modes, each.separate(each.network, mixture.to(device), queries).cpu().split(n_sources, dim=1))
+            for mode, heard in zip(modes, each.separate(each.network, mixture.to(device), queries[each.heads]).cpu().split(n_sources, dim=1))
         }
         estimates["oracle/0/"] = oracle(first, mixture.to(device), reference.to(device)).cpu()
         estimates["mixture/0/"] = mixture[:, None].expand_as(reference)
         names = [name for row in part for name in row.classes]
-        judged = {
-            key: right(judge, heard.flatten(0, 1), names).reshape(heard.shape[:2]) for key, heard in estimates.items()
-        }
-        for key, found in benchmark.score(estimates, reference, mixture, protocol, judged).items():
+        named.append(right(judge, reference.flatten(0, 1), names))
+        judged, similar = (
+            {key: opinion(heard.flatten(0, 1), names).reshape(heard.shape[:2]) for key, heard in estimates.items()} if opinion else None
+            for opinion in (partial(right, judge), clap and clap.score)
+        )
+        for key, found in benchmark.score(estimates, reference, mixture, protocol, judged, similar).items():
             scores.setdefault(key, []).extend(found)
     values: dict[str, dict[str, list]] = {mode: {} for mode in modes}
     for key, found in scores.items():
@@ -78,7 +90,14 @@ def score(
         for mode in modes if not asked_by else [asked_by]:
             values[mode].setdefault(name, []).append(table)
     arrays = {mode: {name: np.asarray(tables) for name, tables in by.items()} for mode, by in values.items()}
-    return Scores(split, protocol, [row.classes for row in rows], arrays)
+    return Scores(split, protocol, [row.classes for row in rows], arrays, torch.cat(named).double().mean().item())
+
+
+def _asked(system: System, rows: Sequence, modes: Sequence[str], music: MiniMusic) -> torch.Tensor:
+    """(B, modes x N, D) queries of manifest rows, one mode after the other."""
+    asked = {mode: embed_queries(system, rows, mode, music) for mode in QUERIES if mode in modes or mode == "text"}
+    asked["negative"] = subtract(asked["text"], asked["text"].flip(1))
+    return torch.cat([asked[mode] for mode in modes], dim=1)
 
 
 def summarise(scores: Scores, among: np.ndarray | None = None) -> dict:
@@ -89,11 +108,14 @@ def summarise(scores: Scores, among: np.ndarray | None = None) -> dict:
     """
     found = {}
     for mode, by_system in scores.values.items():
-        kept = np.all([np.isfinite(v).all(axis=(0, 2)) for v in by_system.values()], axis=0)
+        measured = [i for i, name in enumerate(SCORES) if name != "clap" or np.isfinite(next(iter(by_system.values()))[..., i]).any()]
+        kept = np.all([np.isfinite(v[..., measured]).all(axis=(0, 2)) for v in by_system.values()], axis=0)
         kept &= True if among is None else among
         if kept.sum() < 2:
             fail(f"{scores.split}, {mode}", f"has {kept.sum()} mixtures to score", "take more of them")
-        means = {name: dict(zip(SCORES, v[:, kept].mean(axis=0).T)) for name, v in by_system.items()}
+        means = {
+            name: {SCORES[i]: values for i, values in zip(measured, v[:, kept][..., measured].mean(axis=0).T)} for name, v in by_system.items()
+        }
         firsts = [row[0] for row, keep in zip(scores.classes, kept) if keep]
         found[mode] = {}
         for name, metrics in means.items():
@@ -132,17 +154,42 @@ def cases(systems: Sequence[Contender], scores: Scores, seed: int = 0) -> dict[s
     return found
 
 
-def run(systems: Sequence[Contender], limit: int | None = None, progress: bool = True) -> tuple[dict, dict]:
-    """The whole benchmark: plain numbers (both splits, both protocols, pairs of one family, robustness), and `cases` of "unseen"."""
+@torch.no_grad()
+def ears(systems: Sequence[Contender], limit: int | None, progress: bool = True) -> dict | None:
+    """Tables 4 and 6: who hears, on `unseen` in the four ways to ask, with the seeds that all rows have; None where there are no such checkpoints."""
+    heard = ("omnisep", *EARS)
+    seeds = set.intersection(*({each.seed for each in systems if each.system == name} for name in heard))
+    if not seeds:
+        return None
+    rows = [each for each in systems if each.system in heard and each.seed in seeds]
+    return summarise(score("unseen", [*rows, *alignment_alone(rows, progress=progress)], limit=limit, modes=QUERIES, progress=progress))
+
+
+def probe(limit: int | None = None, progress: bool = True) -> dict[str, dict[str, dict]]:
+    """Table 3: {split: {heads: summary of sim(source, its word) - sim(mixture, that word)}}, for MiniBind's own heads and all that ship."""
+    encoders = {"before": load_minibind(), **{heads: load_minibind(heads=heads) for heads in ALIGNED}}
+    found = {}
+    for split in manifests.SPLITS:
+        features = alignment.probe_features(encoders["before"], split, limit, progress)
+        found[split] = {name: summary(alignment.discrimination(each, *features).tolist()) for name, each in encoders.items()}
+    return found
+
+
+def run(systems: Sequence[Contender], limit: int | None = None, progress: bool = True, clap: Clap | None = None) -> tuple[dict, dict]:
+    """The whole benchmark: plain numbers (both splits, both protocols, pairs of one family, alignment, robustness), and `cases` of "unseen"."""
+    four = [each for each in systems if each.system in SYSTEMS]
     found: dict = {
         "systems": sorted(f"{each.system}-{each.seed}" for each in systems), "steps": config.comparison().training.steps,
-        "splits": {}, "one family": {}, "target-only": {},
+        "clap": clap and {"checkpoint": clap.name, "prompt": PROMPT}, "splits": {}, "judge on sources": {}, "one family": {}, "target-only": {},
     }
     for split in manifests.SPLITS:
-        scores = score(split, systems, limit=limit, progress=progress)
+        scores = score(split, four, limit=limit, progress=progress, clap=clap)
         found["splits"][split] = summarise(scores)
+        found["judge on sources"][split] = scores.judge_on_sources
         found["one family"][split] = summarise(scores, one_family(scores))
-        narrow = score(split, systems, protocol="target-only", limit=limit, modes=("text",), progress=progress)
+        narrow = score(split, four, protocol="target-only", limit=limit, modes=("text",), progress=progress, clap=clap)
         found["target-only"][split] = summarise(narrow)
-    found["robustness"] = curves(systems, count=min(limit or 100, 100), progress=progress)
-    return json.loads(json.dumps(found)), cases(systems, scores)
+    found["probe"] = probe(limit, progress)
+    found["ears"] = ears(systems, min(limit or 256, 256), progress)
+    found["robustness"] = curves(four, count=min(limit or 100, 100), progress=progress)
+    return json.loads(json.dumps(found)), cases(four, scores)

@@ -124,14 +124,16 @@ def benchmark(
     systems: Annotated[Optional[Path], typer.Option(help="Folder of SYSTEM-SEED.safetensors; those that ship without it.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for RESULTS.md, data/results.json and two figures.")] = Path("."),
     limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures of each split.", min=2)] = None,
+    clap: Annotated[Optional[Path], typer.Option(help="Folder of a CLAP, whose score is then in the tables.")] = None,
     device: Device = "auto",
 ) -> None:
     """Compare four systems on both splits, asked in every way, and write RESULTS.md."""
     from mars_lib import contenders, results
     from mars_lib.benchmark import run
+    from mars_lib.evaluation.clap import load
     from mars_lib.system import choose_device
 
-    found, cases = run(contenders.load(systems, choose_device(device)), limit)
+    found, cases = run(contenders.load(systems, choose_device(device)), limit, clap=clap and load(clap))
     results.write(found, cases, out)
 
 

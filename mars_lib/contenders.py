@@ -1,31 +1,36 @@
-"""The checkpoints that are compared: four systems, some seeds."""
+"""The checkpoints that are compared: four systems and what differs from one of them in the ear alone, some seeds."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from mars_lib import config, shipped
+from mars_lib import alignment, config, shipped
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.check import fail
+from mars_lib.data import manifests
+from mars_lib.system import load_encoder, load_minibind
 from mars_lib.training import checkpoint
-from mars_lib.training.comparison import SYSTEMS
+from mars_lib.training.comparison import EARS, SYSTEMS
 from mars_lib.training.method import OMNISEP
+from mars_lib.training.query_bank import QueryBank
 
+NAMES = tuple(dict.fromkeys((*SYSTEMS, *EARS)))
 METHODS = {method.kind: method for method in (OMNISEP, CLIPSEP_NIT, AUDIOSEP)}
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One checkpoint of one system."""
+    """One checkpoint of one system; `heads` of the encoder embed its queries (`system.ALIGNED`), the encoder's own where there are none."""
 
     system: str
     seed: int
     network: torch.nn.Module
     separate: Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+    heads: str | None = None
 
 
 def load(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
@@ -37,8 +42,8 @@ def load(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
     found = []
     for path in sorted(folder.glob("*.safetensors")):
         name = re.fullmatch(r"(.+)-(\d+)", path.stem)
-        if name is None or name[1] not in SYSTEMS:
-            fail(f"checkpoint {path}", "is of no system", f"name it {'|'.join(SYSTEMS)}-SEED.safetensors")
+        if name is None or name[1] not in NAMES:
+            fail(f"checkpoint {path}", "is of no system", f"name it {'|'.join(NAMES)}-SEED.safetensors")
         saved = checkpoint.load(path, *METHODS)
         method = METHODS[saved.meta["kind"]]
         network = method.build(config.from_dict(saved.meta["config"])).to(device)
@@ -46,4 +51,20 @@ def load(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
         found.append(Contender(name[1], int(name[2]), network.eval().requires_grad_(False), method.separate))
     if not found:
         fail(f"checkpoints of systems in {folder}", "are not there", "make them: `mars train systems`, or give --systems FOLDER")
-    return sorted(found, key=lambda each: (SYSTEMS.index(each.system), each.seed))
+    return sorted(found, key=lambda each: (NAMES.index(each.system), each.seed))
+
+
+def alignment_alone(systems: Sequence[Contender], clips: int = 16, progress: bool = True) -> list[Contender]:
+    """Table 4's third row: OmniSep asked through heads that were aligned after it was trained, as it is and with its gate adapted to them.
+
+    `clips` of each class teach the gate the new embeddings (`alignment.adapt_gate`).
+    """
+    first, music = systems[0].network, manifests.music()
+    before, after = load_encoder(first.config.encoder), load_minibind(heads="stage3")
+    banks = [QueryBank.embed(each, music, music.classes("train"), "train", clips, progress=progress) for each in (before, after)]
+    found = []
+    for each in (each for each in systems if each.system == "omnisep"):
+        adapted = alignment.adapt_gate(each.network, *banks).requires_grad_(False)
+        found.append(replace(each, system="alignment-alone", heads="stage3"))
+        found.append(replace(each, system="alignment-alone-adapted", network=adapted, heads="stage3"))
+    return found

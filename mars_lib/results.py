@@ -12,10 +12,20 @@ METRICS = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
 HEAD = """# Results
 
 Written by `mars benchmark`; do not edit. All systems have about 1.1 million parameters, the same sounds, encoder, batches and {steps:,} steps
-(`mars train systems`); OmniSep and MARS-Sep are one separator for the first two thirds of them. Means over mixtures and seeds with standard
+(`mars train systems`); OmniSep and MARS-Sep are one separator for the first third of them. Means over mixtures and seeds with standard
 errors and, in brackets, 95 % bootstrap intervals over mixtures; differences are paired by mixture. dB, but for judge (share of estimates in which
-an independent network names the class that was asked for) and nearer (share nearer to the asked source), in per cent.
+an independent network names the class that was asked for) and nearer (share nearer to the asked source), in per cent. Of the sources themselves
+the judge names {judge}.
 """
+CLAP = """
+CLAP_t is 100 times the cosine between the sound and "{prompt}" in `{checkpoint}`.
+"""
+# Tables 4 and 6, in this order.
+EARS = {
+    "omnisep": "supervised (OmniSep)", "alignment-alone": "alignment only", "alignment-alone-adapted": "alignment only, gate adapted",
+    "mars-sep-not-aligned": "RL, ear not aligned", "mars-sep-one-stage": "RL, ear aligned in one stage",
+    "mars-sep": "RL, ear aligned in three stages (MARS-Sep)",
+}
 
 
 def write(found: dict, cases: dict, folder: Path) -> None:
@@ -34,7 +44,8 @@ def write(found: dict, cases: dict, folder: Path) -> None:
 
 def markdown(found: dict) -> str:
     """The page for the numbers of `mars_lib.benchmark.run`."""
-    parts = [HEAD.format(steps=found["steps"])]
+    clean = " and ".join(f"{100 * share:.0f} % on `{split}`" for split, share in found["judge on sources"].items())
+    parts = [HEAD.format(steps=found["steps"], judge=clean), *([CLAP.format(**found["clap"])] if found["clap"] else [])]
     for split, modes in found["splits"].items():
         for mode, systems in modes.items():
             parts.append(f"## `{split}`, {_asked(mode)}\n\n{_table(systems)}")
@@ -46,6 +57,16 @@ def markdown(found: dict) -> str:
     parts.append("## The protocol of OmniSep's code\n\nThe first source alone, no matching of estimates to sources.\n")
     for split, modes in found["target-only"].items():
         parts.append(f"### `{split}`, {_asked('text')}\n\n{_table(modes['text'])}")
+    parts.append(
+        "## Does alignment help the ear? (Table 3)\n\nHow much more a word likes its clean source than the mixture with it: difference of cosines, "
+        f"both sources of each mixture.\n\n{probe_table(found)}"
+    )
+    if found["ears"]:
+        count, seeds = (found["ears"]["text"]["mars-sep"][key] for key in ("mixtures", "seeds"))
+        parts.append(
+            f"## Who hears (Tables 4 and 6)\n\n{count} mixtures of `unseen`, {seeds} seed{'s' * (seeds > 1)}: SI-SDRi in dB and judge; differences from "
+            f"supervised, dB and judge's points, paired by mixture.\n\n{ears_table(found)}"
+        )
     parts.append(
         "## Three mixtures\n\nWorst, median and best mixture of `unseen` by MARS-Sep's SI-SDRi with seed 0, by text. Notebook 06 plays them.\n\n"
         "![Log-mel spectrograms of mixture, target, interference and each system's estimate for three mixtures](docs/cases.png)\n"
@@ -67,16 +88,45 @@ def _curve(curve: str, places: dict) -> str:
     return "\n".join(lines)
 
 
+def probe_table(found: dict) -> str:
+    """Table 3: a row a set of heads, a column a split."""
+    splits = found["probe"]
+    lines = [_row(["heads", *(f"`{split}`" for split in splits)]), _row(["---"] * (1 + len(splits)))]
+    for heads in next(iter(splits.values())):
+        values = [splits[split][heads] for split in splits]
+        lines.append(_row([heads, *(f"{v['mean']:.3f} [{v['ci95'][0]:.3f}, {v['ci95'][1]:.3f}]" for v in values)]))
+    return "\n".join(lines)
+
+
+def ears_table(found: dict) -> str:
+    """Tables 4 and 6: a row a way to use reinforcement learning and alignment, a column a way to ask."""
+    modes = found["ears"]
+    lines = [_row(["", *modes]), _row(["---"] * (1 + len(modes)))]
+    for name, title in EARS.items():
+        cells = []
+        for by_system in modes.values():
+            row = by_system[name]
+            against = row.get("against")
+            cells.append(
+                f"{_signed(against['si_sdri'])}, {100 * against['judge']['mean']:+.1f}" if against
+                else f"{row['si_sdri']['mean']:.2f}, {100 * row['judge']['mean']:.1f} %"
+            )
+        lines.append(_row([title, *cells]))
+    return "\n".join(lines)
+
+
 def headline(found: dict) -> str:
-    """MARS-Sep against OmniSep on both splits, as the README quotes it."""
-    lines = ["| split | query | OmniSep, dB | MARS-Sep, dB | difference, dB | judge, points | better in |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    """SI-SDRi of all systems on both splits, and MARS-Sep against OmniSep, as the README quotes it."""
+    names = [name for name in TITLES if name in found["splits"]["test"]["text"] and name not in ("oracle", "mixture")]
+    heads = ["split", "query", *(TITLES[name] for name in names), "MARS-Sep against OmniSep, dB", "judge, points", "better in"]
+    lines = [_row(heads), _row(["---"] * len(heads))]
     for split, modes in found["splits"].items():
         for mode, systems in modes.items():
-            ours, against = systems["mars-sep"], systems["mars-sep"]["against"]
-            lines.append(
-                f"| `{split}` | {mode} | {systems['omnisep']['si_sdri']['mean']:.2f} | {ours['si_sdri']['mean']:.2f} | "
-                f"{_signed(against['si_sdri'])} | {_signed(against['judge'], 100, 1)} | {100 * against['si_sdri']['share_better']:.0f} % |"
-            )
+            against = systems["mars-sep"]["against"]
+            lines.append(_row([
+                f"`{split}`", mode, *(f"{systems[name]['si_sdri']['mean']:.2f}" for name in names), _signed(against["si_sdri"]),
+                _signed(against["judge"], 100, 1), f"{100 * against['si_sdri']['share_better']:.0f} %",
+            ]))
     return "\n".join(lines)
 
 
@@ -85,14 +135,15 @@ def _asked(mode: str) -> str:
 
 
 def _table(systems: dict) -> str:
-    heads = ["", *METRICS.values(), "judge", "nearer", "seeds", "SI-SDRi against OmniSep", "judge against OmniSep", "better in"]
+    clap = "clap" in next(iter(systems.values()))
+    heads = ["", *METRICS.values(), "judge", *["CLAP_t"] * clap, "nearer", "seeds", "SI-SDRi against OmniSep", "judge against OmniSep", "better in"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for name in (name for name in TITLES if name in systems):
         row = systems[name]
         low, high = row["si_sdri"]["ci95"]
         cells = [TITLES[name], f"{row['si_sdri']['mean']:.2f} ± {row['si_sdri']['sem']:.2f} [{low:.2f}, {high:.2f}]"]
         cells += [f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if _finite(row[m]["mean"]) else "" for m in list(METRICS)[1:]]
-        cells += [f"{100 * row[m]['mean']:.1f}" for m in ("judge", "closer_to_target")]
+        cells += [f"{100 * row[m]['mean']:.1f}" for m in ("judge", *["clap"] * clap, "closer_to_target")]
         cells.append("" if name in ("oracle", "mixture") else str(row["seeds"]))
         against = row.get("against")
         cells += [

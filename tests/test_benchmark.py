@@ -12,6 +12,7 @@ from mars_lib.check import InputError
 from mars_lib.data import manifests
 from mars_lib.evaluation import metrics
 from mars_lib.training import checkpoint
+from mars_lib.training.comparison import SYSTEMS
 from mars_lib.training.loop import separator_checkpoint
 from mars_lib.training.method import OMNISEP
 
@@ -27,14 +28,19 @@ def save(folder, method, name, settings):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("systems")
-    for method, name in ((OMNISEP, "omnisep-0"), (OMNISEP, "omnisep-1"), (OMNISEP, "mars-sep-0"), (AUDIOSEP, "audiosep-0")):
+    ours = ("omnisep-0", "omnisep-1", "mars-sep-0", "mars-sep-one-stage-0", "mars-sep-not-aligned-0")
+    for method, name in (*((OMNISEP, name) for name in ours), (AUDIOSEP, "audiosep-0")):
         save(folder, method, name, config.smoke())
     return folder
 
 
+def four(folder):
+    return [each for each in contenders.load(folder) if each.system in SYSTEMS]
+
+
 @pytest.fixture(scope="module")
 def scores(folder):
-    return benchmark.score("test", contenders.load(folder), limit=3, progress=False, batch_size=2)
+    return benchmark.score("test", four(folder), limit=3, progress=False, batch_size=2)
 
 
 def test_every_system_is_scored_in_every_mode(scores):
@@ -42,7 +48,7 @@ def test_every_system_is_scored_in_every_mode(scores):
     for by_system in scores.values.values():
         shapes = {name: table.shape for name, table in by_system.items()}
         seeds = {"omnisep": 2, "mars-sep": 1, "audiosep": 1, "oracle": 1, "mixture": 1}
-        assert shapes == {name: (count, 3, 7) for name, count in seeds.items()}
+        assert shapes == {name: (count, 3, 8) for name, count in seeds.items()}
     gains = scores.values["text"]["mixture"][0, :, benchmark.SCORES.index("si_sdri")]
     np.testing.assert_allclose(gains, 0, atol=1e-4)
 
@@ -60,7 +66,7 @@ def test_a_score_is_what_a_separator_and_the_metrics_give_one_by_one(scores, fol
 
 def made(values):
     """Scores of two mixtures by hand: `values[system]` is (seeds, mixtures) of SI-SDRi."""
-    tables = {name: np.repeat(np.asarray(v, dtype=float)[..., None], 7, axis=2) for name, v in values.items()}
+    tables = {name: np.repeat(np.asarray(v, dtype=float)[..., None], 8, axis=2) for name, v in values.items()}
     pair = manifests.read("test")[0].classes
     return benchmark.Scores("test", "appendix-c", [pair] * len(next(iter(values.values()))[0]), {"text": tables})
 
@@ -89,8 +95,7 @@ def test_pairs_of_one_family_follow_the_class_list():
 
 
 def test_cases_are_the_worst_the_median_and_the_best(folder, scores):
-    systems = contenders.load(folder)
-    found = benchmark.cases(systems, scores)
+    found = benchmark.cases(four(folder), scores)
     gains = scores.values["text"]["mars-sep"][0, :, 0]
     order = [scores.classes[i] for i in np.argsort(gains)]
     assert list(found) == [f"{label}: {a}, with {b}" for label, (a, b) in zip(("worst", "median", "best"), order)]
@@ -99,16 +104,39 @@ def test_cases_are_the_worst_the_median_and_the_best(folder, scores):
         torch.testing.assert_close(row["target"] + row["interference"], row["mixture"], atol=1e-6, rtol=1e-4)
 
 
+class Louder:
+    """In the place of a CLAP: a similarity that is known."""
+
+    name = "louder"
+
+    def score(self, estimate, names):
+        assert len(names) == len(estimate)
+        return estimate.abs().amax(dim=-1)
+
+
 def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "one_family", lambda scores: np.ones(len(scores.classes), bool))
-    found, cases = benchmark.run(contenders.load(folder), limit=3, progress=False)
+    found, cases = benchmark.run(contenders.load(folder), limit=3, progress=False, clap=Louder())
     results.write(found, cases, tmp_path)
     page = (tmp_path / "RESULTS.md").read_text()
     assert json.loads((tmp_path / "data" / "results.json").read_text()) == found
-    for part in ("OmniSep", "AudioSep", "reverberation time, s", "for what is not there", "of one family"):
+    for part in ("OmniSep", "AudioSep", "reverberation time, s", "for what is not there", "of one family", "ear not aligned", "stage2", "`louder`"):
         assert part in page
+    assert "CLAP_t" in page and "mars-sep-one-stage" not in found["splits"]["test"]["text"]
+    assert found["ears"]["audio"]["mars-sep"]["seeds"] == 1
+    mixture = torch.stack([manifests.render(row, manifests.music())[0] for row in manifests.read("test")[:3]])
+    assert found["splits"]["test"]["text"]["mixture"]["clap"]["mean"] == pytest.approx(mixture.abs().amax(dim=-1).mean().item(), rel=1e-5)
     for name in ("cases.png", "robustness.png"):
         assert (tmp_path / "docs" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_alignment_alone_asks_the_same_separator_in_another_language(folder):
+    systems = [each for each in four(folder) if each.system == "omnisep" and each.seed == 1]
+    plain, adapted = contenders.alignment_alone(systems, clips=2, progress=False)
+    assert plain.network is systems[0].network and plain.heads == adapted.heads == "stage3"
+    changed = {k for k, v in adapted.network.state_dict().items() if not torch.equal(v, plain.network.state_dict()[k])}
+    assert changed == {"gate.channels.weight", "gate.channels.bias"}
+    assert (plain.seed, adapted.seed) == (1, 1)
 
 
 def test_checkpoints_that_are_none_of_a_system(tmp_path):
@@ -119,11 +147,16 @@ def test_checkpoints_that_are_none_of_a_system(tmp_path):
         contenders.load(tmp_path)
 
 
-def test_results_page_is_what_the_benchmark_wrote(root):
-    found = json.loads((root / "data" / "results.json").read_text(encoding="utf-8"))
-    assert (root / "RESULTS.md").read_text(encoding="utf-8") == results.markdown(found)
+@pytest.fixture(scope="module")
+def written(root):
+    return json.loads((root / "data" / "results.json").read_text(encoding="utf-8"))
 
 
-def test_readme_quotes_the_results(root):
-    found = json.loads((root / "data" / "results.json").read_text(encoding="utf-8"))
-    assert results.headline(found) in (root / "README.md").read_text(encoding="utf-8")
+def test_results_page_is_what_the_benchmark_wrote(root, written):
+    assert (root / "RESULTS.md").read_text(encoding="utf-8") == results.markdown(written)
+    assert written["systems"] == sorted(path.stem for path in (root / "data" / "checkpoints" / "systems").glob("*.safetensors"))
+
+
+def test_readme_quotes_the_results(root, written):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert results.headline(written) in readme and results.ears_table(written) in readme

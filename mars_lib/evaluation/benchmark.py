@@ -24,6 +24,7 @@ class Score:
     sar: float | None = None
     closer_to_target: float | None = None
     judge: float | None = None
+    clap: float | None = None
 
 
 def score(
@@ -32,6 +33,7 @@ def score(
     mixture: torch.Tensor,
     protocol: str = "appendix-c",
     judged: Mapping[str, torch.Tensor] | None = None,
+    clap: Mapping[str, torch.Tensor] | None = None,
 ) -> dict[str, list[Score]]:
     """Scores of named systems' (B, N, L) estimates, one query a source: {system: list of B}.
 
@@ -39,7 +41,8 @@ def score(
     "target-only" is that of OmniSep's code: source 0 alone, no matching. SDR, SIR and SAR are
     means over the sources that the protocol scores. `closer_to_target` never matches: it asks
     whether the estimate for a query is more like its own source than like the other ones. `judged` holds (B, N)
-    verdicts a system, 1 where a judge names the class that was asked for; `judge` is their mean, unmatched too.
+    verdicts a system, 1 where a judge names the class that was asked for; `judge` is their mean, unmatched too. So is `clap` of (B, N)
+    similarities to the words.
     """
     if protocol not in PROTOCOLS:
         fail("protocol", f"is {protocol!r}", f"give one of {', '.join(PROTOCOLS)}")
@@ -47,9 +50,10 @@ def score(
     for b in range(len(reference)):
         heard = {name: estimate[b] for name, estimate in estimates.items()}
         for name, row in _score_one(heard, reference[b], mixture[b], protocol).items():
-            if judged and row.si_sdri is not None:
-                n = 1 if protocol == "target-only" else reference.shape[1]
-                row = replace(row, judge=judged[name][b, :n].float().mean().item())
+            n = 1 if protocol == "target-only" else reference.shape[1]
+            for opinion, given in (("judge", judged), ("clap", clap)):
+                if given and row.si_sdri is not None:
+                    row = replace(row, **{opinion: given[name][b, :n].float().mean().item()})
             scores[name].append(row)
     return scores
 
@@ -77,15 +81,16 @@ def _score_one(
             sdr=bss.sdr[i, :n].mean().item(),
             sir=bss.sir[i, :n].mean().item(),
             sar=bss.sar[i, :n].mean().item(),
-            closer_to_target=_share_closer(estimates[name][:n], reference),
+            closer_to_target=_share_closer(estimates[name][:n], reference, gain.matrix),
         )
     return rows
 
 
-def _share_closer(estimate: torch.Tensor, reference: torch.Tensor) -> float:
-    """Share of the estimates that are nearest to their own reference."""
-    scores = metrics.si_sdr(estimate=estimate[:, None], reference=reference[None])
-    return (scores.argmax(dim=1) == torch.arange(len(estimate))).double().mean().item()
+def _share_closer(estimate: torch.Tensor, reference: torch.Tensor, matrix: torch.Tensor) -> float:
+    """Share of the estimates that are nearest to their own reference; `matrix` is known where all references were scored."""
+    if len(matrix) < len(reference):
+        matrix = metrics.si_sdr(estimate=estimate[None], reference=reference[:, None])
+    return (matrix.argmax(dim=0) == torch.arange(len(estimate))).double().mean().item()
 
 
 def table(scores: dict[str, Sequence[Score]]) -> tuple[dict, int]:

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -185,7 +186,7 @@ def mel_grid(rows: Mapping[str, Mapping[str, torch.Tensor]], rate: int = 16_000,
                                 extent=(0, seconds, 0, len(values)))
             axis.set_title(name, fontsize=8)
             axis.tick_params(labelsize=6)
-        axes[0].set_ylabel(f"{label}\nmel band", fontsize=8)
+        axes[0].set_ylabel(f"{textwrap.fill(label, 20)}\nmel band", fontsize=8)
         figure.colorbar(drawn, ax=axes.tolist(), label="dB")
     for axis in grid[-1]:
         axis.set_xlabel("s", fontsize=7)
