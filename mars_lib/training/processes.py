@@ -4,6 +4,7 @@ A batch is cut into equal parts in the order of the ranks. What a statistic is m
 not depend on how many processes there are.
 """
 
+import atexit
 import functools
 import os
 import signal
@@ -32,7 +33,14 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
         accelerator=accelerator, devices=local, num_nodes=world // local, strategy="ddp", precision=precision
     )
     fabric.launch()
+    atexit.register(leave)
     return fabric
+
+
+def leave() -> None:
+    """Close this process's connections, if it has any. Left to the interpreter's end, they may abort a process that has done its work."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def share() -> tuple[int, int]:

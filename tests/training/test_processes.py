@@ -25,8 +25,18 @@ def two(start, tmp_path_factory):
     """The folder of runs in two processes."""
     out = tmp_path_factory.mktemp("two")
     done = torchrun(start, out, *KINDS)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-8000:]
     return out
+
+
+def test_a_process_leaves_its_group():
+    assert not torch.distributed.is_initialized()
+    processes.leave()
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    assert processes.share() == (0, 1)
+    processes.leave()
+    assert not torch.distributed.is_initialized()
 
 
 def rows(folder: Path) -> list[dict]:
