@@ -45,9 +45,8 @@ class FolderMixtures:
     """Mixtures of `folder/class/*`, or of the recordings that a CSV lists, for one kind of query: `mixture(i)` depends on the seed and i alone.
 
     Every class of a folder is first equally often, every recording of a list; beside it is a random other class, with `interference` one of that
-    list. Of each a random stretch of a random file, as long as
-    the separator's training segments, at gains from its training. All files are used: nothing is held out from an
-    evaluation. Kinds of query differ in what asks, not in what is mixed, as long as they can ask for the same classes.
+    list. Of each a random stretch of a random file, as long as the separator's training segments, at gains from its training. All files are used:
+    nothing is held out from an evaluation. Kinds of query differ in what asks, not in what is mixed, as long as they can ask for the same classes.
     """
 
     def __init__(self, folder: str | Path, query: str, config: Config, seed: int = 0, interference: str | Path | None = None):
