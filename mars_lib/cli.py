@@ -7,10 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from mars_lib.check import InputError, fail
+from mars_lib.check import InputError
 from mars_lib.data.commands import data
 from mars_lib.training.commands import (
-    Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, given, music_of, train,
+    Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, check_one_source, given, music_of, train,
 )
 
 app = typer.Typer(
@@ -106,8 +106,7 @@ def evaluate(
     """Score a checkpoint on a fixed set of mixtures, or on your own, between the mixture and the oracle mask."""
     from mars_lib import atomic, evaluate, system
 
-    if folder and csv:
-        fail("--folder and --csv", "are two data sets", "give one of them")
+    check_one_source(folder, csv)
     loaded = system.load(checkpoint, device, weights)
     options = {"protocol": protocol, "per_mixture": json_file.with_suffix(".mixtures.jsonl") if json_file else None}
     if folder or csv:

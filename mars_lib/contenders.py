@@ -36,7 +36,7 @@ class Contender:
 def load(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
     """The checkpoints `SYSTEM-SEED.safetensors` of a folder, by default those that ship.
 
-    Raises `InputError` where there are none, for a system that is not known, and where one lacks a seed that another has.
+    Raises `InputError` where there are none, and for a system that is not known.
     """
     folder = folder or shipped.folder() / "checkpoints" / "systems"
     found = []

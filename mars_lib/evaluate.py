@@ -131,9 +131,8 @@ def report(result: dict) -> str:
     heads = ("SI-SDRi", "SDR", "SIR", "SAR", "closer", *judged)
     lines.append(f"{'':20}" + "".join(f"{head:>18}" for head in heads))
     for system, metrics in result["systems"].items():
-        # The mixture has no artefacts: its SAR is what rounding leaves, hundreds of dB.
         cells = [
-            f"{metrics[m]['mean']:9.2f} ± {metrics[m]['sem']:4.2f}" if abs(metrics[m]["mean"]) < 100 else "none"
+            f"{metrics[m]['mean']:9.2f} ± {metrics[m]['sem']:4.2f}" if benchmark.meaningful(metrics[m]["mean"]) else "none"
             for m in ("si_sdri", "sdr", "sir", "sar")
         ]
         cells.append(f"{100 * metrics['closer_to_target']:.1f} %")

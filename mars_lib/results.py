@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mars_lib import atomic
+from mars_lib.evaluation.benchmark import meaningful
 
 TITLES = {
     "clipsep-nit": "CLIPSep-NIT", "audiosep": "AudioSep", "omnisep": "OmniSep", "mars-sep": "MARS-Sep", "oracle": "oracle mask",
@@ -142,7 +143,7 @@ def _table(systems: dict) -> str:
         row = systems[name]
         low, high = row["si_sdri"]["ci95"]
         cells = [TITLES[name], f"{row['si_sdri']['mean']:.2f} ± {row['si_sdri']['sem']:.2f} [{low:.2f}, {high:.2f}]"]
-        cells += [f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if _finite(row[m]["mean"]) else "" for m in list(METRICS)[1:]]
+        cells += [f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if meaningful(row[m]["mean"]) else "" for m in list(METRICS)[1:]]
         cells += [f"{100 * row[m]['mean']:.1f}" for m in ("judge", *["clap"] * clap, "closer_to_target")]
         cells.append("" if name in ("oracle", "mixture") else str(row["seeds"]))
         against = row.get("against")
@@ -152,11 +153,6 @@ def _table(systems: dict) -> str:
         lines.append(_row(cells))
     count = next(iter(systems.values()))["mixtures"]
     return "\n".join([*lines, "", f"{count} mixtures."])
-
-
-def _finite(decibels: float) -> bool:
-    """The mixture has no artefacts: its SAR is what rounding leaves, hundreds of dB."""
-    return abs(decibels) < 100
 
 
 def _signed(difference: dict, scale: float = 1, digits: int = 2) -> str:

@@ -13,6 +13,11 @@ METRICS = ("si_sdri", "si_sdr", "sdr", "sir", "sar")
 PROTOCOLS = ("appendix-c", "target-only")
 
 
+def meaningful(decibels: float) -> bool:
+    """Whether a table shows it. The mixture has no artefacts: its SAR is what rounding leaves, hundreds of dB."""
+    return abs(decibels) < 100
+
+
 @dataclass(frozen=True)
 class Score:
     """One system on one mixture, dB and shares; `None` where the energy guard skipped it or nobody judged."""

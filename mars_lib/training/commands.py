@@ -188,6 +188,12 @@ def given(**options) -> dict:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def check_one_source(folder: Path | None, csv: Path | None) -> None:
+    """Raise `InputError` for two data sets at once."""
+    if folder is not None and csv is not None:
+        fail("--folder and --csv", "are two data sets", "give one of them")
+
+
 def music_of(folder: Path | None, csv: Path | None, soundfont: list[Path] | None, length: int):
     """The sounds to train on: a folder of one's own, prepared videos, or mini-MUSIC."""
     from mars_lib.data.csv_music import CsvMusic
@@ -195,8 +201,7 @@ def music_of(folder: Path | None, csv: Path | None, soundfont: list[Path] | None
     from mars_lib.data.render import MiniMusic
     from mars_lib.data.soundfonts import find
 
-    if folder is not None and csv is not None:
-        fail("--folder and --csv", "are two data sets", "give one of them")
+    check_one_source(folder, csv)
     if folder is not None:
         return FolderMusic(folder, length)
     if csv is not None:

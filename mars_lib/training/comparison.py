@@ -57,8 +57,9 @@ def train_systems(
     alone = replace(rl, estimator="supervised", anchor=1.0)
     for folder, run, heads in (("omnisep", alone, None), *((name, rl, heads) for name, heads in EARS.items())):
         if not (work / folder / "done").is_file():
+            listener = None if heads is None else system.load_minibind(heads=heads)
             train_rl(
-                start, run, music, encoder, system.load_mlbp(heads=heads), work / folder, listener=system.load_minibind(heads=heads), bank=bank,
+                start, run, music, encoder, system.load_mlbp(heads=heads), work / folder, listener=listener, bank=bank,
                 accelerator=device, progress=progress, resume=(work / folder / "last.safetensors").is_file(),
             )
             (work / folder / "done").touch()
