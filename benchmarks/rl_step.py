@@ -1,6 +1,7 @@
 """What a step of reinforcement learning costs beside a supervised one: time and peak memory, for several G and estimators.
 
-Every row is timed in a process of its own, whose peak memory is read; ratios are of medians.
+Every row is timed in a process of its own, whose peak memory is read; ratios are of medians. Below them, what no step can do without, alone: the
+old policy's U-Net, the encoder hearing the target (once) and an estimate (G times). With the supervised step they bound the ratio from below.
 """
 
 import argparse
@@ -51,12 +52,14 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     for step in range(repeats + 1):
         begun = time.perf_counter()
         generator = torch.Generator().manual_seed(step)
-        with torch.autocast("cpu", torch.bfloat16):
-            if estimator == "supervised":
-                embeddings, weights = draw_queries(bank, batch.labels, 0, step)
+        # As the two trainers have it: encoder and reward in float32, U-Nets in bfloat16.
+        if estimator == "supervised":
+            embeddings, weights = draw_queries(bank, batch.labels, 0, step)
+            with torch.autocast("cpu", torch.bfloat16):
                 loss = supervised_loss(separator, batch, query_mixup(embeddings, weights))
-            else:
-                queried = queried_batch(separator, encoder, bank, batch, 0, step, 9.0, torch.device("cpu"))
+        else:
+            queried = queried_batch(separator, encoder, bank, batch, 0, step, 9.0, torch.device("cpu"))
+            with torch.autocast("cpu", torch.bfloat16):
                 loss, _ = rl_step(separator, old, queried, reward, baseline, run, generator)
         optimizer.zero_grad()
         loss.backward()
@@ -66,24 +69,59 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     return {"seconds": statistics.median(seconds[1:]), "peak": peak}
 
 
+def parts(batch_size: int, repeats: int) -> dict:
+    """Median seconds of the U-Net without a gradient, and of the encoder on two sounds a mixture."""
+    import torch
+
+    from mars_lib import system
+
+    start = system.load()
+    signal = start.separator.config.signal
+    magnitude = torch.rand(batch_size, signal.n_bins, signal.n_frames)
+    query = torch.nn.functional.normalize(torch.randn(batch_size, 2, start.encoder.embedding_size), dim=-1)
+    sounds = torch.randn(2 * batch_size, signal.length)
+
+    def unet():
+        with torch.autocast("cpu", torch.bfloat16):
+            start.separator(magnitude, query)
+
+    found = {"unet": unet, "encoder": lambda: start.encoder.embed_audio(sounds)}
+    with torch.no_grad():
+        return {name: timed(call, repeats) for name, call in found.items()}
+
+
+def timed(call, repeats: int) -> float:
+    """Median seconds of a call, after one that does not count."""
+    seconds = []
+    for _ in range(repeats + 1):
+        begun = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds[1:])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--row", choices=ROWS, help=argparse.SUPPRESS)
+    parser.add_argument("--row", choices=(*ROWS, "parts"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
-        print(json.dumps(measure(options.row, options.batch_size, options.repeats)))
+        found = parts(options.batch_size, options.repeats) if options.row == "parts" else None
+        print(json.dumps(found or measure(options.row, options.batch_size, options.repeats)))
         return
     found = {}
-    for name in ROWS:
+    for name in (*ROWS, "parts"):
         command = [sys.executable, __file__, "--row", name, "--batch-size", str(options.batch_size)]
         command += ["--repeats", str(options.repeats)]
         found[name] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    base = found["supervised"]
+    base, alone = found["supervised"], found.pop("parts")
     for name, row in found.items():
         print(f"{name:14} {row['seconds']:6.2f} s a step, {row['seconds'] / base['seconds']:4.1f} times a supervised one; "
               f"peak {row['peak']:5.0f} MB")
+    least = {g: 1 + (alone["unet"] + (1 + g) * alone["encoder"]) / base["seconds"] for g in (1, 4, 8)}
+    print(f"the old policy's U-Net alone {alone['unet']:.2f} s, the encoder alone {alone['encoder']:.2f} s a hearing: at least "
+          + ", ".join(f"{ratio:.1f} times with G = {g}" for g, ratio in least.items()))
 
 
 if __name__ == "__main__":
