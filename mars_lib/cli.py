@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from mars_lib.alignment.commands import align
 from mars_lib.check import InputError
 from mars_lib.data.commands import data
 from mars_lib.training.commands import (
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(train, name="train")
 app.add_typer(data, name="data")
+app.command()(align)
 
 Checkpoint = Annotated[
     Optional[Path], typer.Option(help="A separator checkpoint; without it, the one that ships.")
@@ -134,61 +136,6 @@ def benchmark(
 
     found, cases = run(contenders.load(systems, choose_device(device)), limit, clap=clap and load(clap))
     results.write(found, cases, out)
-
-
-@app.command()
-def align(
-    out: Annotated[Path, typer.Option(help="Folder for heads, logs and trunk features.")] = Path("runs/align"),
-    encoder_name: EncoderName = "minibind",
-    weights: Weights = None,
-    stage: Annotated[
-        Optional[list[str]], typer.Option(help="stage1, stage2, stage3 or one-stage; the three in a row without it.")
-    ] = None,
-    start: Annotated[Optional[Path], typer.Option(help="Heads to start from; those that ship without it.")] = None,
-    steps: Annotated[Optional[int], typer.Option(help="At most, in each stage.")] = None,
-    batch_size: Annotated[Optional[int], typer.Option(help="Classes a step.")] = None,
-    learning_rate: Annotated[Optional[float], typer.Option(help="AdamW's.")] = None,
-    margin: Annotated[Optional[float], typer.Option(help="m of Eq. 8 and 9.")] = None,
-    clips: Annotated[int, typer.Option(help="Clips of each class.", min=1)] = 32,
-    takes: Annotated[int, typer.Option(help="Takes of each clip, all but one varied.", min=1)] = 3,
-    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
-    folder: Folder = None,
-    csv: Csv = None,
-    soundfont: Soundfont = None,
-    measure: Annotated[bool, typer.Option(help="Probe and retrieval on test and unseen, to OUT/measures.json.")] = True,
-    device: Device = "auto",
-    resume: Resume = False,
-) -> None:
-    """Three-stage alignment of the encoder's heads (Section 3.3)."""
-    from mars_lib import alignment, atomic
-    from mars_lib.data import manifests
-    from mars_lib.system import choose_device, load_encoder
-
-    stages = tuple(stage or alignment.STAGES)
-    alignment.check_stages(stages)
-    encoder = load_encoder(encoder_name, weights).to(choose_device(device))
-    if start is not None:
-        alignment.load_heads(encoder, start)
-    music = music_of(folder, csv, soundfont, manifests.LENGTH)
-    config = alignment.AlignmentConfig(
-        seed=seed, **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin)
-    )
-    make = {"clips": clips, "takes": takes, "folder": out / "features"}
-    train, validation = (alignment.trunk_features(encoder, music, split, **make) for split in ("train", "validation"))
-    before = alignment.own_heads(encoder)
-    paths = alignment.align(encoder, train, validation, out, config, stages=stages, resume=resume)
-    for name, path in paths.items():
-        print(f"{name}: {path}")
-    # The probe's mixtures are mini-MUSIC's.
-    if measure and folder is None and csv is None:
-        held_out = {
-            split: alignment.trunk_features(before, manifests.music(), split, clips=12, folder=out / "features")
-            for split in manifests.SPLITS
-        }
-        heads = {name: path for name, path in paths.items() if name != "mlbp"}
-        found = alignment.report(before, heads, held_out)
-        atomic.write_json(out / "measures.json", found)
-        print(alignment.table(found))
 
 
 @app.command()

@@ -239,6 +239,13 @@ def test_align_names_a_wrong_stage_before_it_works(tmp_path):
     assert status == 1 and "stage: is 'stage9'" in err and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("command", [["align"], ["train", "systems"]])
+def test_what_one_process_does_is_refused_to_several(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    status, _, err = mars(*command, "--out", tmp_path / "out")
+    assert status == 1 and f"mars {' '.join(command)}: was started 2 times by torchrun" in err and not (tmp_path / "out").exists()
+
+
 def test_doctor_is_well_here():
     status, out, _ = mars("doctor")
     assert status == 0 and "MISSING" not in out

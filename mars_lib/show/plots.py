@@ -126,7 +126,7 @@ def scatter(
         for kind, points in kinds.items():
             size = 110 if markers[kind] == "*" else 28
             x, y = points.detach().cpu().numpy().T
-            axis.scatter(x, y, size, f"C{i}", markers[kind], alpha=0.75, edgecolors="white", linewidths=0.5)
+            axis.scatter(x, y, size, f"C{i}", marker=markers[kind], alpha=0.75, edgecolors="white", linewidths=0.5)
         axis.scatter([], [], color=f"C{i}", label=name)
     for kind, marker in markers.items() if len(markers) > 1 else ():
         axis.scatter([], [], color="#555", marker=marker, label=kind)

@@ -157,8 +157,10 @@ def systems(
     """The four systems that `mars benchmark` compares, trained alike; what is finished or begun in OUT goes on."""
     from mars_lib import config as configs
     from mars_lib.system import load_minibind
+    from mars_lib.training.processes import alone
     from mars_lib.training.recipe import make_systems
 
+    alone("mars train systems")
     config = configs.comparison()
     config = replace(config, training=replace(config.training, **given(steps=steps, decay_steps=steps)))
     music = music_of(folder, csv, soundfont, config.signal.length)

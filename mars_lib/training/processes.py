@@ -55,6 +55,13 @@ def first() -> bool:
     return share()[0] == 0
 
 
+def alone(command: str) -> None:
+    """Raise `InputError` where `torchrun` started several processes of a command that is made for one."""
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    if world > 1:
+        fail(command, f"was started {world} times by torchrun", "start it alone: one process is all that it uses")
+
+
 def check_batch(name: str, size: int, passes: int = 1) -> None:
     """Raise `InputError` when a batch cannot be cut into equal parts for all processes and their passes."""
     count = share()[1]
