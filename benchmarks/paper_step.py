@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20, help="on a card")
     parser.add_argument("--utilisation", type=float, default=0.3, help="of the data sheet's throughput, for what is computed")
     parser.add_argument("--imagebind", action="store_true", help="ImageBind hears, not MiniBind (operations only)")
+    parser.add_argument("--compile", action="store_true", help="on a card: torch.compile, as the same option of `mars train`")
     options = parser.parse_args()
     fixed, each, flops = counted(options.estimator)
     if options.imagebind:
@@ -110,6 +111,8 @@ def main() -> None:
     if not torch.cuda.is_available():
         return
     step, times = Step(options.estimator, options.batch_size, "cuda"), []
+    if options.compile:
+        step.separator.compile(), step.old.compile()
     for _ in range(options.repeats + 3):
         begun = time.perf_counter()
         step()

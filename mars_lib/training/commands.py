@@ -21,6 +21,7 @@ Csv = Annotated[Optional[Path], typer.Option(help="Train on what `mars data prep
 Accumulate = Annotated[
     Optional[int], typer.Option(help="Passes that make one step, for a card that holds a part of the batch.", min=1)
 ]
+Compiled = Annotated[bool, typer.Option("--compile", help="Put the network through torch.compile: a minute or two at the start, for long runs on a card.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where OUT stopped.")]
 
 
@@ -43,6 +44,7 @@ def supervised(
     augment: Annotated[Optional[float], typer.Option(help="Share of varied clips.", min=0, max=1)] = None,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     device: Device = "auto",
+    compiled: Compiled = False,
     resume: Resume = False,
 ) -> None:
     """OmniSep's recipe: ideal binary masks, weighted cross-entropy, mixed queries."""
@@ -62,7 +64,7 @@ def supervised(
         separator=replace(config.separator, embedding_size=encoder.embedding_size),
     )
     music = music_of(folder, csv, soundfont, config.signal.length)
-    best = train_supervised(config, music, encoder, out, accelerator=device, resume=resume)
+    best = train_supervised(config, music, encoder, out, accelerator=device, resume=resume, compiled=compiled)
     print(best)
 
 
@@ -109,6 +111,7 @@ def rl(
     csv: Csv = None,
     soundfont: Soundfont = None,
     device: Device = "auto",
+    compiled: Compiled = False,
     resume: Resume = False,
 ) -> None:
     """MARS-Sep: a Beta policy over masks, rewarded by what a frozen encoder hears (Section 3.2)."""
@@ -139,7 +142,7 @@ def rl(
         listener=listener,
         # The judge knows the classes of mini-MUSIC only.
         judge=None if folder or csv else system.load_judge(),
-        accelerator=system.choose_device(device), resume=resume,
+        accelerator=system.choose_device(device), resume=resume, compiled=compiled,
     )
     print(best)
 

@@ -59,6 +59,7 @@ def train_rl(
     accelerator: str = "auto",
     resume: bool = False,
     progress: bool = True,
+    compiled: bool = False,
     on_step: Callable[[int, dict], None] | None = None,
 ) -> Path:
     """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D); returns the best checkpoint's path.
@@ -69,7 +70,7 @@ def train_rl(
     of the steps, 50 at most, and falls linearly to a tenth; the paper does not say. `encoder` embeds the queries, and
     hears for the reward unless a `listener` does; `pooling` fits the one that hears. `reward` replaces the one that `rl` names;
     `judge` is heard at validations and learned from never; `bank` holds queries that several runs share; `on_step(step, row)`
-    sees every row of the log.
+    sees every row of the log. `compiled` puts the networks of both policies through torch.compile, which takes a minute or two.
 
     Stops early after `rl.patience` validations without a better reward, on Ctrl-C (`last` is saved), and with FloatingPointError
     that names what broke when a quantity is no longer finite or the masks collapse to constants. With `resume` it goes on
@@ -92,6 +93,8 @@ def train_rl(
         run.restore(saved)
     past = 1 + rl.policy.lag if rl.estimator == "score" else 0
     budget = Budget(separator, fabric.device, folder, weights=4 + past, saved=4 + past, steps=rl.steps)
+    if compiled:
+        separator.compile(), run.old.compile()
     separator, optimizer = fabric.setup(separator, optimizer)
     encoder, pooling = encoder.to(fabric.device).eval(), pooling.to(fabric.device).eval()
     hearing = encoder if listener is None else listener.to(fabric.device).eval()

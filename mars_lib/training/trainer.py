@@ -41,13 +41,14 @@ def train_supervised(
     resume: bool = False,
     progress: bool = True,
     method: Method = OMNISEP,
+    compiled: bool = False,
 ) -> Path:
     """OmniSep's recipe (Section 3.1.2, Appendix B): WBCE, mixed queries, Adam, warm-up, clipping; or another `method`'s loss and queries.
 
     Writes `folder/last.safetensors` at every validation and on Ctrl-C, `folder/best.safetensors` at
     the best validation SI-SDRi, `metrics.csv` and TensorBoard files; returns the path of the best. With
     `resume` it goes on from `last`, on one CPU bit for bit as if it had never stopped: data and queries
-    are functions of the step. Under `torchrun` each process trains on its part of every batch, the first one writes. Raises
+    are functions of the step. `compiled` puts the network through torch.compile, which takes a minute or two. Under `torchrun` each process trains on its part of every batch, the first one writes. Raises
     `InputError` for a configuration other than the interrupted one, a batch that cannot be cut into equal parts, a full device, lost
     processes; and FloatingPointError when the loss is no longer finite (the last good checkpoint is kept).
     """
@@ -64,6 +65,8 @@ def train_supervised(
         first, best = _resume(folder / "last.safetensors", config, separator, optimizer, method.kind)
     # Weights, gradients and the two moments of Adam; `last` holds three of them, `best` the weights, each twice while it is written.
     budget = Budget(separator, fabric.device, folder, weights=4, saved=4, steps=t.steps)
+    if compiled:
+        separator.compile()
     separator, optimizer = fabric.setup(separator, optimizer)
     encoder = encoder.to(fabric.device).eval()
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)

@@ -20,3 +20,16 @@ def start(tmp_path_factory):
     path = tmp_path_factory.mktemp("start") / "start.safetensors"
     checkpoint.save(path, *separator_checkpoint(config.to_dict(smoke), Separator(smoke)))
     return path
+
+
+@pytest.fixture
+def eager_compiler(monkeypatch):
+    """torch.compile traces a network but generates no code for it, which would take minutes; the classes of what was compiled."""
+    compiled, compile_ = [], torch.nn.Module.compile
+
+    def traced(module):
+        compiled.append(type(module).__name__)
+        compile_(module, backend="eager")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", traced)
+    return compiled

@@ -130,6 +130,12 @@ def statistics(train, lag):
     return seen
 
 
+def test_a_compiled_run_leaves_the_same_checkpoint(train, eager_compiler):
+    plain, compiled = (tensors(train(name=str(on), compiled=on).parent / "last.safetensors") for on in (False, True))
+    assert eager_compiler == ["Separator", "Separator"]
+    assert plain.keys() == compiled.keys() and all(torch.equal(plain[name], compiled[name]) for name in plain)
+
+
 def test_an_old_policy_one_step_behind_makes_ratio_and_clipping_act(train):
     seen = statistics(train, lag=1)
     # The first step has no past: its ratio is 1. From then on the policies differ.

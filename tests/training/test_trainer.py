@@ -31,10 +31,10 @@ def music(smoke):
 
 @pytest.fixture
 def train(smoke, music, shipped, tmp_path):
-    def run(name="run", settings=smoke, resume=False, method=OMNISEP):
+    def run(name="run", settings=smoke, resume=False, method=OMNISEP, compiled=False):
         return trainer.train_supervised(
             settings, music, shipped.encoder, tmp_path / name,
-            accelerator="cpu", resume=resume, progress=False, method=method,
+            accelerator="cpu", resume=resume, progress=False, method=method, compiled=compiled,
         )
 
     return run
@@ -75,6 +75,13 @@ def test_resume_continues_bit_for_bit(train, smoke, method):
     assert all(torch.equal(whole[key], after[key]) for key in whole)
     rows = list(csv.DictReader((resumed / "metrics.csv").open()))
     assert [int(row["step"]) for row in rows] == list(range(smoke.training.steps))
+
+
+def test_a_compiled_run_leaves_the_same_checkpoint(train, eager_compiler):
+    """Under the names of the plain network: traced, but run operation by operation, so that nothing rounds differently."""
+    plain, compiled = (tensors(train(str(on), compiled=on).parent / "last.safetensors") for on in (False, True))
+    assert eager_compiler == ["Separator"]
+    assert plain.keys() == compiled.keys() and all(torch.equal(plain[name], compiled[name]) for name in plain)
 
 
 def test_resume_refuses_another_configuration(train, smoke):
