@@ -13,50 +13,22 @@ from pathlib import Path
 
 import torch
 import torchaudio
-from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional
 
-from mars_lib import check
+from mars_lib import pretrained
 from mars_lib.encoders.headed import Filmed, check_words
 
 OUR_RATE, RATE = 16_000, 48_000  # Hz
 SHORTEST = 9_600  # samples at RATE: below 0.2 s a sound is filled up with silence
-MODEL = "pe_audio_video"  # what its config.json calls itself
-INSTALL = "pip install 'mars-lib[pe-av]'"
-FETCH = "fetch them with `hf download facebook/pe-av-small --local-dir FOLDER`"
+PUBLISHED = pretrained.Published(
+    "PE-AV", "pe_audio_video", ("PeAudioVideoModel", "AutoTokenizer"), extra="pe-av", source="facebook/pe-av-small"
+)
 
 
 def load(folder: str | Path) -> "PeAv":
-    """A published PE-AV, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser.
-
-    Reads safetensors only and downloads nothing. Raises `InputError` for a folder that is not there, is not whole or holds
-    another model, and where `transformers` is not installed or too old.
-    """
-    folder = Path(folder)
-    try:
-        from transformers import AutoTokenizer, PeAudioVideoModel, PreTrainedConfig
-    except ImportError as error:
-        check.fail("package transformers", f"is not installed or too old for PE-AV ({error})", INSTALL)
-    if not (folder / "config.json").is_file():
-        check.fail(f"weights {folder}", "are not there (no config.json)", FETCH)
-    options = {"local_files_only": True}
-    try:
-        config = PreTrainedConfig.get_config_dict(folder, **options)[0]
-        if config.get("model_type") == MODEL:
-            model, found = PeAudioVideoModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        check.fail(f"weights {folder}", f"are incomplete or damaged ({error})", FETCH)
-    if config.get("model_type") != MODEL:
-        check.fail(f"weights {folder}", f"are of the model {config.get('model_type')}, not of PE-AV", FETCH)
-    # What is missing would be random numbers, and nothing but a log line would say so.
-    missing = [*found["missing_keys"], *found["mismatched_keys"]]
-    if missing:
-        check.fail(f"weights {folder}", f"lack {len(missing)} tensors, as {missing[0]}", FETCH)
-    return PeAv(model, tokenizer).eval().requires_grad_(False)
+    """A published PE-AV, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser; raises as `mars_lib.pretrained.load`."""
+    return PeAv(*pretrained.load(folder, PUBLISHED)).eval().requires_grad_(False)
 
 
 class PeAv(Filmed):

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import torch
 import torchaudio
-from safetensors import SafetensorError
 from torch.nn import functional
 
-from mars_lib import check
+from mars_lib import check, pretrained
 
 OUR_RATE = 16_000  # Hz
 PROMPT = "the sound of {}"
-FETCH = "fetch them with `hf download laion/clap-htsat-unfused --local-dir FOLDER`"
+PUBLISHED = pretrained.Published(
+    "CLAP", "clap", ("ClapModel", "ClapFeatureExtractor", "AutoTokenizer"), extra="clap", source="laion/clap-htsat-unfused"
+)
 
 
 class Clap:
@@ -49,30 +50,5 @@ class Clap:
 
 
 def load(folder: str | Path) -> Clap:
-    """A published CLAP, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser.
-
-    Reads safetensors only and downloads nothing. Raises `InputError` for a folder that is not there, is not whole or holds another
-    model, and where `transformers` is not installed or too old.
-    """
-    folder = Path(folder)
-    try:
-        from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, PreTrainedConfig
-    except ImportError as error:
-        check.fail("package transformers", f"is not installed or too old for CLAP ({error})", "pip install 'mars-lib[clap]'")
-    if not (folder / "config.json").is_file():
-        check.fail(f"weights {folder}", "are not there (no config.json)", FETCH)
-    options = {"local_files_only": True}
-    try:
-        kind = PreTrainedConfig.get_config_dict(folder, **options)[0].get("model_type")
-        if kind == "clap":
-            model, found = ClapModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **options)
-            extractor, tokenizer = (each.from_pretrained(folder, **options) for each in (ClapFeatureExtractor, AutoTokenizer))
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        check.fail(f"weights {folder}", f"are incomplete or damaged ({error})", FETCH)
-    if kind != "clap":
-        check.fail(f"weights {folder}", f"are of the model {kind}, not of CLAP", FETCH)
-    # What is missing would be random numbers, and nothing but a log line would say so.
-    missing = [*found["missing_keys"], *found["mismatched_keys"]]
-    if missing:
-        check.fail(f"weights {folder}", f"lack {len(missing)} tensors, as {missing[0]}", FETCH)
-    return Clap(model, extractor, tokenizer, folder.resolve().name)
+    """A published CLAP, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser; raises as `mars_lib.pretrained.load`."""
+    return Clap(*pretrained.load(folder, PUBLISHED), Path(folder).resolve().name)
