@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help course test lab checkpoints data test-browser test-hosted outputs lock clean
+.PHONY: help course test lab checkpoints data test-browser test-encoders test-hosted outputs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ data: .venv/ready  ## Check the soundfonts and say what each split holds
 test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromium (MARS_CHROMIUM or on PATH)
 	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
 
+test-encoders: .venv/encoders  ## Hold ImageBind, PE-AV and CLAP against their own packages, and run notebooks with ImageBind (network, 200 MB)
+	"$(BIN)/python" -m pytest tests/encoders tests/evaluation/test_clap.py tests/notebooks/test_ear.py
+
 test-hosted: .venv/ready  ## Try the set-up cell among a hosted notebook's own versions (network, Python 3.13, 5 GB)
 	"$(BIN)/python" -m pytest tests/hosted --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
 
@@ -47,10 +50,19 @@ outputs: .venv/ready  ## Execute the notebooks and keep their outputs in the rep
 	fi
 	@touch $@
 
-lock:  ## Make requirements.lock again from pyproject.toml and soundfonts.in (needs uv)
+.venv/encoders: .venv/ready encoders.lock
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r encoders.lock; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r encoders.lock; \
+	fi
+	@touch $@
+
+lock:  ## Make requirements.lock and encoders.lock again from pyproject.toml, soundfonts.in and encoders.in (needs uv)
 	@uv pip compile pyproject.toml --extra dev --extra browser --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o .lock-packages
 	@uv pip compile soundfonts.in --no-deps --universal --generate-hashes --no-header --no-annotate -q -o .lock-soundfonts
 	@cat .lock-packages .lock-soundfonts > requirements.lock && rm .lock-packages .lock-soundfonts
+	@uv pip compile encoders.in --no-deps -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o encoders.lock
 
 clean:  ## Remove the environment and all runs
 	rm -rf .venv runs

@@ -42,6 +42,18 @@ def test_the_lock_is_complete_hashed_and_names_no_address():
     assert "://" not in text and "index-url" not in text
 
 
+def test_the_lock_of_encoders_fits_the_optional_extras():
+    from packaging.requirements import Requirement
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    text = (ROOT / "encoders.lock").read_text()
+    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.M))
+    for wanted in (Requirement(line) for name in OPTIONAL for line in extras[name]):
+        assert wanted.specifier.contains(pinned[wanted.name]), wanted
+    assert "imagebind-unofficial==0.1.1" in (ROOT / "encoders.in").read_text() and pinned["imagebind-unofficial"] == "0.1.1"
+    assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=\S)", text.strip())) and "://" not in text
+
+
 def test_bootstrap_cell_installs_the_locked_soundfonts():
     import json
 
