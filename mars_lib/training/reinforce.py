@@ -19,6 +19,7 @@ from mars_lib.config import Config
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
+from mars_lib.encoders.weights import fingerprint
 from mars_lib.evaluation.judge import Judge
 from mars_lib.policy import kappa_at
 from mars_lib.reward import MLBP, Reward
@@ -82,13 +83,16 @@ def train_rl(
     processes.check_batch("batch size", rl.batch_size, rl.accumulate)
     saved = checkpoint.load(folder / "last.safetensors" if resume else start, "separator")
     config = configs.from_dict(saved.meta["config"])
-    if resume and saved.meta.get("rl") != json.loads(json.dumps(rl.to_dict())):
-        fail(f"checkpoint {folder / 'last.safetensors'}", "is of another run", "resume with the same options")
+    hearing = encoder if listener is None else listener
+    # Its heads alone where it has some: trunks take seconds to digest, and alignment leaves them as they are.
+    ear = fingerprint(getattr(hearing, "heads", hearing))
+    if resume and (saved.meta.get("rl"), saved.meta.get("ear")) != (json.loads(json.dumps(rl.to_dict())), ear):
+        fail(f"checkpoint {folder / 'last.safetensors'}", "is of another run", "resume with the same options and the same heads")
     separator = Separator(config)
     checkpoint.restore(separator, saved.part("separator"), f"checkpoint {start}")
     separator = separator.to(fabric.device, memory_format=torch.channels_last).eval()
     optimizer = torch.optim.AdamW(separator.parameters(), rl.learning_rate, weight_decay=rl.weight_decay)
-    run = _Run(config, rl, separator, optimizer, folder)
+    run = _Run(config, rl, ear, separator, optimizer, folder)
     if resume:
         run.restore(saved)
     past = 1 + rl.policy.lag if rl.estimator == "score" else 0
@@ -97,7 +101,7 @@ def train_rl(
         separator.compile(), run.old.compile()
     separator, optimizer = fabric.setup(separator, optimizer)
     encoder, pooling = encoder.to(fabric.device).eval(), pooling.to(fabric.device).eval()
-    hearing = encoder if listener is None else listener.to(fabric.device).eval()
+    hearing = hearing.to(fabric.device).eval()
     reward = reward or make_reward(rl, hearing.embed_audio, pooling)
     t = replace(config.training, batch_size=rl.batch_size, seed=rl.seed, augment=rl.augment,
                 queries_per_class=rl.queries_per_class, validation_mixtures=rl.validation_mixtures)
@@ -168,8 +172,8 @@ def train_rl(
 class _Run:
     """What a run must remember to go on: weights, optimiser, old policies, baseline, best reward."""
 
-    def __init__(self, config: Config, rl: RLConfig, separator: Separator, optimizer, folder: Path):
-        self.config, self.rl, self.folder = config, rl, folder
+    def __init__(self, config: Config, rl: RLConfig, ear: str, separator: Separator, optimizer, folder: Path):
+        self.config, self.rl, self.ear, self.folder = config, rl, ear, folder
         self.separator, self.optimizer = separator, optimizer
         self.old = copy.deepcopy(separator).requires_grad_(False)
         self.past: deque[dict] = deque(maxlen=max(1, rl.policy.lag))
@@ -202,7 +206,7 @@ class _Run:
         if not processes.first():
             return
         tensors, meta = separator_checkpoint(
-            configs.to_dict(self.config), self.separator, rl=self.rl.to_dict(), step=self.step,
+            configs.to_dict(self.config), self.separator, rl=self.rl.to_dict(), ear=self.ear, step=self.step,
             best=self.best if self.best > float("-inf") else None, waited=self.waited,
             baseline=self.baseline.value,
         )

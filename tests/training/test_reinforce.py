@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mars_lib import config
+from mars_lib import config, system
 from mars_lib.check import InputError
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
@@ -119,8 +119,9 @@ def test_resume_continues_bit_for_bit(train):
         one, two = tensors(whole / f"{name}.safetensors"), tensors(parts / f"{name}.safetensors")
         assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
     assert [{k: v for k, v in row.items()} for row in rows(whole)] == rows(parts)
-    with pytest.raises(InputError, match="another run"):
-        train(replace(settings, anchor=0.5), "parts", resume=True)
+    for other in ({"settings": replace(settings, anchor=0.5)}, {"settings": settings, "listener": system.load_minibind(heads="stage3")}):
+        with pytest.raises(InputError, match="another run"):
+            train(**other, name="parts", resume=True)
 
 
 def statistics(train, lag):
@@ -153,7 +154,7 @@ def test_old_policies_are_those_of_lag_steps_before(start, tmp_path):
     separator = Separator(config.from_dict(saved.meta["config"]))
     optimizer = torch.optim.AdamW(separator.parameters())
     run = reinforce._Run(
-        separator.config, replace(QUICK, policy=PolicyConfig(lag=3)), separator, optimizer, tmp_path
+        separator.config, replace(QUICK, policy=PolicyConfig(lag=3)), "an ear", separator, optimizer, tmp_path
     )
     for step in range(6):
         with torch.no_grad():
