@@ -1,6 +1,6 @@
 """Progressive alignment of an encoder's heads (Section 3.3): features, pairs, losses (Eq. 7-9), stages, measures."""
 
-from mars_lib.alignment.features import TrunkFeatures, trunk_features
+from mars_lib.alignment.features import TrunkFeatures, forecast, trunk_features
 from mars_lib.alignment.gate import adapt_gate
 from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.pairs import PairSampler
@@ -19,6 +19,7 @@ __all__ = [
     "align",
     "check_stages",
     "discrimination",
+    "forecast",
     "load_heads",
     "own_heads",
     "probe_features",

@@ -46,6 +46,7 @@ def align(
     config = alignment.AlignmentConfig(
         seed=seed, **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin)
     )
+    print(alignment.forecast(encoder, music, clips, takes, out))
     make = {"clips": clips, "takes": takes, "folder": out / "features"}
     train, validation = (alignment.trunk_features(encoder, music, split, **make) for split in ("train", "validation"))
     before = alignment.own_heads(encoder)

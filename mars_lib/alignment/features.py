@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from mars_lib.data.render import ALIGNMENT_CLIPS, MiniMusic, level
 from mars_lib.data.variation import vary
 from mars_lib.encoders.weights import fingerprint
 from mars_lib.training import checkpoint
+from mars_lib.training.budget import GB, check_disk
 
 MODALITIES = ("audio", "text", "image")
 
@@ -106,6 +108,27 @@ def trunk_features(
         checkpoint.save(path, tensors, {"kind": "features", "key": key, "names": made.names})
         return _load(path, key)  # what a later run will find, rounded in the same way
     return made
+
+
+@torch.no_grad()
+def forecast(encoder: Alignable, music: MiniMusic, clips: int, takes: int, folder: Path) -> str:
+    """One line on what the features of "train" and "validation" will need, by one sound and one picture: rows, disk, memory and minutes.
+
+    Raises `InputError` where the disk cannot hold them.
+    """
+    rows = clips * takes * sum(len(music.classes(split)) for split in ("train", "validation"))
+    widths, seconds = 0, 0.0
+    for modality, shape in (("audio", (1, music.length)), ("image", (1, 3, 224, 224))):
+        _run(encoder, modality, torch.rand(shape))  # the first call allocates
+        begun = time.perf_counter()
+        widths += _run(encoder, modality, torch.rand(shape)).shape[-1]
+        seconds += time.perf_counter() - begun
+    # Half precision on disk, float32 in memory.
+    free = check_disk(folder, 2 * rows * widths, "trunk features")
+    return (
+        f"{rows:,} sounds and at most as many pictures through the trunks: {rows * seconds / 60:.1f} minutes at most, not counted what it takes to "
+        f"render or read them; features {2 * rows * widths / GB:.2f} GB on disk ({free / GB:.0f} GB free), twice that in memory"
+    )
 
 
 def _takes(music: MiniMusic, split: str, sound, index: int, takes: int) -> np.ndarray:

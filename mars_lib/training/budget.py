@@ -27,12 +27,7 @@ class Budget:
         copy = sum(t.numel() * t.element_size() for t in separator.state_dict().values())
         # A file is written beside the old one before it takes its place.
         self.memory, self.disk = weights * copy, (saved + weights) * copy
-        self.free_disk = shutil.disk_usage(_existing(folder)).free
-        if self.disk > self.free_disk:
-            fail(
-                f"disk of {folder}", f"has {self.free_disk / GB:.2f} GB free, checkpoints need {self.disk / GB:.2f} GB",
-                "free some space or give another --out",
-            )
+        self.free_disk = check_disk(folder, self.disk, "checkpoints")
         self.card = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
         if self.card is not None and self.memory > self.card:
             fail(
@@ -60,6 +55,16 @@ class Budget:
         hours = seconds * (self.steps - done) / 3600
         peak = f", {torch.cuda.max_memory_allocated(self.device) / GB:.1f} GB at the peak" if self.card else ""
         return f"{seconds:.2f} s a step{peak}: {hours:.1f} h to go, validations not counted"
+
+
+def check_disk(folder: Path, needed: float, what: str) -> int:
+    """Free bytes where `folder` will be. Raises `InputError` when `what` needs more."""
+    free = shutil.disk_usage(_existing(folder)).free
+    if needed > free:
+        fail(
+            f"disk of {folder}", f"has {free / GB:.2f} GB free, {what} need {needed / GB:.2f} GB", "free some space or give another --out"
+        )
+    return free
 
 
 def _existing(folder: Path) -> Path:

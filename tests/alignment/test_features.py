@@ -1,13 +1,16 @@
 """Trunk features: what they hold, and that a kept file is never stale."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from mars_lib.alignment.features import trunk_features
+from mars_lib.alignment.features import forecast, trunk_features
 from mars_lib.alignment.report import report, table
 from mars_lib.alignment.run import save_heads
 from mars_lib.check import InputError
 from mars_lib.encoders.minibind import MiniBind
+from mars_lib.training import budget
 from tests.data.few import few
 
 
@@ -39,6 +42,15 @@ def test_shapes_and_takes(encoder, music):
     assert test.audio[0].shape == (2, 1, 256) and test.image[0].shape == (2, 256)
     with pytest.raises(InputError, match="clips and takes"):
         trunk_features(encoder, music, "train", clips=0)
+
+
+def test_what_features_need_is_said_before_they_are_made(encoder, music, tmp_path, monkeypatch):
+    said = forecast(encoder, music, 500, 3, tmp_path / "not" / "yet")
+    # 6 classes in each of two splits; 256 + 256 numbers of two bytes a row.
+    assert said.startswith("18,000 sounds") and "features 0.02 GB on disk" in said and not (tmp_path / "not").exists()
+    monkeypatch.setattr(budget.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**7))
+    with pytest.raises(InputError, match="0.01 GB free, trunk features need 0.02 GB"):
+        forecast(encoder, music, 500, 3, tmp_path)
 
 
 def test_kept_features_are_found_again_and_never_stale(encoder, music, tmp_path, monkeypatch):
