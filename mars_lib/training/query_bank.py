@@ -24,7 +24,6 @@ class QueryBank:
         self.pools = pools
 
     @classmethod
-    @torch.no_grad()
     def embed(
         cls,
         encoder: Encoder,
@@ -37,22 +36,30 @@ class QueryBank:
         progress: bool = True,
     ) -> "QueryBank":
         """Embed `count` clips, `count` varied drawings and every prompt of each class."""
+        return cls.embed_by([encoder], music, classes, split, count, seed, device, progress)[0]
+
+    @classmethod
+    @torch.no_grad()
+    def embed_by(
+        cls, encoders: Sequence[Encoder], music: MiniMusic, classes: Sequence[SoundClass], split: str, count: int, seed: int = 0,
+        device: torch.device | str = "cpu", progress: bool = True,
+    ) -> list["QueryBank"]:
+        """`embed` by several encoders, of the same examples, which are rendered and drawn once."""
         generator = torch.Generator().manual_seed(seed)
-        pools: dict[str, list[torch.Tensor]] = {name: [] for name in MODALITIES}
+        pools = [{name: [] for name in MODALITIES} for _ in encoders]
         for sound in tqdm(classes, "embedding queries", unit="class", disable=not progress):
             clips = [music.clip(split, sound, QUERY_CLIPS + i) for i in range(count)]
-            waveforms = torch.stack([torch.from_numpy(clip) for clip in clips])
-            pools["audio"].append(encoder.embed_audio(waveforms.to(device)).cpu())
-            pools["text"].append(encoder.embed_text(sound.prompts()).cpu())
-            files = [load_rgba(path) for path in music.pictures(sound, split)]
-            if not files:
+            waveforms = torch.stack([torch.from_numpy(clip) for clip in clips]).to(device)
+            files, pictures = [load_rgba(path) for path in music.pictures(sound, split)], None
+            if files:
+                picks = torch.randint(len(files), (count,), generator=generator)
+                pictures = vary_pictures(torch.stack([files[i] for i in picks]), generator).to(device)
+            for encoder, pool in zip(encoders, pools):
+                pool["audio"].append(encoder.embed_audio(waveforms).cpu())
+                pool["text"].append(encoder.embed_text(sound.prompts()).cpu())
                 # A class without pictures, in a folder of one's own: its words stand in for them.
-                pools["image"].append(pools["text"][-1])
-                continue
-            picks = torch.randint(len(files), (count,), generator=generator)
-            pictures = vary_pictures(torch.stack([files[i] for i in picks]), generator)
-            pools["image"].append(encoder.embed_image(pictures.to(device)).cpu())
-        return cls(pools)
+                pool["image"].append(pool["text"][-1] if pictures is None else encoder.embed_image(pictures).cpu())
+        return [cls(pool) for pool in pools]
 
     def draw(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """One embedding a modality for every label: (B, N) -> (B, N, 3, D), order audio, image, text."""

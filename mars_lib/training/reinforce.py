@@ -108,13 +108,12 @@ def train_rl(
     music = replace(music, length=config.signal.length)
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
 
-    def embedded(by: Encoder) -> QueryBank:
-        return QueryBank.embed(
-            by, stream.music, stream.classes, "train", t.queries_per_class, t.seed, fabric.device, progress
-        )
-
-    bank = bank or embedded(encoder)
-    ears = Listener(hearing, bank if listener is None else embedded(listener))
+    lacking = [each for each, lacks in ((encoder, bank is None), (hearing, listener is not None)) if lacks]
+    banks = QueryBank.embed_by(
+        lacking, stream.music, stream.classes, "train", t.queries_per_class, t.seed, fabric.device, progress
+    ) if lacking else [bank]
+    bank = bank or banks[0]
+    ears = Listener(hearing, banks[-1])
     heldout = HeldOut(Validation.make(t, music, encoder), ears, reward, judge, separator.module)
     log = RunLog(folder, STATS + VALIDATION, run.step)
     bar = tqdm(total=rl.steps, initial=run.step, desc=rl.estimator, unit="step", disable=not progress)
