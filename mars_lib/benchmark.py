@@ -23,7 +23,7 @@ from mars_lib.query import subtract
 from mars_lib.results import TITLES
 from mars_lib.robustness import curves
 from mars_lib.system import ALIGNED, System, load_encoder, load_judge, load_minibind
-from mars_lib.training.comparison import EARS, SYSTEMS
+from mars_lib.training.comparison import EARS, SIGNAL_ALONE, SYSTEMS
 
 # The fourth way to ask: the words for the source, minus the words for the other one.
 MODES = (*QUERIES, "negative")
@@ -100,8 +100,8 @@ def _asked(system: System, rows: Sequence, modes: Sequence[str], music: MiniMusi
     return torch.cat([asked[mode] for mode in modes], dim=1)
 
 
-def summarise(scores: Scores, among: np.ndarray | None = None) -> dict:
-    """Means over seeds, then over mixtures, of each mode and system; differences from OmniSep paired by mixture.
+def summarise(scores: Scores, among: np.ndarray | None = None, base: str = BASE) -> dict:
+    """Means over seeds, then over mixtures, of each mode and system; differences from `base` paired by mixture.
 
     `{mode: {system: {metric: {"mean", "sem", "ci95"}, "macro_si_sdri", "seeds", "mixtures", "against": {"si_sdri"|"judge": {"mean", "ci95",
     "share_better"}}}}}`. `among` (mixtures,) bool takes a part of them. A mixture that was skipped for one system is left out for all.
@@ -121,8 +121,8 @@ def summarise(scores: Scores, among: np.ndarray | None = None) -> dict:
         for name, metrics in means.items():
             row = {metric: summary(values) for metric, values in metrics.items()}
             row |= {"macro_si_sdri": macro_average(metrics["si_sdri"], firsts), "seeds": len(by_system[name]), "mixtures": int(kept.sum())}
-            if name not in (BASE, "oracle", "mixture") and BASE in means:
-                row["against"] = {m: vars(paired_bootstrap(metrics[m], means[BASE][m])) for m in ("si_sdri", "judge")}
+            if name not in (base, "oracle", "mixture") and base in means:
+                row["against"] = {m: vars(paired_bootstrap(metrics[m], means[base][m])) for m in ("si_sdri", "judge")}
             found[mode][name] = row
     return found
 
@@ -156,13 +156,17 @@ def cases(systems: Sequence[Contender], scores: Scores, seed: int = 0) -> dict[s
 
 @torch.no_grad()
 def ears(systems: Sequence[Contender], limit: int | None, progress: bool = True) -> dict | None:
-    """Tables 4 and 6: who hears, on `unseen` in the four ways to ask, with the seeds that all rows have; None where there are no such checkpoints."""
-    heard = ("omnisep", *EARS)
+    """Tables 4 and 6 and the control without an ear, on `unseen` in the four ways to ask, with the seeds that all rows have.
+
+    {"against supervised": `summarise`, "against SI-SDR": the same with that control as the base}; None where there are no such checkpoints.
+    """
+    heard = ("omnisep", SIGNAL_ALONE, *EARS)
     seeds = set.intersection(*({each.seed for each in systems if each.system == name} for name in heard))
     if not seeds:
         return None
     rows = [each for each in systems if each.system in heard and each.seed in seeds]
-    return summarise(score("unseen", [*rows, *alignment_alone(rows, progress=progress)], limit=limit, modes=QUERIES, progress=progress))
+    scores = score("unseen", [*rows, *alignment_alone(rows, progress=progress)], limit=limit, modes=QUERIES, progress=progress)
+    return {"against supervised": summarise(scores), "against SI-SDR": summarise(scores, base=SIGNAL_ALONE)}
 
 
 def probe(limit: int | None = None, progress: bool = True) -> dict[str, dict[str, dict]]:

@@ -21,9 +21,10 @@ the judge names {judge}.
 CLAP = """
 CLAP_t is 100 times the cosine between the sound and "{prompt}" in `{checkpoint}`.
 """
-# Tables 4 and 6, in this order.
+# Tables 4 and 6, in this order, and what the signal term of the reward brings alone.
 EARS = {
-    "omnisep": "supervised (OmniSep)", "alignment-alone": "alignment only", "alignment-alone-adapted": "alignment only, gate adapted",
+    "omnisep": "supervised (OmniSep)", "si-sdr": "supervised + SI-SDR loss",
+    "alignment-alone": "alignment only", "alignment-alone-adapted": "alignment only, gate adapted",
     "mars-sep-not-aligned": "RL, ear not aligned", "mars-sep-one-stage": "RL, ear aligned in one stage",
     "mars-sep": "RL, ear aligned in three stages (MARS-Sep)",
 }
@@ -63,9 +64,9 @@ def markdown(found: dict) -> str:
         f"both sources of each mixture.\n\n{probe_table(found)}"
     )
     if found["ears"]:
-        count, seeds = (found["ears"]["text"]["mars-sep"][key] for key in ("mixtures", "seeds"))
+        count, seeds = (found["ears"]["against supervised"]["text"]["mars-sep"][key] for key in ("mixtures", "seeds"))
         parts.append(
-            f"## Who hears (Tables 4 and 6)\n\n{count} mixtures of `unseen`, {seeds} seed{'s' * (seeds > 1)}: SI-SDRi in dB and judge; differences from "
+            f"## Who hears (Tables 4 and 6), and what the signal term brings alone\n\n{count} mixtures of `unseen`, {seeds} seed{'s' * (seeds > 1)}: SI-SDRi in dB and judge; differences from "
             f"supervised, dB and judge's points, paired by mixture.\n\n{ears_table(found)}"
         )
     parts.append(
@@ -101,18 +102,17 @@ def probe_table(found: dict) -> str:
 
 def ears_table(found: dict) -> str:
     """Tables 4 and 6: a row a way to use reinforcement learning and alignment, a column a way to ask."""
-    modes = found["ears"]
+    modes, control = (found["ears"][f"against {base}"] for base in ("supervised", "SI-SDR"))
+
+    def cell(row: dict) -> str:
+        against = row.get("against")
+        if against:
+            return f"{_signed(against['si_sdri'])}, {_signed(against['judge'], 100, 1)}"
+        return f"{row['si_sdri']['mean']:.2f}, {100 * row['judge']['mean']:.1f} %"
+
     lines = [_row(["", *modes]), _row(["---"] * (1 + len(modes)))]
-    for name, title in EARS.items():
-        cells = []
-        for by_system in modes.values():
-            row = by_system[name]
-            against = row.get("against")
-            cells.append(
-                f"{_signed(against['si_sdri'])}, {100 * against['judge']['mean']:+.1f}" if against
-                else f"{row['si_sdri']['mean']:.2f}, {100 * row['judge']['mean']:.1f} %"
-            )
-        lines.append(_row([title, *cells]))
+    lines += [_row([title, *(cell(by_system[name]) for by_system in modes.values())]) for name, title in EARS.items()]
+    lines.append(_row(["MARS-Sep against supervised + SI-SDR loss", *(cell(by_system["mars-sep"]) for by_system in control.values())]))
     return "\n".join(lines)
 
 

@@ -28,7 +28,7 @@ def save(folder, method, name, settings):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("systems")
-    ours = ("omnisep-0", "omnisep-1", "mars-sep-0", "mars-sep-one-stage-0", "mars-sep-not-aligned-0")
+    ours = ("omnisep-0", "omnisep-1", "mars-sep-0", "mars-sep-one-stage-0", "mars-sep-not-aligned-0", "si-sdr-0")
     for method, name in (*((OMNISEP, name) for name in ours), (AUDIOSEP, "audiosep-0")):
         save(folder, method, name, config.smoke())
     return folder
@@ -123,7 +123,8 @@ def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
     for part in ("OmniSep", "AudioSep", "reverberation time, s", "for what is not there", "of one family", "ear not aligned", "stage2", "`louder`"):
         assert part in page
     assert "CLAP_t" in page and "mars-sep-one-stage" not in found["splits"]["test"]["text"]
-    assert found["ears"]["audio"]["mars-sep"]["seeds"] == 1
+    assert found["ears"]["against supervised"]["audio"]["mars-sep"]["seeds"] == 1
+    assert "against" not in found["ears"]["against SI-SDR"]["text"]["si-sdr"]
     mixture = torch.stack([manifests.render(row, manifests.music())[0] for row in manifests.read("test")[:3]])
     assert found["splits"]["test"]["text"]["mixture"]["clap"]["mean"] == pytest.approx(mixture.abs().amax(dim=-1).mean().item(), rel=1e-5)
     for name in ("cases.png", "robustness.png"):
