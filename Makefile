@@ -36,33 +36,31 @@ outputs: .venv/ready  ## Execute the notebooks and keep their outputs in the rep
 	"$(BIN)/python" -m mars_lib.notebook_outputs
 
 # A complete, hashed lock is installed without its dependencies' own wishes; uv is quicker, pip does as well.
+INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --no-deps
+
 .venv/ready: requirements.lock pyproject.toml
 	@"$(PYTHON)" -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Python 3.11 to 3.13 is needed, this is %d.%d: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	@echo "setting up .venv: about 5 GB, a minute with uv, several with pip"
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv --quiet --allow-existing --python "$$("$(PYTHON)" -c 'import sys; print(sys.executable)')" .venv && \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock && \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	  uv venv --quiet --allow-existing --python "$$("$(PYTHON)" -c 'import sys; print(sys.executable)')" .venv; \
 	else \
 	  "$(PYTHON)" -m venv .venv || { echo "the venv module is missing: install python3-venv" >&2; exit 1; }; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 .venv/encoders: .venv/ready encoders.lock
-	@if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r encoders.lock; \
-	else \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r encoders.lock; \
-	fi
+	@$(INSTALL) --require-hashes -r encoders.lock
 	@touch $@
 
+COMPILE = uv pip compile --universal --generate-hashes --no-header --no-annotate -q
+
 lock:  ## Make requirements.lock and encoders.lock again from pyproject.toml, soundfonts.in and encoders.in (needs uv)
-	@uv pip compile pyproject.toml --extra dev --extra browser --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o .lock-packages
-	@uv pip compile soundfonts.in --no-deps --universal --generate-hashes --no-header --no-annotate -q -o .lock-soundfonts
+	@$(COMPILE) pyproject.toml --extra dev --extra browser --python-version 3.11 -o .lock-packages
+	@$(COMPILE) soundfonts.in --no-deps -o .lock-soundfonts
 	@cat .lock-packages .lock-soundfonts > requirements.lock && rm .lock-packages .lock-soundfonts
-	@uv pip compile encoders.in --no-deps -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o encoders.lock
+	@$(COMPILE) encoders.in --no-deps -c requirements.lock --python-version 3.11 -o encoders.lock
 
 clean:  ## Remove the environment and all runs
 	rm -rf .venv runs

@@ -5,6 +5,7 @@ old policy's U-Net, the encoder hearing the target (once) and an estimate (G tim
 """
 
 import argparse
+import itertools
 import json
 import resource
 import statistics
@@ -48,9 +49,10 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     bank = QueryBank.embed(encoder, music, stream.classes, "train", 2, progress=False)
     optimizer = torch.optim.AdamW(separator.parameters(), run.learning_rate)
     reward = make_reward(run, encoder.embed_audio, system.load_mlbp())
-    batch, baseline, seconds = stream.batch(0), MovingBaseline(), []
-    for step in range(repeats + 1):
-        begun = time.perf_counter()
+    batch, baseline, steps = stream.batch(0), MovingBaseline(), itertools.count()
+
+    def one_step():
+        step = next(steps)
         generator = torch.Generator().manual_seed(step)
         # As the two trainers have it: encoder and reward in float32, U-Nets in bfloat16.
         if estimator == "supervised":
@@ -64,9 +66,10 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        seconds.append(time.perf_counter() - begun)
+
+    seconds = timed(one_step, repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": statistics.median(seconds[1:]), "peak": peak}
+    return {"seconds": seconds, "peak": peak}
 
 
 def parts(batch_size: int, repeats: int) -> dict:

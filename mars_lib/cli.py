@@ -10,9 +10,7 @@ import typer
 from mars_lib.alignment.commands import align
 from mars_lib.check import InputError
 from mars_lib.data.commands import data
-from mars_lib.training.commands import (
-    Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, check_one_source, given, music_of, train,
-)
+from mars_lib.training.commands import Device, Weights, check_one_source, train
 
 app = typer.Typer(
     no_args_is_help=True,

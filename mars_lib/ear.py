@@ -7,8 +7,7 @@ from mars_lib import shipped, system
 from mars_lib.data import manifests
 from mars_lib.encoders import Encoder
 from mars_lib.reward import MLBP
-from mars_lib.training.fusion import fit_mlbp
-from mars_lib.training.query_bank import QueryBank
+from mars_lib.training.fusion import train_mlbp
 
 # Where `mars data fetch-imagebind data/weights` puts them, and what stays of them after they were read once.
 FILES = ("imagebind_huge.safetensors", "imagebind_huge.pth")
@@ -37,10 +36,8 @@ def load(profile: str, weights: str | Path = "", device: str = "cpu", progress: 
     if path is None:
         looked = "ImageBind is not in data/weights" if profile == "gpu" else "ImageBind is looked for in the gpu profile"
         return Ear("MiniBind", system.load_minibind().to(device), system.load_mlbp().to(device), looked)
-    encoder, music = system.load_encoder("imagebind", path).to(device), manifests.music()
-    classes, clips = music.classes("train"), 2 if profile == "smoke" else 16
-    bank = QueryBank.embed(encoder, music, classes, "train", clips, device=device, progress=progress)
-    pooling = fit_mlbp(bank, float(encoder.log_temperature.exp()), batch_size=min(32, len(classes)), progress=progress)
+    encoder = system.load_encoder("imagebind", path).to(device)
+    pooling = train_mlbp(encoder, manifests.music(), examples=2 if profile == "smoke" else 16, progress=progress)
     return Ear("ImageBind", encoder, pooling.to(device), "what the text says of numbers and figures was written for MiniBind")
 
 

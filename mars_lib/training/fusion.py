@@ -22,6 +22,7 @@ def train_mlbp(
     encoder: Encoder,
     music: MiniMusic,
     *,
+    examples: int = EXAMPLES,
     steps: int = 1_000,
     batch_size: int = 32,
     seed: int = 0,
@@ -32,7 +33,7 @@ def train_mlbp(
     The paper does not say how MLBP's weights are trained; without training z* is a random direction. We use InfoNCE at the
     encoder's own temperature, the encoder frozen: a batch holds `batch_size` classes, one item each, so that no
     positive counts as a negative; the audio factor is one clip of the class, the positive a different one. Each
-    step draws one of the seven subsets of modalities. Embeddings of the "train" split are computed once. The result is frozen,
+    step draws one of the seven subsets of modalities. Embeddings of `examples` clips and varied drawings of each class of "train" are computed once. The result is frozen,
     in evaluation mode, on the CPU, and depends on the arguments alone.
 
     Raises `InputError` for `steps` below 1 and for a `batch_size` below 2 or above the number of classes.
@@ -40,7 +41,7 @@ def train_mlbp(
     classes = music.classes("train")
     _check(steps, batch_size, len(classes))
     bank = QueryBank.embed(
-        encoder, music, classes, "train", EXAMPLES, seed, encoder.log_temperature.device, progress
+        encoder, music, classes, "train", examples, seed, encoder.log_temperature.device, progress
     )
     temperature = float(encoder.log_temperature.exp())
     return fit_mlbp(bank, temperature, steps=steps, batch_size=batch_size, seed=seed, progress=progress)
