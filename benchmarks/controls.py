@@ -1,10 +1,11 @@
 """Does reinforcement learning help, and is it the reward that helps? Controls from one start, for as many steps.
 
 Every row gets the same small search of learning rates (the better by SI-SDRi on the validation split), then the same seeds;
-scores are those of the last step on the first mixtures of a manifest, means over seeds. Differences are paired by mixture
-against "supervised continued". Results are kept in OUT, and a second call goes on from there.
+scores are those of the last step on the first mixtures of a manifest, means over seeds. Differences are paired by mixture,
+against "supervised continued", "supervised + SI-SDR" and the frozen start. Results are kept in OUT, and a second call goes on from there.
 
     python benchmarks/controls.py --steps 100 --seeds 3
+    python benchmarks/controls.py --start runs/systems/work/0/start/best.safetensors    # after mars train systems
 """
 
 import argparse
@@ -18,7 +19,6 @@ import torch
 from tqdm.std import tqdm
 
 from mars_lib import atomic, shipped, system
-from mars_lib.check import fail
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.remembered import Remembered
@@ -36,20 +36,18 @@ from mars_lib.training.objective import RLConfig, make_reward
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.reinforce import train_rl
 
-START = shipped.folder() / "checkpoints" / "separator-small.safetensors"
-RATES = (1e-4, 4e-4)
+START = shipped.checkpoint("separator-small")
+RATES = (1e-4, 1e-3)
 BEST_OF = 8
-BASE = "supervised continued"
-# Heads of the encoder that hears, where they are not those of the third stage.
-HEADS = {"recipe, ear not aligned": None, "recipe, ear aligned in one stage": "one-stage"}
+FROZEN, BASE, FAIR = "frozen start", "supervised continued", "supervised + SI-SDR"
 
 
 def rows(run: RLConfig) -> dict[str, RLConfig]:
     """Name of a row -> what is trained. `run` carries steps, batch and validation.
 
     "recipe" is the default of `mars train rl`: a pathwise gradient of R = sim + 0.03 SI-SDR, WBCE x 0.3, heard by MiniBind with the heads of
-    the third stage of alignment; "ear not aligned" hears with those that the separator was trained on. "supervised + SI-SDR" has the same
-    signal term and no reward: the fair control. "PPO on patches" is the score function, 8 x 8 patches, G = 4, no anchor.
+    the third stage of alignment. "supervised + SI-SDR" has the same signal term and no reward: the fair control. "PPO on patches" is the
+    score function, 8 x 8 patches, G = 4, no anchor.
     """
     patches = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True)
     pathwise = replace(run, estimator="pathwise", anchor=0.3)
@@ -57,9 +55,8 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,
-        "supervised + SI-SDR": replace(ours, estimator="mode", reward="signal"),
+        FAIR: replace(ours, estimator="mode", reward="signal"),
         "PPO on patches": replace(run, policy=patches),
-        **{name: ours for name in HEADS},
         "PPO, the paper's defaults": run,
         "recipe, shuffled reward": ours,
         "recipe without SI-SDR": pathwise,
@@ -150,17 +147,16 @@ class Test:
         return torch.cat(chosen)
 
 
-def train_row(name: str, run: RLConfig, out: Path, music, encoder, bank) -> tuple[Path, dict[str, float]]:
+def train_row(name: str, run: RLConfig, start: Path, out: Path, music, encoder, bank) -> tuple[Path, dict[str, float]]:
     """Train one row; (the checkpoint of its last step, its validation: SI-SDRi in dB, reward, the judge's share)."""
-    heads = HEADS.get(name, "stage3")
-    listener, pooling = system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
+    listener, pooling = system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
     reward = make_reward(run, listener.embed_audio, pooling)
     final = {}
 
     def keep(step: int, row: dict) -> None:
         final.update({key: value for key, value in row.items() if key.startswith("validation_")})
 
-    train_rl(START, run, music, encoder, pooling, out, listener=listener, bank=bank, accelerator="cpu", on_step=keep,
+    train_rl(start, run, music, encoder, pooling, out, listener=listener, bank=bank, accelerator="cpu", on_step=keep,
              judge=system.load_judge(), reward=shuffled(reward) if "shuffled" in name else None)
     return out / "last.safetensors", final
 
@@ -175,38 +171,36 @@ def best_rate(row: dict) -> float:
     return float(max(row["search"], key=lambda rate: row["search"][rate]["validation_si_sdri"]))
 
 
-def checkpoints(out: Path, name: str) -> list[Path]:
-    """The last checkpoints of a row, one a seed. Raises `InputError` for one that was not trained."""
-    ledger = out / "controls.json"
-    row = json.loads(ledger.read_text()).get(name) if ledger.is_file() else None
-    if not (row and row["search"]):
-        fail(f"{name} in {out}", "was not trained", "run benchmarks/controls.py first")
-    runs = [f"{best_rate(row):g}", *(f"seed-{seed}" for seed in row["runs"] if seed != "0")]
-    return [folder_of(out, name, run) / "last.safetensors" for run in runs]
-
-
 def table(results: dict[str, dict]) -> str:
-    """Means over seeds; differences from `BASE` paired by mixture, with 95 % intervals."""
+    """Means over seeds; differences from `BASE`, `FAIR` and `FROZEN` paired by mixture, with 95 % intervals."""
     def mean(name: str, metric: str) -> np.ndarray:
         return np.mean([run[metric] for run in results[name]["runs"].values()], axis=0)
 
-    lines = [f"{'':32}{'seeds':>6}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}   against {BASE}"]
-    for name, row in results.items():
-        if not row["runs"]:
+    trained = [name for name, row in results.items() if row["runs"]]
+    lines = [f"{'':36}{'seeds':>6}{'rate':>7}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}"]
+    for name in trained:
+        row = results[name]
+        rate = f"{best_rate(row):g}" if row["search"] else ""
+        cells = f"{len(row['runs']):6}{rate:>7}{mean(name, 'si_sdri').mean():9.2f}{100 * mean(name, 'judge').mean():7.1f}%"
+        lines.append(f"{name:36}{cells}{mean(name, 'reward').mean():8.3f}")
+    for base in (BASE, FAIR, FROZEN):
+        if base not in trained:
             continue
-        cells = f"{len(row['runs']):6}{mean(name, 'si_sdri').mean():9.2f}{100 * mean(name, 'judge').mean():7.1f}%"
-        cells += f"{mean(name, 'reward').mean():8.3f}"
-        if name != BASE and results.get(BASE, {}).get("runs"):
-            for metric, scale, unit in (("si_sdri", 1, "dB"), ("judge", 100, "points")):
-                d = paired_bootstrap(mean(name, metric), mean(BASE, metric))
-                low, high = (scale * x for x in d.ci95)
-                cells += f"   {scale * d.mean:+.2f} [{low:+.2f}, {high:+.2f}] {unit}"
-        lines.append(f"{name:32}{cells}")
+        lines += ["", f"against {base}"]
+        for name in trained:
+            cells = ""
+            for metric, scale, digits, unit in (("si_sdri", 1, 2, "dB"), ("judge", 100, 1, "points"), ("reward", 1, 3, "reward")):
+                d = paired_bootstrap(mean(name, metric), mean(base, metric))
+                mid, low, high = (f"{scale * x:+.{digits}f}" for x in (d.mean, *d.ci95))
+                cells += f"   {mid} [{low}, {high}] {unit}"
+            if name != base:
+                lines.append(f"{name:36}{cells}")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--start", type=Path, default=START, help="a supervised checkpoint; without it, the one that ships")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=3)
@@ -220,7 +214,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     run = RLConfig(steps=options.steps, batch_size=options.batch_size, queries_per_class=16, patience=10**6,
                    validate_every=options.steps, validation_mixtures=96)
-    start, ear, pooling = system.load(START), system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
+    start, ear, pooling = system.load(options.start), system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
     test = Test(start, ear, pooling, system.load_judge(), options.split, options.mixtures)
     music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]))
     varied = replace(music, augment=run.augment)
@@ -234,7 +228,7 @@ def main() -> None:
             row["runs"][key] = scores()
             atomic.write_json(ledger, results)
 
-    record("frozen start", "0", lambda: test.measure(test.separated(start.separator)))
+    record(FROZEN, "0", lambda: test.measure(test.separated(start.separator)))
     record(f"frozen, best of {BEST_OF} by the reward", "0",
            lambda: test.measure(test.best_of(start.separator, BEST_OF, 0)))
     jobs = {name: job for name, job in rows(run).items() if not options.only or name in options.only}
@@ -245,7 +239,7 @@ def main() -> None:
                 if str(rate) not in row["search"]:
                     folder = folder_of(options.out, name, f"{rate:g}")
                     trained = replace(job, learning_rate=rate)
-                    last, validated = train_row(name, trained, folder, music, start.encoder, bank)
+                    last, validated = train_row(name, trained, options.start, folder, music, start.encoder, bank)
                     row["search"][str(rate)] = validated
                     scores = test.measure(test.separated(system.load(last).separator))
                     if best_rate(row) == rate:
@@ -254,7 +248,7 @@ def main() -> None:
             if seed and str(seed) not in row["runs"]:
                 folder = folder_of(options.out, name, f"seed-{seed}")
                 trained = replace(job, learning_rate=best_rate(row), seed=seed)
-                last, _ = train_row(name, trained, folder, music, start.encoder, bank)
+                last, _ = train_row(name, trained, options.start, folder, music, start.encoder, bank)
                 record(name, str(seed), lambda: test.measure(test.separated(system.load(last).separator)))
             print(table(results), flush=True)
 

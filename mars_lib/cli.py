@@ -23,7 +23,7 @@ app.add_typer(data, name="data")
 app.command()(align)
 
 Checkpoint = Annotated[
-    Optional[Path], typer.Option(help="A separator checkpoint; without it, the one that ships.")
+    Optional[Path], typer.Option(help="A separator checkpoint; without it, mars-sep-small, which ships.")
 ]
 
 

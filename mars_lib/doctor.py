@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from mars_lib import shipped
 from mars_lib.check import InputError
 from mars_lib.data import soundfonts
 from mars_lib.data.classes import sound_classes
@@ -76,11 +77,11 @@ def _pictures() -> Finding:
 def _checkpoints() -> Finding:
     try:
         system = load()
-        load_mlbp(), load_judge()
+        load(shipped.checkpoint("separator-small")), load_mlbp(), load_judge()
     except InputError as error:
         return Finding(False, "shipped checkpoints", str(error))
     size = sum(p.numel() for p in system.separator.parameters())
-    return Finding(True, f"checkpoint {system.name}, {size:,} parameters; MiniBind, its MLBP, the judge")
+    return Finding(True, f"checkpoint {system.name}, {size:,} parameters; the supervised one; MiniBind, its MLBP, the judge")
 
 
 def _optional() -> list[Finding]:

@@ -9,3 +9,8 @@ def folder() -> Path:
     """The `data` folder of a checkout, or its copy inside an installed package."""
     checkout = _PACKAGE.parent / "data"
     return checkout if (checkout / "classes.json").is_file() else _PACKAGE / "shipped_data"
+
+
+def checkpoint(name: str) -> Path:
+    """The path of a checkpoint that ships: "mars-sep-small", "separator-small", "minibind", "aligned", "mlbp" or "judge"."""
+    return folder() / "checkpoints" / f"{name}.safetensors"

@@ -25,14 +25,13 @@ Picture = str | Path | torch.Tensor
 
 
 def load(path: str | Path | None = None, device: str = "cpu", weights: str | Path | None = None) -> "System":
-    """A separator with its encoder, ready to use; without `path` the small one that ships.
+    """A separator with its encoder, ready to use; without `path` the small one that ships, which rewards have taught.
 
     `weights` are those of the encoder, for a checkpoint that was trained with one that does not ship. Raises `InputError` for a
     missing, corrupt, pickled or foreign checkpoint, for weights that are not given or do not fit, and for a device that is not there.
     """
     device = choose_device(device)
-    folder = shipped.folder() / "checkpoints"
-    path = Path(path) if path is not None else folder / "separator-small.safetensors"
+    path = Path(path) if path is not None else shipped.checkpoint("mars-sep-small")
     saved = checkpoint.load(path, "separator")
     separator = Separator(config.from_dict(saved.meta["config"]))
     checkpoint.restore(separator, saved.part("separator"), f"checkpoint {path}")
@@ -106,7 +105,7 @@ def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
 def _aligned(heads: str) -> checkpoint.Checkpoint:
     if heads not in ALIGNED:
         check.fail("heads", f"are {heads!r}", f"give one of {', '.join(ALIGNED)}")
-    saved = checkpoint.load(shipped.folder() / "checkpoints" / "aligned.safetensors", "aligned")
+    saved = checkpoint.load(shipped.checkpoint("aligned"), "aligned")
     return checkpoint.Checkpoint(saved.part(heads), saved.meta)
 
 
@@ -117,7 +116,7 @@ def load_judge(path: str | Path | None = None) -> Judge:
 
 def _frozen(path: str | Path | None, kind: str, build: Callable[[dict], Module]) -> Module:
     """A module of one kind from a checkpoint, by default the one that ships, in evaluation mode."""
-    path = path or shipped.folder() / "checkpoints" / f"{kind}.safetensors"
+    path = path or shipped.checkpoint(kind)
     saved = checkpoint.load(path, kind)
     module = build(saved.meta)
     checkpoint.restore(module, saved.tensors, f"checkpoint {path}")

@@ -71,7 +71,7 @@ def supervised(
 @train.command()
 def rl(
     start: Annotated[
-        Optional[Path], typer.Option(help="A supervised checkpoint; without it, the one that ships.")
+        Optional[Path], typer.Option(help="A supervised checkpoint; without it, separator-small, which ships.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/rl"),
     preset: Annotated[
@@ -133,7 +133,7 @@ def rl(
         queries_per_class=queries_per_class,
     )
     config = replace(base, policy=replace(base.policy, **policy), seed=seed, **run)
-    start = start or shipped.folder() / "checkpoints" / "separator-small.safetensors"
+    start = start or shipped.checkpoint("separator-small")
     asked = system.load(start, weights=weights)
     music = music_of(folder, csv, soundfont, asked.separator.config.signal.length)
     listener, pooling = ears(asked, heads, music)

@@ -70,8 +70,8 @@ class RLConfig:
 def recipe() -> RLConfig:
     """The course's own choice beside the paper's defaults: a pathwise gradient of a reward with a signal term, anchored by WBCE."""
     return RLConfig(
-        estimator="pathwise", signal_weight=0.03, anchor=0.3, batch_size=16, learning_rate=3e-4,
-        steps=2_500, validate_every=250,
+        estimator="pathwise", signal_weight=0.03, anchor=0.3, batch_size=16, learning_rate=4e-4,
+        steps=2_000, validate_every=250,
     )
 
 

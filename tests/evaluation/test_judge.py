@@ -84,7 +84,7 @@ def test_bad_input_is_named(judge, call, problem):
 
 def test_other_checkpoints_are_refused():
     with pytest.raises(InputError, match="holds minibind, not a judge"):
-        system.load_judge(files.folder() / "checkpoints" / "minibind.safetensors")
+        system.load_judge(files.checkpoint("minibind"))
 
 
 class Listening:

@@ -264,7 +264,7 @@ def test_bad_policies_are_named_before_the_first_step(change, says):
 def test_a_checkpoint_of_another_kind_or_preset_is_refused(shipped, pooling, tmp_path):
     from mars_lib import shipped as data
 
-    minibind = data.folder() / "checkpoints" / "minibind.safetensors"
+    minibind = data.checkpoint("minibind")
     with pytest.raises(InputError, match="holds minibind, not a separator"):
         reinforce.train_rl(
             minibind, QUICK, manifests.music(), shipped.encoder, pooling, tmp_path, accelerator="cpu"
