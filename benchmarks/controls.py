@@ -19,6 +19,7 @@ import torch
 from tqdm.std import tqdm
 
 from mars_lib import atomic, shipped, system
+from mars_lib.check import fail
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.remembered import Remembered
@@ -212,6 +213,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/controls"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    kept = options.out / "setup.json"
+    setup = {name: str(getattr(options, name)) for name in ("start", "steps", "batch_size", "mixtures", "split")}
+    if kept.is_file() and json.loads(kept.read_text()) != setup:
+        fail(f"results in {options.out}", "are of other options", "give the same ones, or another --out")
+    atomic.write_json(kept, setup)
     run = RLConfig(steps=options.steps, batch_size=options.batch_size, queries_per_class=16, patience=10**6,
                    validate_every=options.steps, validation_mixtures=96)
     start, ear, pooling = system.load(options.start), system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
