@@ -148,17 +148,18 @@ class Test:
         return torch.cat(chosen)
 
 
-def train_row(name: str, run: RLConfig, start: Path, out: Path, music, encoder, bank) -> tuple[Path, dict[str, float]]:
+def train_row(
+    name: str, run: RLConfig, start: Path, out: Path, music, encoder, bank, ear, pooling, judge
+) -> tuple[Path, dict[str, float]]:
     """Train one row; (the checkpoint of its last step, its validation: SI-SDRi in dB, reward, the judge's share)."""
-    listener, pooling = system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
-    reward = make_reward(run, listener.embed_audio, pooling)
+    reward = make_reward(run, ear.embed_audio, pooling)
     final = {}
 
     def keep(step: int, row: dict) -> None:
         final.update({key: value for key, value in row.items() if key.startswith("validation_")})
 
-    train_rl(start, run, music, encoder, pooling, out, listener=listener, bank=bank, accelerator="cpu", on_step=keep,
-             judge=system.load_judge(), reward=shuffled(reward) if "shuffled" in name else None)
+    train_rl(start, run, music, encoder, pooling, out, listener=ear, bank=bank, accelerator="cpu", on_step=keep,
+             judge=judge, reward=shuffled(reward) if "shuffled" in name else None)
     return out / "last.safetensors", final
 
 
@@ -189,13 +190,14 @@ def table(results: dict[str, dict]) -> str:
             continue
         lines += ["", f"against {base}"]
         for name in trained:
+            if name == base:
+                continue
             cells = ""
             for metric, scale, digits, unit in (("si_sdri", 1, 2, "dB"), ("judge", 100, 1, "points"), ("reward", 1, 3, "reward")):
                 d = paired_bootstrap(mean(name, metric), mean(base, metric))
                 mid, low, high = (f"{scale * x:+.{digits}f}" for x in (d.mean, *d.ci95))
                 cells += f"   {mid} [{low}, {high}] {unit}"
-            if name != base:
-                lines.append(f"{name:36}{cells}")
+            lines.append(f"{name:36}{cells}")
     return "\n".join(lines)
 
 
@@ -221,10 +223,12 @@ def main() -> None:
     run = RLConfig(steps=options.steps, batch_size=options.batch_size, queries_per_class=16, patience=10**6,
                    validate_every=options.steps, validation_mixtures=96)
     start, ear, pooling = system.load(options.start), system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
-    test = Test(start, ear, pooling, system.load_judge(), options.split, options.mixtures)
+    judge = system.load_judge()
+    test = Test(start, ear, pooling, judge, options.split, options.mixtures)
     music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]))
     varied = replace(music, augment=run.augment)
     bank = QueryBank.embed(start.encoder, varied, varied.classes("train"), "train", run.queries_per_class)
+    shared = (music, start.encoder, bank, ear, pooling, judge)
     ledger = options.out / "controls.json"
     results = json.loads(ledger.read_text()) if ledger.is_file() else {}
 
@@ -245,7 +249,7 @@ def main() -> None:
                 if str(rate) not in row["search"]:
                     folder = folder_of(options.out, name, f"{rate:g}")
                     trained = replace(job, learning_rate=rate)
-                    last, validated = train_row(name, trained, options.start, folder, music, start.encoder, bank)
+                    last, validated = train_row(name, trained, options.start, folder, *shared)
                     row["search"][str(rate)] = validated
                     scores = test.measure(test.separated(system.load(last).separator))
                     if best_rate(row) == rate:
@@ -254,7 +258,7 @@ def main() -> None:
             if seed and str(seed) not in row["runs"]:
                 folder = folder_of(options.out, name, f"seed-{seed}")
                 trained = replace(job, learning_rate=best_rate(row), seed=seed)
-                last, _ = train_row(name, trained, options.start, folder, music, start.encoder, bank)
+                last, _ = train_row(name, trained, options.start, folder, *shared)
                 record(name, str(seed), lambda: test.measure(test.separated(system.load(last).separator)))
             print(table(results), flush=True)
 

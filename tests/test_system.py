@@ -43,6 +43,14 @@ def test_a_sound_asks_as_well(shipped, example):
     assert gain(shipped, mixture, references[0], audio=(other, 16_000)) > 5
 
 
+@pytest.mark.xfail(strict=True, reason="what ships takes the drawing of a player for no trumpet; its start took it for one")
+def test_a_player_asks_for_the_instrument(shipped, example):
+    mixture, references = example
+    trumpet = next(s for s in sound_classes() if s.name == "trumpet")
+    picture = pictures.load_picture(pictures.drawings(trumpet, "test")[0])
+    assert gain(shipped, mixture, references[0], image=picture) > 1
+
+
 def test_pictures_that_nobody_trained_on_ask_as_well(shipped):
     sounds = {sound.name: sound for sound in sound_classes()}
     gains = []

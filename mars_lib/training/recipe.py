@@ -102,8 +102,7 @@ def make_aligned(encoder: MiniBind, music: MiniMusic, work: Path) -> dict[str, t
 def export(trained: Path, path: Path) -> None:
     """The separator of a training checkpoint alone, of any `Method`, in half precision."""
     saved = checkpoint.load(trained, "separator", *SYSTEMS)
-    tensors = {f"separator.{k}": v for k, v in saved.part("separator").items()}
-    checkpoint.save(path, halves(tensors), saved.meta)
+    _save_separator(path, saved.part("separator"), saved.meta)
 
 
 def blend(start: Path, rewarded: Path, path: Path, share: float = REWARDED) -> None:
@@ -120,7 +119,11 @@ def blend(start: Path, rewarded: Path, path: Path, share: float = REWARDED) -> N
     for name, value in tensors.items():
         if value.is_floating_point():
             tensors[name] = torch.lerp(weights[name].float(), value.float(), share)
-    checkpoint.save(path, halves({f"separator.{k}": v for k, v in tensors.items()}), {**last.meta, "rewarded": share})
+    _save_separator(path, tensors, {**last.meta, "rewarded": share})
+
+
+def _save_separator(path: Path, weights: dict[str, torch.Tensor], meta: dict) -> None:
+    checkpoint.save(path, halves({f"separator.{k}": v for k, v in weights.items()}), meta)
 
 
 def halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
