@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 from mars_lib.check import InputError, fail
+from mars_lib.data.fingerprint import content, contents, digest
 from mars_lib.data.folders import FolderClass
 from mars_lib.data.render import MINIBIND_CLIPS, QUERY_CLIPS, level
 from mars_lib.data.variation import vary
@@ -89,6 +90,18 @@ class CsvMusic:
             if wave.any():
                 return wave
         fail(f"class {sound.name!r}", f"gave no sound in {TRIES} tries", "look at its files, and prepare them again")
+
+    def fingerprint(self) -> str:
+        """Digest of the lists, of every sound that they name and of the pictures that are used, by content; and of length and rate."""
+        said = []
+        for split, name in SPLITS.items():
+            path = Path(self.folder) / f"{name}.csv"
+            if path.is_file():
+                rows = read_rows(path)
+                pictures = [each for same in _by_name(rows).values() for each in _pool(same)]
+                files = contents(self.folder, [*(row.audio for row in rows), *pictures])
+                said.append((split, content(path, whole=True), files))
+        return digest(type(self).__name__, said, (self.length, self.sample_rate, self.augment))
 
     def _stretch(self, path: Path, rng: np.random.Generator) -> np.ndarray:
         try:
@@ -183,10 +196,7 @@ def _present(path: Path, rows: list[Row]) -> list[Row]:
 
 def _grouped(path: Path, rows: list[Row]) -> list[FolderClass]:
     """Classes by name, each with its sounds and its pool of pictures."""
-    by_name: dict[str, list[Row]] = {}
-    for row in rows:
-        by_name.setdefault(row.label.replace("_", " "), []).append(row)
-    classes, lost = [], []
+    by_name, classes, lost = _by_name(rows), [], []
     for name in sorted(by_name):
         pool = _pool(by_name[name])
         there = tuple(picture for picture in pool if picture.is_file())
@@ -195,6 +205,14 @@ def _grouped(path: Path, rows: list[Row]) -> list[FolderClass]:
     if lost:
         warnings.warn(f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=4)
     return classes
+
+
+def _by_name(rows: list[Row]) -> dict[str, list[Row]]:
+    """The rows of each class; its name is the label with spaces for underscores."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.label.replace("_", " "), []).append(row)
+    return found
 
 
 def _pool(rows: list[Row]) -> list[Path]:

@@ -10,6 +10,7 @@ import numpy as np
 from mars_lib import waveform
 from mars_lib.check import InputError, fail
 from mars_lib.data.classes import templates
+from mars_lib.data.fingerprint import contents, digest
 from mars_lib.data.render import level
 from mars_lib.data.variation import vary
 
@@ -77,6 +78,12 @@ class FolderMusic:
             if wave.any():
                 return wave
         fail(f"class {sound.name!r}", "holds only silence", "give recordings that sound")
+
+    def fingerprint(self) -> str:
+        """Digest of names and content of all sounds and pictures, length and rate; where the folder lies does not matter."""
+        files = [p for p in Path(self.folder).glob("*/*") if p.suffix.lower() in SOUNDS + PICTURES]
+        sizes = (self.length, self.sample_rate, self.augment)
+        return digest(type(self).__name__, contents(self.folder, files), sizes)
 
     def _readable(self, path: Path) -> bool:
         try:

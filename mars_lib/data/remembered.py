@@ -25,9 +25,14 @@ class Remembered:
     def pictures(self, sound: SoundClass, split: str) -> list[Path]:
         return self.music.pictures(sound, split)
 
+    def fingerprint(self) -> str:
+        return self._own().fingerprint()
+
+    def _own(self) -> MiniMusic:
+        return replace(self.music, augment=self.augment, length=self.length or self.music.length)
+
     def clip(self, split: str, sound: SoundClass, index: int) -> np.ndarray:
         key = (split, sound.name, index, self.augment, self.length)
         if key not in self.clips:
-            own = replace(self.music, augment=self.augment, length=self.length or self.music.length)
-            self.clips[key] = own.clip(split, sound, index)
+            self.clips[key] = self._own().clip(split, sound, index)
         return self.clips[key]

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from mars_lib import shipped
 from mars_lib.check import fail
 from mars_lib.data import soundfonts
 from mars_lib.data.classes import SoundClass, sound_classes
+from mars_lib.data.fingerprint import content, contents, digest
 from mars_lib.data.phrases import phrase
 from mars_lib.data.pictures import drawings
 from mars_lib.data.soundfonts import Soundfont
 from mars_lib.data.variation import vary
 
 SPLITS = ("train", "validation", "test", "unseen")
+# Raise it when phrases, player or variation change what a clip sounds like.
+RENDERER = 1
 LEVEL = 0.1  # RMS of a clip where it sounds
 # Where each use of the split "train" begins to count its clips: no clip serves two of them, so that nothing is judged
 # by an ear that was trained on the same recording. A separator's seed adds 10,000,000 to its numbers.
@@ -69,6 +73,14 @@ class MiniMusic:
             if wave.any():
                 return wave
         fail(f"clip {sound.name}/{index}", "cannot be rendered", "run `mars doctor`")
+
+    def fingerprint(self) -> str:
+        """Digest of all that clips and pictures are made from: fonts by content, classes, drawings, length."""
+        fonts = [(font.role, content(font.path, whole=True)) for font in self.fonts]
+        folder = shipped.folder()
+        shown = contents(folder, [folder / "classes.json", *folder.glob("images/*/*.png")])
+        sizes = (self.length, self.sample_rate, self.augment)
+        return digest(type(self).__name__, RENDERER, fonts, shown, sizes)
 
     def _render(self, font: Soundfont, keys: tuple[int, ...], sound: SoundClass, rng: np.random.Generator) -> np.ndarray:
         seconds = self.length / self.sample_rate
