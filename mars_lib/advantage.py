@@ -22,8 +22,13 @@ class MovingBaseline:
             check.fail("reward", "holds NaN or infinite values", "repair the reward function")
         mean = reward.mean().item()
         before = mean if self.value is None else self.value
-        self.value = self.decay * before + (1 - self.decay) * mean
+        self.move(mean)
         return reward - before
+
+    def move(self, mean: float) -> None:
+        """b moves to a step's mean reward; a step of several passes moves it once."""
+        before = mean if self.value is None else self.value
+        self.value = self.decay * before + (1 - self.decay) * mean
 
 
 def group_normalise(advantage: torch.Tensor) -> torch.Tensor:

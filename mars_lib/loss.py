@@ -33,6 +33,16 @@ def wbce(
         return functional.binary_cross_entropy(proposal.float(), ideal.float(), weight.float())
 
 
+def check_proposal(proposal: torch.Tensor) -> None:
+    """Raise FloatingPointError for proposals that are not finite: the weights have diverged.
+
+    Before a cross-entropy, which answers NaN with an error of its own, on a card with one that
+    ends the process.
+    """
+    if not torch.isfinite(proposal).all():
+        raise FloatingPointError("proposal is not finite: the weights have diverged")
+
+
 RATIOS = {"bin": (), "frame": (-2,), "joint": (-2, -1)}
 
 

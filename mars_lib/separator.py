@@ -76,15 +76,21 @@ class QueryGate(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, maps: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-        """(B, K, H, T) maps and (B, N, D) queries -> (B, N, H, T) proposals P in [0, 1], float32."""
+        """(B, K, H, T) maps and (B, N, D) queries -> (B, N, H, T) proposals P in [0, 1].
+
+        Always in float32, also under autocast: the ratio of Eq. 3 compares proposals bin by bin.
+        """
         check.shape("query", query, "B N D", B=maps.shape[0], D=self.channels.in_features)
-        return self.combine(maps, self.channels(query))
+        with torch.autocast(maps.device.type, enabled=False):
+            return self.combine(maps, self.channels(query.to(self.channels.weight.dtype)))
 
     def combine(self, maps: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
         """The same from what the queries became: (B, N, K) weights before their sigmoid."""
-        weights = torch.sigmoid(channels) * self.scale
-        logits = torch.einsum("bnk,bkht->bnht", weights.to(maps.dtype), maps)
-        return torch.sigmoid(logits.float() + self.bias)
+        with torch.autocast(maps.device.type, enabled=False):
+            maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+            weights = torch.sigmoid(channels.to(maps.dtype)) * self.scale
+            logits = torch.einsum("bnk,bkht->bnht", weights, maps)
+            return torch.sigmoid(logits + self.bias)
 
 
 class Separator(nn.Module):

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from tqdm.std import tqdm
 
+import mars_lib
 from mars_lib.check import InputError, fail
 from mars_lib.data.pictures import load_picture, load_rgba, vary_pictures
 from mars_lib.data.render import ALIGNMENT_CLIPS, MiniMusic, level
@@ -162,12 +163,7 @@ def trunk_digest(encoder: Alignable) -> str:
 
 
 def _key(encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, takes: int) -> str:
-    """What features are made by, and of: the digest of the trunks, then that of the data."""
-    fonts = [(f.name, f.role, f.path.stat().st_size) for f in getattr(music, "fonts", ())]
-    files = [
-        (p.name, p.stat().st_size)
-        for c in classes for p in (*music.pictures(c, split), *getattr(c, "sounds", ()))
-    ]
-    names, prompts = [c.name for c in classes], [c.prompts() for c in classes]
-    said = json.dumps([split, clips, takes, names, fonts, files, prompts, music.length])
+    """What features are made by, and of: the digest of the trunks, then that of data and code."""
+    prompts = {sound.name: sound.prompts() for sound in classes}
+    said = json.dumps([mars_lib.__version__, split, clips, takes, prompts, music.fingerprint()])
     return f"{trunk_digest(encoder)}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

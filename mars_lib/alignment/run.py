@@ -13,6 +13,7 @@ from mars_lib.training import checkpoint
 from mars_lib.training.fusion import fit_mlbp, mlbp_meta
 from mars_lib.training.log import RunLog
 from mars_lib.training.query_bank import QueryBank
+from mars_lib.training.run_folder import check_identity, claimed, digest, identity
 
 
 def align(
@@ -24,6 +25,7 @@ def align(
     *,
     stages: tuple[str, ...] = STAGES,
     resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, Path]:
     """Train `stages` in their order, each from the best of the one before; the encoder ends with the last one's heads.
@@ -31,32 +33,45 @@ def align(
     Writes `folder/<stage>.safetensors` and `<stage>/metrics.csv` as each stage ends, and after the third or the control the fusion of
     modalities that fits these heads, `mlbp.safetensors`; returns the paths. With `resume` a stage
     whose file is there is read instead of trained; one that was interrupted begins again, since it takes seconds. Raises
-    `InputError` for an unknown stage, and for features or heads of another trunk.
+    `InputError` for an unknown stage, for features or heads of another trunk; for a folder that holds stages already, unless they are
+    to be resumed or (`overwrite`) made anew; and for stages there that differ in options, data, first heads or version of the code.
     """
-    folder, paths = Path(folder), {}
     check_stages(stages)
     own = trunk_digest(encoder)
     for features in (train, validation):
         if features.key.split("-")[0] != own:
             fail("trunk features", "are of another trunk", "make them with this encoder (trunk_features)")
+    with claimed(Path(folder), resume=resume, overwrite=overwrite, holds=(*stages, "mlbp")):
+        return _align(encoder, train, validation, Path(folder), config, stages, resume, progress)
+
+
+def _align(
+    encoder: Alignable, train: TrunkFeatures, validation: TrunkFeatures, folder: Path, config: AlignmentConfig, stages: tuple[str, ...],
+    resume: bool, progress: bool,
+) -> dict[str, Path]:
+    paths = {}
+    ours = identity(options=asdict(config), train=train.key, validation=validation.key, start=digest(heads(encoder)), stages=[])
     for stage in stages:
+        ours["stages"] = [*ours["stages"], stage]
         paths[stage] = path = folder / f"{stage}.safetensors"
         if resume and path.is_file():
-            load_heads(encoder, path)
+            load_heads(encoder, path, ours)
             continue
         log = RunLog(folder / stage, ("loss", "temperature", "validation_loss"))
         try:
             best = train_stage(encoder, stage, train, validation, config, log=log.write, progress=progress)
         finally:
             log.close()
-        save_heads(encoder, path, stage=stage, config=asdict(config), **best)
+        save_heads(encoder, path, stage=stage, identity=ours, **best)
     if stages[-1] in (STAGES[-1], "one-stage"):
         paths["mlbp"] = folder / "mlbp.safetensors"
-        if not (resume and paths["mlbp"].is_file()):
+        if resume and paths["mlbp"].is_file():
+            check_identity(f"checkpoint {paths['mlbp']}", ours, checkpoint.load(paths["mlbp"], "mlbp").meta)
+        else:
             bank = query_bank(encoder, train)
             size = min(config.batch_size, len(train.names))
             pooling = fit_mlbp(bank, float(encoder.log_temperature.exp()), batch_size=size, progress=progress)
-            checkpoint.save(paths["mlbp"], pooling.state_dict(), mlbp_meta(pooling))
+            checkpoint.save(paths["mlbp"], pooling.state_dict(), mlbp_meta(pooling) | {"identity": ours})
     return paths
 
 
@@ -93,9 +108,12 @@ def save_heads(encoder: Alignable, path: str | Path, **meta) -> None:
     checkpoint.save(path, heads(encoder), {"kind": "heads", "trunks": trunk_digest(encoder), **meta})
 
 
-def load_heads(encoder: Alignable, path: str | Path) -> None:
-    """Put heads and temperature from a file onto an encoder. Raises `InputError` for a file of another trunk."""
+def load_heads(encoder: Alignable, path: str | Path, ours: dict | None = None) -> None:
+    """Put heads and temperature from a file onto an encoder. Raises `InputError` for a file of another trunk
+    or, with the identity `ours` (`mars_lib.training.run_folder`), of another run."""
     saved = checkpoint.load(path, "heads")
+    if ours is not None:
+        check_identity(f"checkpoint {path}", ours, saved.meta)
     if saved.meta["trunks"] != trunk_digest(encoder):
         fail(f"checkpoint {path}", "belongs to another trunk", "align this encoder (mars align)")
     checkpoint.restore_heads(encoder, saved, f"checkpoint {path}")

@@ -9,7 +9,7 @@ from torch.nn import functional
 from mars_lib import check
 from mars_lib.config import Config
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.loss import wbce_weight
+from mars_lib.loss import check_proposal, wbce_weight
 from mars_lib.separator import Separator, separate
 from mars_lib.training.method import Method
 from mars_lib.training.query_bank import MODALITIES
@@ -76,6 +76,7 @@ def loss(network: nn.Module, batch: MixtureBatch, query: torch.Tensor) -> torch.
     """Noise-invariant training of one batch, a scalar; `query` is (B, N, D), one a source."""
     mixture_magnitude, ideal = ideal_binary_of(network, batch)
     masks, noise = network(mixture_magnitude, query, with_noise=True)
+    check_proposal(masks)
     return noise_invariant(masks, noise, ideal, wbce_weight(mixture_magnitude).unsqueeze(1))
 
 

@@ -33,23 +33,23 @@ def train_systems(
 ) -> dict[str, Path]:
     """Train the systems with one seed in `work`; {system: its checkpoint}.
 
-    `config.training.steps` are those of each system. What is finished in `work` is taken from there, what was interrupted goes on.
+    `config.training.steps` are those of each system. What is finished in `work` is taken from there, what was interrupted goes on. Raises
+    `InputError` where `work` holds runs of other options, data, encoders or of another version of the code.
     """
     steps = config.training.steps
     config = replace(config, training=replace(config.training, seed=seed))
     music = Remembered(replace(music, length=config.signal.length))
+    encoder = encoder.to(system.choose_device(device))
+
+    def begun(folder: str) -> bool:
+        return (work / folder / "last.safetensors").is_file()
 
     def supervised(method: Method, folder: str, steps: int) -> Path:
-        done = work / folder / "best.safetensors"
-        if (work / folder / "done").is_file():
-            return done
         t = replace(config.training, steps=steps, decay_steps=steps)
-        train_supervised(
+        return train_supervised(
             replace(config, training=t), music, encoder, work / folder, accelerator=device, progress=progress, method=method,
-            resume=(work / folder / "last.safetensors").is_file(),
+            resume=begun(folder),
         )
-        (work / folder / "done").touch()
-        return done
 
     start = supervised(OMNISEP, "start", steps // 3)
     rl = further(config, steps - steps // 3, seed)
@@ -61,13 +61,11 @@ def train_systems(
     signal = replace(rl, estimator="mode", reward="signal")
     runs = (("omnisep", alone, None), *((name, rl, heads) for name, heads in EARS.items()), (SIGNAL_ALONE, signal, None))
     for folder, run, heads in runs:
-        if not (work / folder / "done").is_file():
-            listener = None if heads is None else system.load_minibind(heads=heads)
-            train_rl(
-                start, run, music, encoder, system.load_mlbp(heads=heads), work / folder, listener=listener, bank=bank,
-                accelerator=device, progress=progress, resume=(work / folder / "last.safetensors").is_file(),
-            )
-            (work / folder / "done").touch()
+        listener = None if heads is None else system.load_minibind(heads=heads)
+        train_rl(
+            start, run, music, encoder, system.load_mlbp(heads=heads), work / folder, listener=listener, bank=bank,
+            accelerator=device, progress=progress, resume=begun(folder),
+        )
     for method in (CLIPSEP_NIT, AUDIOSEP):
         supervised(method, method.kind, steps)
     return {name: work / name / "best.safetensors" for name in (*SYSTEMS, *EARS, SIGNAL_ALONE)}

@@ -1,14 +1,18 @@
-"""What every training run needs: data ahead of time, queries, a validation set, optimiser state in a checkpoint."""
+"""What every training run needs: data ahead of time, queries, a validation set, a safe step, optimiser state in a checkpoint."""
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from mars_lib.config import Config, TrainingConfig
+from mars_lib import streams
+from mars_lib.config import TrainingConfig
 from mars_lib.data.mixtures import MixtureBatch, MixtureStream
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
@@ -51,7 +55,7 @@ def draw_queries(
     Several processes draw for the whole batch, each keeps its part.
     """
     labels = processes.gather(labels)
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    generator = streams.generator("queries", seed, step)
     embeddings = bank.draw(labels, generator)
     return processes.part(embeddings), processes.part(weights(labels.shape, generator))
 
@@ -95,6 +99,48 @@ class Validation:
         return float((si_sdr(estimate=estimates, reference=references) - before).mean())
 
 
+def scaler_of(fabric):
+    """The gradient scaler of a run in float16 ("16-mixed"); None in every other precision."""
+    return getattr(fabric.strategy.precision, "scaler", None)
+
+
+def clip_and_step(fabric, separator: nn.Module, optimizer, clip: float, before: Callable[[], None] = lambda: None) -> float:
+    """Clip the gradients to norm `clip`, call `before`, take the optimiser's step; returns the norm before clipping.
+
+    In float16 gradients may overflow, as a scaler starts too high on purpose: then the step is left out, the scale is
+    halved, and the norm is infinite. Raises FloatingPointError for gradients that are not finite in any other precision,
+    and in float16 where no scale is low enough.
+    """
+    norm = float(fabric.clip_gradients(separator, optimizer, max_norm=clip, error_if_nonfinite=False))
+    scaler = scaler_of(fabric)
+    if not math.isfinite(norm):
+        if scaler is None or scaler.get_scale() <= 1:
+            raise FloatingPointError(f"gradient_norm is {norm}")
+        norm = math.inf
+    before()
+    optimizer.step()
+    return norm
+
+
+@contextmanager
+def explained_divergence(step: int, folder: Path) -> Iterator[None]:
+    """A FloatingPointError from a step says at which step, and what to do about it."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"{error} at step {step}; {folder / 'last.safetensors'} holds the last good state, "
+            "the start of a run with a lower learning rate or an anchor"
+        ) from None
+
+
+def check_finite(**quantities: float) -> None:
+    """Raise FloatingPointError for a number that is not finite."""
+    for name, value in quantities.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(f"{name} is {value}")
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """An optimiser's state as named tensors."""
     return {
@@ -113,7 +159,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch
     optimizer.load_state_dict(state)
 
 
-def separator_checkpoint(config: Config, separator: nn.Module, kind: str = "separator", **meta) -> tuple[dict, dict]:
+def separator_checkpoint(config: dict, separator: nn.Module, kind: str = "separator", **meta) -> tuple[dict, dict]:
     """(tensors, meta) of a checkpoint of a `Method`'s kind; "separator" is OmniSep's and MARS-Sep's."""
     tensors = {f"separator.{k}": v for k, v in separator.state_dict().items()}
     return tensors, {"kind": kind, "config": config, **meta}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
@@ -25,16 +26,30 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     An emulated bfloat16 gives way to float32 (see `mars_lib.training.precision`).
     """
     on_card = accelerator not in ("cpu", "mps") and torch.cuda.is_available()
-    precision = used(precision, "cuda" if on_card else "cpu" if accelerator != "mps" else "mps")
+    device = "cuda" if on_card else "cpu" if accelerator != "mps" else "mps"
+    precision = used(precision, device)
+    how: dict = {"precision": precision}
+    if precision.endswith("-mixed"):
+        how = {"plugins": [Autocast(precision, device)]}
     local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     if world == 1:
-        return Fabric(accelerator=accelerator, devices=1, precision=precision)
-    fabric = Fabric(
-        accelerator=accelerator, devices=local, num_nodes=world // local, strategy="ddp", precision=precision
-    )
+        return Fabric(accelerator=accelerator, devices=1, **how)
+    fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=world // local, strategy="ddp", **how)
     fabric.launch()
     atexit.register(leave)
     return fabric
+
+
+class Autocast(MixedPrecision):
+    """Half precision that leaves a network's inputs as they are: each operation rounds what it must.
+
+    Fabric's own rounds all that goes into a wrapped network, spectrograms and waveforms alike. The
+    old policy is not wrapped: it would see other numbers than the new one, and equal weights would
+    not have the ratio 1.
+    """
+
+    def convert_input(self, data):
+        return data
 
 
 def leave() -> None:
@@ -94,6 +109,13 @@ def mean(row: dict[str, float]) -> dict[str, float]:
         return row
     values = gather(torch.tensor([list(row.values())], dtype=torch.float64))
     return dict(zip(row, values.mean(dim=0).tolist()))
+
+
+def agreed(own: bool) -> bool:
+    """Whether any process says so: what ends a run must end it at the same step in all of them."""
+    if share()[1] == 1:
+        return own
+    return bool(gather(torch.tensor([float(own)])).any())
 
 
 class SharedBatchNorm(nn.BatchNorm2d):

@@ -24,6 +24,7 @@ from mars_lib.training.fusion import mlbp_meta, train_mlbp
 from mars_lib.training.judge import train_judge
 from mars_lib.training.objective import recipe
 from mars_lib.training.reinforce import train_rl
+from mars_lib.training.run_folder import check_identity, identity
 from mars_lib.training.trainer import train_supervised
 
 PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
@@ -41,7 +42,7 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
     and write them into the shipped data.
 
     Finished parts are found again in `work` and interrupted training is resumed. Raises `InputError` when a
-    soundfont of the recipe is missing.
+    soundfont of the recipe is missing, and where `work` holds parts made of other data or by another version of the code.
     """
     work, config = Path(work), config or configs.small()
     music = MiniMusic(tuple(recipe_fonts()), config.signal.length, augment=config.training.augment)
@@ -158,14 +159,15 @@ def make_minibind(work: Path, music: MiniMusic, device: str, seed: int = 0) -> M
         "text": pretrain.text_batches(classes, BATCH["text"], seed),
     }
     for name in MODALITIES:
-        path = work / f"{name}-trunk.safetensors"
+        path, steps = work / f"{name}-trunk.safetensors", TRUNK_STEPS[name]
+        ours = identity(modality=name, steps=steps, batch=BATCH[name], seed=seed, data=music.fingerprint())
         if path.is_file():
             saved = checkpoint.load(path, "trunk")
+            check_identity(f"checkpoint {path}", ours, saved.meta)
             checkpoint.restore(encoder.trunks[name], saved.tensors, str(path))
         else:
-            steps = TRUNK_STEPS[name]
             accuracy = pretrain.train_trunk(encoder.trunks[name], batches[name], steps, name)
-            meta = {"kind": "trunk", "modality": name, "accuracy": accuracy}
+            meta = {"kind": "trunk", "modality": name, "accuracy": accuracy, "identity": ours}
             checkpoint.save(path, encoder.trunks[name].state_dict(), meta)
     encoder.eval()
     pretrain.train_heads(encoder, batches)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mars_lib import streams
 from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.encoders import Encoder
 from mars_lib.evaluation.judge import Judge, right
@@ -62,7 +63,7 @@ class HeldOut:
     ):
         self.validation, self.reward, self.judge = validation, reward, judge
         batch = validation.batch
-        drawn = listener.bank.draw(processes.gather(batch.labels), torch.Generator().manual_seed(0))
+        drawn = listener.bank.draw(processes.gather(batch.labels), streams.generator("queries", 0, "validation"))
         embeddings = processes.part(drawn).to(validation.query.device)
         words = listener.encoder.embed_text(validation.names)
         embeddings[:, :, MODALITIES.index("text")] = words.reshape(*batch.labels.shape, -1)

@@ -1,7 +1,7 @@
 """Supervised training: the loop around a method's loss, with validation, checkpoints and resume."""
 
-import json
 import math
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from torch import nn
 from tqdm.std import tqdm
 
 from mars_lib import config as configs
-from mars_lib.check import fail
 from mars_lib.config import Config, TrainingConfig
 from mars_lib.data.mixtures import MixtureBatch, MixtureStream
 from mars_lib.data.render import MiniMusic
@@ -19,12 +18,15 @@ from mars_lib.encoders import Encoder
 from mars_lib.query import query_mixup
 from mars_lib.training import checkpoint, processes
 from mars_lib.training.budget import Budget
+from mars_lib.training.interrupts import Interrupts
 from mars_lib.training.log import RunLog, tell
 from mars_lib.training.loop import (
-    Validation, ahead, draw_queries, optimizer_tensors, restore_optimizer, separator_checkpoint,
+    Validation, ahead, clip_and_step, draw_queries, explained_divergence, optimizer_tensors, restore_optimizer, scaler_of,
+    separator_checkpoint,
 )
 from mars_lib.training.method import OMNISEP, Method
 from mars_lib.training.query_bank import MODALITIES, QueryBank
+from mars_lib.training.run_folder import claimed, digest_of_encoder, identity, last_of
 from mars_lib.training.steps import learning_rate
 
 COLUMNS = ("loss", "learning_rate", "gradient_norm", "validation_si_sdri")
@@ -39,35 +41,51 @@ def train_supervised(
     *,
     accelerator: str = "auto",
     resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
     method: Method = OMNISEP,
     compiled: bool = False,
 ) -> Path:
     """OmniSep's recipe (Section 3.1.2, Appendix B): WBCE, mixed queries, Adam, warm-up, clipping; or another `method`'s loss and queries.
 
-    Writes `folder/last.safetensors` at every validation and on Ctrl-C, `folder/best.safetensors` at
-    the best validation SI-SDRi, `metrics.csv` and TensorBoard files; returns the path of the best. With
+    Writes `folder/last.safetensors` at every validation and on Ctrl-C or SIGTERM, which wait for the end of their step; `folder/best.safetensors` at
+    the best validation SI-SDRi; `metrics.csv` and TensorBoard files; returns the path of the best. With
     `resume` it goes on from `last`, on one CPU bit for bit as if it had never stopped: data and queries
-    are functions of the step. `compiled` puts the network through torch.compile, which takes a minute or two. Under `torchrun` each process trains on its part of every batch, the first one writes. Raises
-    `InputError` for a configuration other than the interrupted one, a batch that cannot be cut into equal parts, a full device, lost
-    processes; and FloatingPointError when the loss is no longer finite (the last good checkpoint is kept).
+    are functions of the step. A run that has ended is returned as it is. `compiled` puts the network through torch.compile, which takes a minute or two.
+    Under `torchrun` each process trains on its part of every batch, the first one writes.
+
+    Raises `InputError` for a folder that holds a run already, unless it is to be resumed or (`overwrite`) made anew, or that another
+    process trains in; for another configuration, data, encoder or version of the code than the interrupted run's; for a batch that cannot be cut
+    into equal parts, a full device, lost processes; and FloatingPointError when a loss or gradient is no longer finite (the last good checkpoint is kept).
     """
     t, folder = config.training, Path(folder)
     fabric = processes.make_fabric(accelerator, t.precision)
-    progress = progress and processes.first()
     processes.check_batch("batch size", t.batch_size, t.accumulate)
-    torch.manual_seed(t.seed)
-    separator = method.build(config).to(memory_format=torch.channels_last)
-    processes.share_batch_norm(separator)
-    optimizer = torch.optim.Adam(separator.parameters(), t.learning_rate, (0.9, 0.999), 1e-8)
-    first, best = 0, float("-inf")
-    if resume:
-        first, best = _resume(folder / "last.safetensors", config, separator, optimizer, method.kind)
+    with claimed(folder, resume=resume, overwrite=overwrite):
+        torch.manual_seed(t.seed)
+        # On its device before the optimiser is, whose state goes where the parameters are.
+        separator = method.build(config).to(fabric.device, memory_format=torch.channels_last)
+        processes.share_batch_norm(separator)
+        optimizer = torch.optim.Adam(separator.parameters(), t.learning_rate, (0.9, 0.999), 1e-8)
+        ours = identity(
+            kind=method.kind, options=configs.to_dict(config), data=music.fingerprint(), encoder=digest_of_encoder(encoder),
+        )
+        run = _Run(config, method.kind, ours, separator, optimizer, fabric, folder)
+        if resume:
+            run.restore(last_of(folder, method.kind, ours))
+        if run.step < t.steps:
+            _train(run, music, encoder, method, progress and processes.first(), compiled)
+    return folder / "best.safetensors"
+
+
+def _train(run: "_Run", music: MiniMusic, encoder: Encoder, method: Method, progress: bool, compiled: bool) -> None:
+    """The steps that are left of a run."""
+    t, fabric, first = run.config.training, run.fabric, run.step
     # Weights, gradients and the two moments of Adam; `last` holds three of them, `best` the weights, each twice while it is written.
-    budget = Budget(separator, fabric.device, folder, weights=4, saved=4, steps=t.steps)
+    budget = Budget(run.separator, fabric.device, run.folder, weights=4, saved=4, steps=t.steps)
     if compiled:
-        separator.compile()
-    separator, optimizer = fabric.setup(separator, optimizer)
+        run.separator.compile()
+    separator, optimizer = fabric.setup(run.separator, run.optimizer)
     encoder = encoder.to(fabric.device).eval()
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
     bank = QueryBank.embed(
@@ -75,11 +93,10 @@ def train_supervised(
         fabric.device, progress,
     )
     validation = Validation.make(t, music, encoder)
-    log = RunLog(folder, COLUMNS, first)
-    done = first
+    log = RunLog(run.folder, COLUMNS, first)
     bar = tqdm(total=t.steps, initial=first, desc="training", unit="step", disable=not progress)
     tell(bar, budget.before())
-    try:
+    with Interrupts() as interrupts, closing(log), closing(bar):
         for step, batch in ahead(partial(stream.batch, share=processes.share()), first, t.steps):
             rate = learning_rate(step, t.learning_rate, t.warmup_steps, t.decay_steps)
             for group in optimizer.param_groups:
@@ -87,42 +104,74 @@ def train_supervised(
             batch = MixtureBatch(*(x.to(fabric.device) for x in vars(batch).values()))
             query = _draw(bank, encoder, batch, t, step, method)
             optimizer.zero_grad()
-            losses = []
-            for each, asked, last in _passes(batch, query, t.accumulate):
-                with fabric.no_backward_sync(separator, enabled=not last):
-                    with fabric.autocast():
-                        loss = method.loss(separator, each, asked)
-                    fabric.backward(loss / t.accumulate)
-                losses.append(loss.item())
-            row = processes.mean({"loss": sum(losses) / len(losses)})
-            if not math.isfinite(row["loss"]):
-                raise FloatingPointError(
-                    f"the loss is {row['loss']} at step {step}; {folder / 'last.safetensors'} holds "
-                    "the last good state: resume it with a lower learning rate"
-                )
-            norm = fabric.clip_gradients(separator, optimizer, max_norm=t.gradient_clip)
-            optimizer.step()
-            done = step + 1
-            row |= {"learning_rate": rate, "gradient_norm": float(norm)}
-            if done % t.validate_every == 0 or done == t.steps:
+            with explained_divergence(step, run.folder):
+                row = _losses(fabric, separator, batch, query, t.accumulate, method)
+                norm = clip_and_step(fabric, separator, optimizer, t.gradient_clip)
+            run.step = step + 1
+            row |= {"learning_rate": rate, "gradient_norm": norm}
+            if run.step % t.validate_every == 0 or run.step == t.steps:
                 estimates = validation.estimates(separator.module, method.separate)
                 row |= processes.mean({"validation_si_sdri": validation.improvement(estimates)})
-                if row["validation_si_sdri"] > best:
-                    best = row["validation_si_sdri"]
-                    _save(folder / "best.safetensors", config, separator, optimizer, done, best, method.kind)
-                _save(folder / "last.safetensors", config, separator, optimizer, done, best, method.kind)
+                run.judge_progress(row["validation_si_sdri"])
             log.write(step, **row)
             bar.update()
-            tell(bar, budget.after(done, first))
-            bar.set_postfix(loss=f"{row['loss']:.3f}", **({"val_si_sdri": f"{best:.2f} dB"} if math.isfinite(best) else {}))
-    except KeyboardInterrupt:
-        _save(folder / "last.safetensors", config, separator, optimizer, done, best, method.kind)
-        bar.write(f"stopped at step {done}; go on with --resume")
-        raise
-    finally:
-        bar.close()
-        log.close()
-    return folder / "best.safetensors"
+            tell(bar, budget.after(run.step, first))
+            best = {"val_si_sdri": f"{run.best:.2f} dB"} if run.best is not None and math.isfinite(run.best) else {}
+            bar.set_postfix(loss=f"{row['loss']:.3f}", **best)
+            if processes.agreed(interrupts.asked):
+                run.save("last")
+                bar.write(f"stopped at step {run.step}; go on with --resume")
+                raise KeyboardInterrupt
+
+
+class _Run:
+    """What a run must remember to go on: weights, optimiser, step, best score; and what it is."""
+
+    def __init__(self, config: Config, kind: str, ours: dict, separator: nn.Module, optimizer, fabric, folder: Path):
+        self.config, self.kind, self.identity, self.folder, self.fabric = config, kind, ours, folder, fabric
+        self.separator, self.optimizer = separator, optimizer
+        # The validation SI-SDRi of `best`: none before the first validation.
+        self.step, self.best = 0, None
+
+    def judge_progress(self, si_sdri: float) -> None:
+        """After a validation: keep the best, which the first one is whatever it says, and save."""
+        if self.best is None or si_sdri > self.best:
+            self.best = -math.inf if math.isnan(si_sdri) else si_sdri
+            self.save("best")
+        self.save("last")
+
+    def save(self, name: str) -> None:
+        if not processes.first():
+            return
+        scaler = scaler_of(self.fabric)
+        tensors, meta = separator_checkpoint(
+            configs.to_dict(self.config), self.separator, self.kind, identity=self.identity, step=self.step,
+            validation_si_sdri=self.best, scaler=scaler and scaler.state_dict(),
+        )
+        checkpoint.save(self.folder / f"{name}.safetensors", tensors | optimizer_tensors(self.optimizer), meta)
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """The inverse of `save("last")`."""
+        checkpoint.restore(self.separator, saved.part("separator"), f"checkpoint {self.folder / 'last.safetensors'}")
+        restore_optimizer(self.optimizer, saved.part("optimizer"))
+        if saved.meta["scaler"]:
+            scaler_of(self.fabric).load_state_dict(saved.meta["scaler"])
+        self.step, self.best = saved.meta["step"], saved.meta["validation_si_sdri"]
+
+
+def _losses(fabric, separator: nn.Module, batch: MixtureBatch, query: torch.Tensor, count: int, method: Method) -> dict[str, float]:
+    """Forward and backward of one step in `count` passes; {"loss": its mean over passes and processes}."""
+    losses = []
+    for each, asked, last in _passes(batch, query, count):
+        with fabric.no_backward_sync(separator, enabled=not last):
+            with fabric.autocast():
+                loss = method.loss(separator, each, asked)
+            fabric.backward(loss / count)
+        losses.append(loss.item())
+    row = processes.mean({"loss": sum(losses) / len(losses)})
+    if not math.isfinite(row["loss"]):
+        raise FloatingPointError(f"the loss is {row['loss']}")
+    return row
 
 
 def _passes(batch: MixtureBatch, query: torch.Tensor, count: int):
@@ -141,23 +190,3 @@ def _draw(bank: QueryBank, encoder: Encoder, batch: MixtureBatch, t: TrainingCon
             own = encoder.embed_audio(batch.references.flatten(0, 1))
         embeddings[:, :, MODALITIES.index("audio")] = own.reshape(embeddings[:, :, 0].shape)
     return query_mixup(embeddings, weights.to(embeddings.device))
-
-
-def _save(path: Path, config: Config, separator, optimizer, step: int, best: float, kind: str) -> None:
-    if not processes.first():
-        return
-    tensors, meta = separator_checkpoint(
-        configs.to_dict(config), separator.module, kind, step=step,
-        validation_si_sdri=best if best > float("-inf") else None,
-    )
-    checkpoint.save(path, tensors | optimizer_tensors(optimizer), meta)
-
-
-def _resume(path: Path, config: Config, separator: nn.Module, optimizer, kind: str) -> tuple[int, float]:
-    saved = checkpoint.load(path, kind)
-    if saved.meta["config"] != json.loads(json.dumps(configs.to_dict(config))):
-        fail(f"checkpoint {path}", "has another configuration", "resume with the same options")
-    checkpoint.restore(separator, saved.part("separator"), f"checkpoint {path}")
-    restore_optimizer(optimizer, saved.part("optimizer"))
-    best = saved.meta["validation_si_sdri"]
-    return saved.meta["step"], float("-inf") if best is None else best

@@ -2,13 +2,16 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from mars_lib.alignment.features import forecast, trunk_features
 from mars_lib.alignment.report import report, table
 from mars_lib.alignment.run import save_heads
 from mars_lib.check import InputError
+from mars_lib.data.folders import FolderMusic
 from mars_lib.encoders.minibind import MiniBind
 from mars_lib.training import budget
 from tests.data.few import few
@@ -68,6 +71,20 @@ def test_kept_features_are_found_again_and_never_stale(encoder, music, tmp_path,
     assert other.key.split("-")[0] != first.key.split("-")[0] and not equal(first, other)
     path.write_bytes(path.read_bytes()[:1_000])
     assert equal(first, trunk_features(encoder, music, "validation", **make))
+
+
+def test_kept_features_know_their_sounds_by_content(encoder, tmp_path):
+    """Two folders of recordings with the same names and sizes."""
+    found = []
+    for pitch in (220, 330):
+        for name in ("flute", "drum"):
+            (tmp_path / str(pitch) / name).mkdir(parents=True)
+            wave = np.sin(2 * np.pi * pitch / 16_000 * np.arange(16_000)).astype(np.float32)
+            soundfile.write(tmp_path / str(pitch) / name / "0.wav", wave, 16_000)
+        music = FolderMusic(tmp_path / str(pitch), 8_191)
+        with pytest.warns(UserWarning):
+            found.append(trunk_features(encoder, music, "train", clips=1, takes=1, folder=tmp_path / "kept", progress=False))
+    assert found[0].key != found[1].key and not torch.equal(found[0].audio[0], found[1].audio[0])
 
 
 def test_report_and_table(encoder, music, tmp_path):

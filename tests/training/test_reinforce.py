@@ -1,5 +1,6 @@
 import csv
 import math
+import signal
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,9 @@ from mars_lib.data import manifests
 from mars_lib.evaluation.judge import Judge
 from mars_lib.reward import MLBP, signal_fidelity
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint, reinforce
+from mars_lib.training import checkpoint, loop, reinforce
 from mars_lib.training.objective import RLConfig, make_reward
+from tests.data.few import few
 
 QUICK = RLConfig(
     steps=6, batch_size=4, validate_every=3, validation_mixtures=4, queries_per_class=2, precision="32-true",
@@ -29,11 +31,10 @@ def pooling():
 
 @pytest.fixture
 def train(start, shipped, pooling, tmp_path):
-    def run(settings=QUICK, name="run", **options):
+    def run(settings=QUICK, name="run", begin=start, music=None, fusion=pooling, **options):
         options = {"accelerator": "cpu", "progress": False, **options}
-        return reinforce.train_rl(
-            start, settings, manifests.music(), shipped.encoder, pooling, tmp_path / name, **options
-        )
+        music = music or few()
+        return reinforce.train_rl(begin, settings, music, shipped.encoder, fusion, tmp_path / name, **options)
 
     return run
 
@@ -110,7 +111,7 @@ def test_resume_continues_bit_for_bit(train):
 
     def interrupt(step, row):
         if step == stop["at"]:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt):
         train(settings, "parts", on_step=interrupt)
@@ -119,9 +120,63 @@ def test_resume_continues_bit_for_bit(train):
         one, two = tensors(whole / f"{name}.safetensors"), tensors(parts / f"{name}.safetensors")
         assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
     assert [{k: v for k, v in row.items()} for row in rows(whole)] == rows(parts)
-    for other in ({"settings": replace(settings, anchor=0.5)}, {"settings": settings, "listener": system.load_minibind(heads="stage3")}):
-        with pytest.raises(InputError, match="another run"):
+    others = {
+        "options.anchor": {"settings": replace(settings, anchor=0.5)},
+        "heads": {"settings": settings, "listener": system.load_minibind(heads="stage3")},
+        "start": {"settings": settings, "begin": whole / "last.safetensors"},
+        "data": {"settings": settings, "music": replace(few(), fonts=few().fonts[:1])},
+        "fusion": {"settings": settings, "fusion": MLBP(256, 16)},
+    }
+    for what, other in others.items():
+        with pytest.raises(InputError, match=f"is of another run: it differs in {what}"):
             train(**other, name="parts", resume=True)
+
+
+def test_a_signal_inside_a_step_and_resume_equal_an_uninterrupted_run(train):
+    """The old policies, the baseline and the weights move together or not at all."""
+    settings = replace(QUICK, policy=PolicyConfig(group_size=2), accumulate=2)
+    whole = train(settings, "whole").parent
+    calls = []
+
+    def interrupting(estimate, target):
+        calls.append(1)
+        # 2 passes of 2 samples a step: in the middle of the third.
+        if len(calls) == 10:
+            signal.raise_signal(signal.SIGINT)
+        return signal_fidelity(estimate, target)
+
+    plain = train(settings, "plain", reward=signal_fidelity).parent
+    # The first call of all is the validation set's; it is not counted.
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, "parts", reward=interrupting)
+    parts = train(settings, "parts", reward=signal_fidelity, resume=True).parent
+    one, two = (tensors(folder / "last.safetensors") for folder in (plain, parts))
+    assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+    assert rows(plain) == rows(parts) and rows(plain) != rows(whole)
+
+
+def test_the_baseline_moves_once_a_step_however_many_passes_make_it(train):
+    values = {}
+    for passes in (1, 2):
+        folder = train(replace(QUICK, accumulate=passes, learning_rate=1e-12), f"{passes}").parent
+        means = [float(row["reward"]) for row in rows(folder)]
+        by_hand = means[0]
+        for mean in means:
+            by_hand = 0.92 * by_hand + 0.08 * mean
+        values[passes] = checkpoint.load(folder / "last.safetensors", "separator").meta["baseline"]
+        assert values[passes] == pytest.approx(by_hand, abs=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize("estimator", ["score", "pathwise"])
+def test_equal_weights_have_the_ratio_1_in_every_precision(train, monkeypatch, precision, estimator):
+    """A learning rate at which no float32 weight moves: both policies are one, however they are rounded."""
+    monkeypatch.setattr("mars_lib.training.precision.multiplies_bfloat16", lambda device_type: True)
+    settings = replace(QUICK, precision=precision, estimator=estimator, learning_rate=1e-30, weight_decay=0.0)
+    log = rows(train(settings).parent)
+    if estimator == "score":
+        assert all(float(row["ratio"]) == 1 and float(row["approx_kl"]) == 0 and float(row["kl"]) == 0 for row in log)
+    assert all(math.isfinite(float(row["loss"])) for row in log)
 
 
 def statistics(train, lag):
@@ -153,9 +208,8 @@ def test_old_policies_are_those_of_lag_steps_before(start, tmp_path):
     saved = checkpoint.load(start, "separator")
     separator = Separator(config.from_dict(saved.meta["config"]))
     optimizer = torch.optim.AdamW(separator.parameters())
-    run = reinforce._Run(
-        separator.config, replace(QUICK, policy=PolicyConfig(lag=3)), "an ear", separator, optimizer, tmp_path
-    )
+    rl = replace(QUICK, policy=PolicyConfig(lag=3))
+    run = reinforce.RLRun(separator.config, rl, {}, separator, optimizer, None, tmp_path)
     for step in range(6):
         with torch.no_grad():
             separator.gate.bias.fill_(step)
@@ -183,10 +237,47 @@ def test_what_breaks_is_named_and_the_last_good_state_kept(train, start):
     poisoned.calls = 0
     with pytest.raises(InputError, match="reward: holds NaN"):
         train(reward=poisoned, name="poisoned")
-    with pytest.raises(FloatingPointError, match="mask_spread is 0.0000 at step 7"):
-        reinforce._sound(7, start.parent, mask_spread=0.0)
-    with pytest.raises(FloatingPointError, match="gradient_norm is nan at step 7.*last good state"):
-        reinforce._sound(7, start.parent, gradient_norm=float("nan"))
+    with pytest.raises(FloatingPointError, match="loss is nan at step 7.*last good state"):
+        with loop.explained_divergence(7, start.parent):
+            loop.check_finite(loss=float("nan"))
+
+
+def test_masks_that_are_constants_end_a_run(train, start, tmp_path):
+    saved = checkpoint.load(start, "separator")
+    dead = {k: v * 0 if k == "separator.gate.scale" else v for k, v in saved.tensors.items()}
+    checkpoint.save(tmp_path / "dead.safetensors", dead, saved.meta)
+    with pytest.raises(FloatingPointError, match="mask_spread is 0.0000.*at step 0"):
+        train(begin=tmp_path / "dead.safetensors")
+
+
+def test_a_gradient_that_is_not_finite_ends_with_the_documented_error(train):
+    def steep(estimate, target):
+        return Poisoned.apply(signal_fidelity(estimate, target))
+
+    with pytest.raises(FloatingPointError, match="gradient_norm is nan at step 0.*last good state"):
+        train(replace(QUICK, estimator="mode"), reward=steep)
+
+
+class Poisoned(torch.autograd.Function):
+    """A value as it is, whose gradient is none."""
+
+    @staticmethod
+    def forward(ctx, value):
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * float("nan")
+
+
+def test_a_run_that_has_ended_is_returned_as_it_is_and_never_overwritten_unasked(train, monkeypatch):
+    constant = lambda estimate, target: torch.ones(len(estimate))
+    settings = replace(QUICK, steps=40, validate_every=2, patience=2)
+    best = train(settings, reward=constant)
+    with pytest.raises(InputError, match="is there already .* --resume"):
+        train(settings, reward=constant)
+    monkeypatch.setattr(reinforce, "_train", lambda *args: pytest.fail("nothing is left to do"))
+    assert train(settings, reward=constant, resume=True) == best
 
 
 def test_a_broken_run_leaves_its_start_behind(train, start, tmp_path):

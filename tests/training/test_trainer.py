@@ -1,20 +1,22 @@
 import csv
+import signal
 from dataclasses import replace
 
 import pytest
 import torch
+from filelock import FileLock
 
 from mars_lib import config
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.check import InputError
-from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.separator import Separator
 from mars_lib.training import checkpoint, trainer
 from mars_lib.training.method import OMNISEP
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.steps import learning_rate, supervised_loss
+from tests.data.few import few
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +28,15 @@ def smoke():
 
 @pytest.fixture(scope="module")
 def music(smoke):
-    return replace(manifests.music(), length=smoke.signal.length)
+    return few(smoke.signal.length)
 
 
 @pytest.fixture
 def train(smoke, music, shipped, tmp_path):
-    def run(name="run", settings=smoke, resume=False, method=OMNISEP, compiled=False):
+    def run(name="run", settings=smoke, resume=False, method=OMNISEP, compiled=False, data=music, **options):
         return trainer.train_supervised(
-            settings, music, shipped.encoder, tmp_path / name,
-            accelerator="cpu", resume=resume, progress=False, method=method, compiled=compiled,
+            settings, data, shipped.encoder, tmp_path / name,
+            accelerator="cpu", resume=resume, progress=False, method=method, compiled=compiled, **options,
         )
 
     return run
@@ -55,20 +57,26 @@ def test_a_run_leaves_checkpoints_and_logs(train, smoke):
     assert config.from_dict(meta["config"]) == smoke
 
 
-@pytest.mark.parametrize("method", [OMNISEP, CLIPSEP_NIT, AUDIOSEP], ids=lambda method: method.kind)
-def test_resume_continues_bit_for_bit(train, smoke, method):
+@pytest.mark.parametrize("method, number", [
+    (OMNISEP, signal.SIGINT), (CLIPSEP_NIT, signal.SIGTERM), (AUDIOSEP, signal.SIGINT),
+])  # fmt: skip
+def test_a_signal_inside_a_step_and_resume_equal_an_uninterrupted_run(train, smoke, method, number):
+    """Ctrl-C falls between a step's forward pass, which moves BatchNorm's statistics, and its backward pass."""
     whole = tensors(train("whole", method=method).parent / "last.safetensors")
-    stop_after = 4
+    stop_in = 5
     calls = []
 
     def interrupted(*args):
+        loss = method.loss(*args)
         calls.append(1)
-        if len(calls) > stop_after:
-            raise KeyboardInterrupt
-        return method.loss(*args)
+        if len(calls) == stop_in:
+            signal.raise_signal(number)
+        return loss
 
+    before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt):
         train("parts", method=replace(method, loss=interrupted))
+    assert len(calls) == stop_in and signal.getsignal(number) == before
     resumed = train("parts", resume=True, method=method).parent
     after = tensors(resumed / "last.safetensors")
     assert whole.keys() == after.keys()
@@ -84,13 +92,127 @@ def test_a_compiled_run_leaves_the_same_checkpoint(train, eager_compiler):
     assert plain.keys() == compiled.keys() and all(torch.equal(plain[name], compiled[name]) for name in plain)
 
 
-def test_resume_refuses_another_configuration(train, smoke):
+def test_a_second_signal_ends_a_step_at_once_and_the_run_resumes(train):
+    whole = tensors(train("whole").parent / "last.safetensors")
+
+    def twice(*args):
+        if len(calls := twice.calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        calls.append(1)
+        return supervised_loss(*args)
+
+    twice.calls = []
+    with pytest.raises(KeyboardInterrupt):
+        train("parts", method=replace(OMNISEP, loss=twice))
+    assert len(twice.calls) == 4
+    after = tensors(train("parts", resume=True).parent / "last.safetensors")
+    assert all(torch.equal(whole[key], after[key]) for key in whole)
+
+
+def test_resume_refuses_what_would_be_another_run_and_says_why(train, smoke, music, monkeypatch):
     train()
-    other = replace(smoke, training=replace(smoke.training, learning_rate=0.5))
-    with pytest.raises(InputError, match="another configuration"):
-        train(settings=other, resume=True)
+    others = {
+        "options.training.learning_rate": {"settings": replace(smoke, training=replace(smoke.training, learning_rate=0.5))},
+        "data": {"data": replace(music, fonts=music.fonts[:1])},
+        "kind": {"method": AUDIOSEP},
+    }
+    for what, other in others.items():
+        if what != "kind":
+            with pytest.raises(InputError, match=f"is of another run: it differs in {what}; .* --out"):
+                train(**other, resume=True)
+    with pytest.raises(InputError, match="holds separator, not a audiosep"):
+        train(**others["kind"], resume=True)
+    monkeypatch.setattr("mars_lib.__version__", "0.0.1")
+    with pytest.raises(InputError, match="differs in version"):
+        train(resume=True)
     with pytest.raises(InputError, match="is not there"):
         train("never started", resume=True)
+
+
+def test_a_run_is_not_overwritten_unasked(train):
+    best = train()
+    kept = best.read_bytes()
+    with pytest.raises(InputError, match="is there already .* --resume"):
+        train()
+    assert best.read_bytes() == kept
+    train(overwrite=True)
+
+
+def test_a_run_that_has_ended_is_returned_as_it_is(train, monkeypatch):
+    best = train()
+    monkeypatch.setattr(trainer, "_train", lambda *args: pytest.fail("nothing is left to do"))
+    assert train(resume=True) == best
+
+
+def test_two_runs_in_one_folder_do_not_meet(train, tmp_path):
+    (tmp_path / "run").mkdir()
+    with FileLock(tmp_path / "run" / ".lock"):
+        with pytest.raises(InputError, match="is being trained by another process"):
+            train()
+    train()
+
+
+def test_a_run_whose_every_validation_is_infinite_returns_a_best_that_exists(train):
+    silent = replace(OMNISEP, separate=lambda separator, mixture, query: torch.zeros(*query.shape[:2], mixture.shape[-1]))
+    best = train(method=silent)
+    assert checkpoint.load(best, "separator").meta["step"] == 3
+
+
+def test_a_gradient_that_is_not_finite_ends_with_the_documented_error(train):
+    def poisoned(*args):
+        loss = supervised_loss(*args)
+        if loss.requires_grad:
+            loss.register_hook(lambda gradient: gradient * float("nan"))
+        return loss
+
+    with pytest.raises(FloatingPointError, match="gradient_norm is nan at step 0.*last good state"):
+        train(method=replace(OMNISEP, loss=poisoned))
+
+
+def test_an_absurd_learning_rate_ends_with_what_to_do(train, smoke):
+    settings = replace(smoke, training=replace(smoke.training, learning_rate=1e30, warmup_steps=1))
+    with pytest.raises(FloatingPointError, match="is not finite|is nan|is inf") as error:
+        train(settings=settings)
+    assert "lower learning rate" in str(error.value)
+
+
+class Overflowing(torch.autograd.Function):
+    """A loss whose gradient overflows float16's scale as long as that is high."""
+
+    @staticmethod
+    def forward(ctx, loss):
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.where(gradient > 2.0**14, float("inf"), gradient)
+
+
+def test_float16_steps_over_its_first_overflow_and_resumes_with_its_scale(train, smoke):
+    settings = replace(smoke, training=replace(smoke.training, precision="16-mixed"))
+    overflowing = replace(OMNISEP, loss=lambda *args: Overflowing.apply(supervised_loss(*args)))
+    whole = train("whole", settings, method=overflowing).parent
+    rows = list(csv.DictReader((whole / "metrics.csv").open()))
+    # 65,536 and 32,768 are too high, 16,384 is not.
+    assert [row["gradient_norm"] == "inf" for row in rows] == [True, True, False, False, False, False]
+    calls = []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+        return overflowing.loss(*args)
+
+    with pytest.raises(KeyboardInterrupt):
+        train("parts", settings, method=replace(overflowing, loss=interrupted))
+    assert checkpoint.load(whole.parent / "parts" / "last.safetensors", "separator").meta["scaler"]["scale"] == 2.0**15
+    train("parts", settings, method=overflowing, resume=True)
+    one, two = (tensors(whole.parent / name / "last.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    forever = replace(OMNISEP, loss=lambda *args: Overflowing.apply(supervised_loss(*args) * float("inf")))
+    with pytest.raises(FloatingPointError):
+        train("forever", settings, method=forever)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(train):

@@ -1,0 +1,82 @@
+"""What a run of reinforcement learning must remember to go on from where it stopped, bit for bit."""
+
+import copy
+from collections import deque
+from pathlib import Path
+
+import torch
+
+from mars_lib import config as configs
+from mars_lib.advantage import MovingBaseline
+from mars_lib.config import Config
+from mars_lib.separator import Separator
+from mars_lib.training import checkpoint, processes
+from mars_lib.training.loop import optimizer_tensors, restore_optimizer, scaler_of, separator_checkpoint
+from mars_lib.training.objective import RLConfig
+
+
+class RLRun:
+    """What a run must remember to go on: weights, optimiser, old policies, baseline, best reward; and what it is."""
+
+    def __init__(self, config: Config, rl: RLConfig, ours: dict, separator: Separator, optimizer: torch.optim.Optimizer, fabric, folder: Path):
+        self.config, self.rl, self.identity, self.folder, self.fabric = config, rl, ours, folder, fabric
+        self.separator, self.optimizer = separator, optimizer
+        self.old = copy.deepcopy(separator).requires_grad_(False)
+        self.past: deque[dict] = deque(maxlen=max(1, rl.policy.lag))
+        self.baseline = MovingBaseline(rl.policy.baseline_decay)
+        self.step, self.best, self.waited = 0, float("-inf"), 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do: all steps are taken, or patience has run out."""
+        return self.step >= self.rl.steps or self.waited >= self.rl.patience
+
+    def old_policy(self) -> Separator | None:
+        """theta_{t - lag}; with lag 0 the present weights, which makes every ratio 1. None where nothing is sampled from it."""
+        if self.rl.estimator != "score":
+            return None
+        weights = self.past[0] if self.past and self.rl.policy.lag else self.separator.state_dict()
+        self.old.load_state_dict(weights)
+        return self.old
+
+    def remember(self) -> None:
+        """Keep theta_t, before the optimiser moves it."""
+        if self.rl.estimator == "score":
+            self.past.append({k: v.detach().clone() for k, v in self.separator.state_dict().items()})
+
+    def judge_progress(self, reward: float) -> None:
+        """After a validation: keep the best, count the others, save."""
+        self.waited = 0 if reward > self.best else self.waited + 1
+        if reward > self.best:
+            self.best = reward
+            self.save("best")
+        self.save("last")
+
+    def save(self, name: str) -> None:
+        """`best` carries the separator alone, `last` all that a resumed run needs."""
+        if not processes.first():
+            return
+        scaler = scaler_of(self.fabric)
+        tensors, meta = separator_checkpoint(
+            configs.to_dict(self.config), self.separator, identity=self.identity, rl=self.rl.to_dict(), step=self.step,
+            best=self.best if self.best > float("-inf") else None, waited=self.waited,
+            baseline=self.baseline.value, scaler=scaler and scaler.state_dict(),
+        )
+        if name == "last":
+            tensors |= optimizer_tensors(self.optimizer)
+            for i, weights in enumerate(self.past):
+                tensors |= {f"past.{i}.{k}": v for k, v in weights.items()}
+        checkpoint.save(self.folder / f"{name}.safetensors", tensors, meta)
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """The inverse of `save("last")`."""
+        checkpoint.restore(self.separator, saved.part("separator"), f"checkpoint {self.folder / 'last.safetensors'}")
+        restore_optimizer(self.optimizer, saved.part("optimizer"))
+        if saved.meta["scaler"]:
+            scaler_of(self.fabric).load_state_dict(saved.meta["scaler"])
+        for i in range(self.past.maxlen):
+            weights = saved.part(f"past.{i}")
+            if weights:
+                self.past.append({k: v.to(next(self.separator.parameters()).device) for k, v in weights.items()})
+        self.step, self.waited, self.baseline.value = (saved.meta[k] for k in ("step", "waited", "baseline"))
+        self.best = float("-inf") if saved.meta["best"] is None else saved.meta["best"]

@@ -1,0 +1,107 @@
+"""The folder of a run: one run at a time, which knows what it is, and is never overwritten unasked."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+import mars_lib
+from mars_lib.check import fail
+from mars_lib.encoders.weights import fingerprint
+from mars_lib.training import checkpoint, processes
+
+WAY_OUT = "give the same ones, or another --out"
+
+
+def identity(**parts) -> dict:
+    """What makes a run this run and no other: `parts` as plain JSON, and the version of the code."""
+    return json.loads(json.dumps({"version": mars_lib.__version__, **parts}))
+
+
+def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
+    """The names of what two identities differ in, by their dotted path.
+
+    >>> differences({"data": 1, "options": {"seed": 0}}, {"data": 1, "options": {"seed": 1}})
+    ['options.seed']
+    """
+    names = []
+    for name in sorted(ours.keys() | theirs.keys()):
+        one, other = ours.get(name), theirs.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            names += differences(one, other, f"{prefix}{name}.")
+        elif one != other:
+            names.append(prefix + name)
+    return names
+
+
+def check_identity(what: str, ours: dict, meta: dict) -> None:
+    """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than `ours`."""
+    wrong = differences(ours, meta.get("identity") or {})
+    if wrong:
+        fail(what, f"is of another run: it differs in {', '.join(wrong[:5])}", WAY_OUT)
+
+
+def digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """12 digits that tell weights apart."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(f"{name} {tuple(tensors[name].shape)} ".encode())
+        found.update(tensors[name].detach().cpu().contiguous().float().numpy().tobytes())
+    return found.hexdigest()[:12]
+
+
+def digest_of_encoder(encoder: torch.nn.Module) -> str:
+    """That of an encoder: of its heads alone where it has some, since trunks take seconds to digest
+    and alignment leaves them as they are."""
+    return fingerprint(getattr(encoder, "heads", encoder))[:12]
+
+
+@contextmanager
+def claimed(
+    folder: Path, *, resume: bool, overwrite: bool = False, holds: tuple[str, ...] = ("last", "best")
+) -> Iterator[None]:
+    """Hold `folder` for one run, which writes checkpoints of the names in `holds`. Raises `InputError` where
+    another process holds it, and where such a checkpoint is neither to be resumed nor to be overwritten.
+
+    Of several processes of one run the first holds it for all.
+    """
+    if not processes.first():
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        fail(f"run {folder}", "is being trained by another process", "wait for it, or give another --out")
+    except OSError as error:
+        fail(f"folder {folder}", f"cannot be written ({error.strerror})", "give another --out")
+    try:
+        if not (resume or overwrite):
+            check_empty(folder, *holds)
+        yield
+    finally:
+        lock.release()
+
+
+def check_empty(folder: Path, *names: str) -> None:
+    """Raise `InputError` where one of these checkpoints is in `folder` already."""
+    there = [name for name in names if (folder / f"{name}.safetensors").exists()]
+    if there:
+        fail(
+            f"run {folder}", f"is there already ({there[0]}.safetensors)",
+            "go on with --resume, give another --out, or remove it",
+        )
+
+
+def last_of(folder: Path, kind: str, ours: dict) -> checkpoint.Checkpoint:
+    """The checkpoint that a run in `folder` goes on from. Raises `InputError` where it is not there,
+    damaged, or of another run."""
+    path = folder / "last.safetensors"
+    saved = checkpoint.load(path, kind)
+    check_identity(f"checkpoint {path}", ours, saved.meta)
+    return saved
