@@ -15,22 +15,28 @@ def writing(path: str | Path):
     """Yield a temporary path beside `path`; on success it becomes `path`, on any error it is removed.
 
     The temporary name keeps the suffix, so that writers which look at it work. Parent folders are
-    made. Raises `InputError` when `path` is a folder, cannot be written, or the disk is full.
+    made. A device or a pipe, such as /dev/stdout, is no file to replace: it is yielded itself. Raises `InputError` when
+    `path` is a folder, cannot be written, or the disk is full.
     """
     path = Path(path)
     if path.is_dir():
         fail(str(path), "is a folder", "give the name of a file")
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        # A link stays, and what it leads to is replaced: /dev/stdout may be one.
+        target = path.resolve() if path.is_symlink() else path
+        target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=target.parent
         )
         os.close(handle)
         temporary = Path(name)
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             fail(str(path), "does not fit: the disk is full", "free some space and run again")

@@ -1,6 +1,7 @@
 """One error format for bad input: what it is, what is wrong with it, what to do about it."""
 
 import math
+from collections.abc import Collection
 
 import torch
 
@@ -47,3 +48,9 @@ def between(name: str, value: float, low: float, high: float) -> None:
     """Raise unless low <= value <= high (NaN is never between)."""
     if math.isnan(value) or not low <= value <= high:
         fail(name, f"is {value:g}", f"give a number from {low:g} to {high:g}")
+
+
+def one_of(name: str, value: str, known: Collection[str]) -> None:
+    """Raise unless `value` is one of the `known` words."""
+    if value not in known:
+        fail(name, f"is {value!r}", f"give one of {', '.join(known)}")

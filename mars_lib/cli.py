@@ -7,10 +7,11 @@ from typing import Annotated, Optional
 
 import typer
 
+from mars_lib import check, config, options
 from mars_lib.alignment.commands import align
 from mars_lib.check import InputError
 from mars_lib.data.commands import data
-from mars_lib.training.commands import Device, Weights, check_one_source, train
+from mars_lib.training.commands import Device, Weights, start_of_training, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,7 +92,7 @@ def separate(
 def evaluate(
     checkpoint: Checkpoint = None,
     weights: Weights = None,
-    split: Annotated[str, typer.Option(help="test or unseen.")] = "test",
+    split: Annotated[Optional[str], typer.Option(help="test, the default, or unseen.")] = None,
     folder: Annotated[Optional[Path], typer.Option(help="Instead: mixtures of class/*.wav of this folder.")] = None,
     csv: Annotated[Optional[Path], typer.Option(help="Instead: mixtures of the recordings that this prepared CSV lists.")] = None,
     interference: Annotated[Optional[Path], typer.Option(help="With --csv: a list that the second sources are from.")] = None,
@@ -99,23 +100,53 @@ def evaluate(
     json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the table here.")] = None,
     protocol: Annotated[str, typer.Option(help="appendix-c or target-only.")] = "appendix-c",
     limit: Annotated[Optional[int], typer.Option(help="Only the first mixtures of the split.", min=2)] = None,
-    mixtures: Annotated[int, typer.Option(help="How many to make from the folder or list.", min=2)] = 200,
-    seed: Annotated[int, typer.Option(help="Of those mixtures.")] = 0,
+    mixtures: Annotated[Optional[int], typer.Option(help="How many to make from the folder or list, 200 by default.", min=2)] = None,
+    seed: Annotated[Optional[int], typer.Option(help="Of those mixtures, 0 by default.")] = None,
     device: Device = "auto",
 ) -> None:
     """Score a checkpoint on a fixed set of mixtures, or on your own, between the mixture and the oracle mask."""
     from mars_lib import atomic, evaluate, system
+    from mars_lib.data.manifests import SPLITS
+    from mars_lib.evaluation.benchmark import PROTOCOLS
 
-    check_one_source(folder, csv)
-    loaded = system.load(checkpoint, device, weights)
-    options = {"protocol": protocol, "per_mixture": json_file.with_suffix(".mixtures.jsonl") if json_file else None}
-    if folder or csv:
-        result = evaluate.evaluate_folder(loaded, csv or folder, query, interference=interference, mixtures=mixtures, seed=seed, **options)
+    if folder is None and csv is None:
+        options.unread({"--mixtures": mixtures, "--seed": seed}, "a split is as it is", "give --folder or --csv")
     else:
-        result = evaluate.evaluate(loaded, split, query, limit=limit, **options)
+        options.unread({"--split": split, "--limit": limit}, "the mixtures are your own", "leave out --folder and --csv")
+    if csv is None:
+        options.unread({"--interference": interference}, "it is a second list beside a first", "give --csv")
+    split, seed = split or SPLITS[0], seed or 0
+    for name, value, known in (("split", split, SPLITS), ("query", query, evaluate.QUERIES), ("protocol", protocol, PROTOCOLS)):
+        check.one_of(name, value, known)
+    config.check_seed(seed)
+    options.one_source(folder, csv)
+    for path in (each for each in (csv, interference) if each is not None):
+        options.input_file(path)
+    per_mixture = _beside(json_file)
+    loaded = system.load(checkpoint, system.choose_device(device), weights)
+    given = {"protocol": protocol, "per_mixture": per_mixture}
+    if folder or csv:
+        result = evaluate.evaluate_folder(
+            loaded, csv or folder, query, interference=interference, mixtures=mixtures or 200, seed=seed, **given
+        )
+    else:
+        result = evaluate.evaluate(loaded, split, query, limit=limit, **given)
     if json_file:
         atomic.write_json(json_file, result)
-    print(evaluate.report(result))
+    # JSON that goes to the screen or into a pipe stays alone there.
+    print(evaluate.report(result), file=sys.stderr if str(json_file) == "/dev/stdout" else sys.stdout)
+
+
+def _beside(json_file: Path | None) -> Path | None:
+    """Where the scores of every mixture go: beside the table, if that is a file. Raises `InputError` where one cannot be written."""
+    if json_file is None:
+        return None
+    options.output_file(json_file, "--json")
+    if json_file.exists() and not json_file.resolve().is_file():
+        return None
+    beside = json_file.with_suffix(".mixtures.jsonl")
+    options.output_file(beside, "--json")
+    return beside
 
 
 @app.command()
@@ -132,6 +163,7 @@ def benchmark(
     from mars_lib.evaluation.clap import load
     from mars_lib.system import choose_device
 
+    options.output_folder(out)
     found, cases = run(contenders.load(systems, choose_device(device)), limit, clap=clap and load(clap))
     results.write(found, cases, out)
 
@@ -142,8 +174,11 @@ def checkpoints(
     device: Device = "auto",
 ) -> None:
     """Make every shipped checkpoint again from nothing: about two hours on two cores."""
+    from mars_lib.training.processes import alone
     from mars_lib.training.recipe import make_checkpoints
 
+    device = start_of_training(device, work, option="--work")
+    alone("mars checkpoints")
     make_checkpoints(work, device=device)
 
 

@@ -4,11 +4,12 @@ import hashlib
 import json
 import threading
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mars_lib import atomic, shipped
-from mars_lib.check import fail
+from mars_lib import atomic, options, shipped
+from mars_lib.check import fail, one_of
 from mars_lib.show.headline import MIME
 
 PROFILES = ("smoke", "cpu", "gpu")
@@ -36,14 +37,14 @@ def run_course(
     What has not changed since it last ran (notebook, package, data, profile) is not run again, unless
     `force`. Raises `InputError` for an unknown profile, or when no notebook is found.
     """
-    if profile not in PROFILES:
-        fail("profile", f"is {profile!r}", f"give one of {', '.join(PROFILES)}")
+    check_profile(profile)
     paths = sorted(p for p in notebooks.glob("*.ipynb") if p.name.startswith(only or ""))
     if not paths:
         fail(str(notebooks), "holds no such notebook", "run from the folder of the course")
+    options.output_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     ledger = out / "course.json"
-    before = json.loads(ledger.read_text()) if ledger.is_file() else {}
+    before = read_ledger(ledger, Run.__annotations__)
     runs = {}
     for path in paths:
         mark = fingerprint(path, profile)
@@ -56,6 +57,26 @@ def run_course(
         atomic.write_json(ledger, before)
     print(table(list(runs.values()), out))
     return not any(run.problem for run in runs.values())
+
+
+def check_profile(profile: str) -> None:
+    """Raise `InputError` for a profile that no notebook has."""
+    one_of("profile", profile, PROFILES)
+
+
+def read_ledger(path: Path, columns: dict[str, type]) -> dict[str, dict]:
+    """What earlier runs left in a JSON file, {name: a value a column}. One that is damaged, or of another version, is begun anew with a warning."""
+    if not path.is_file():
+        return {}
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        kinds = [{name: type(value) for name, value in row.items()} for row in rows.values()]
+    except (ValueError, AttributeError):
+        kinds = [{}]
+    if any(kind != columns for kind in kinds):
+        warnings.warn(f"{path} is damaged or of another version: everything runs again", stacklevel=3)
+        return {}
+    return rows
 
 
 def run_notebook(
@@ -78,6 +99,7 @@ def run_notebook(
                 target,
                 parameters={"PROFILE": profile, **(parameters or {})},
                 kernel_name="python3",
+                kernel_manager_class=_own_kernel(),
                 execution_timeout=TIMEOUT_SECONDS[profile],
                 store_widget_state=False,
                 log_output=False,
@@ -133,6 +155,18 @@ def table(runs: list[Run], out: Path) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _own_kernel() -> type:
+    """Starts this interpreter's kernel, whatever others are installed under the name python3, here or along JUPYTER_PATH."""
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    class OwnKernel(AsyncKernelManager):
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])
+
+    return OwnKernel
 
 
 class _PeakMemory:

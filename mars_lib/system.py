@@ -1,5 +1,6 @@
 """The two calls that most people want: `load()` and `separate()`."""
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -229,11 +230,16 @@ class System:
 
 
 def choose_device(name: str) -> str:
-    """cpu, cuda or mps for a device's name; "auto" takes CUDA where it is. Raises `InputError` for others."""
+    """cpu, cuda, cuda:N or mps for a device's name; "auto" takes CUDA where it is. Raises `InputError` for others, and for what is not there."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        check.fail("device", "cuda is not there", "use --device cpu, or install a CUDA driver")
-    if name not in ("cpu", "mps") and not name.startswith("cuda"):
-        check.fail("device", f"is {name!r}", "use cpu, cuda, mps or auto")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        check.fail("device", f"is {name!r}", "use cpu, cuda, mps or auto, or a card as cuda:0")
+    kind, _, number = name.partition(":")
+    if kind == "cuda" and not torch.cuda.is_available():
+        check.fail("device", f"{name} is not there", "use --device cpu, or install a CUDA driver")
+    if number and int(number) >= torch.cuda.device_count():
+        check.fail("device", f"{name} is not there", f"use one from cuda:0 to cuda:{torch.cuda.device_count() - 1}")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        check.fail("device", "mps is not there", "use --device cpu; mps is for Apple's processors")
     return name

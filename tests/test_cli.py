@@ -200,8 +200,8 @@ def test_every_query_mode_can_be_evaluated(shipped, query):
         (["train", "rl", "--preset", "laptop"], "recipe, paper"),
         (["train", "rl", "--estimator", "magic"], "score, pathwise, mode, supervised"),
         (["train", "rl", "--kappa", "0"], "kappa: is 0"),
-        (["train", "rl", "--clip-range", "1"], "clip range: is 1"),
-        (["train", "rl", "--group-size", "0"], "group size: is 0"),
+        (["train", "rl", "--estimator", "score", "--clip-range", "1"], "clip range: is 1"),
+        (["train", "rl", "--estimator", "score", "--group-size", "0"], "group size: is 0"),
         (["train", "rl", "--start", "none.safetensors"], "is not there"),
         (["sweep", "none.ipynb", "-p", "KAPPA=1"], "is not there"),
         (["course", "--profile", "moon"], "smoke, cpu, gpu"),
@@ -231,7 +231,7 @@ def test_align_trains_heads_that_load(tmp_path):
     status, out, err = mars("align", *quick, "--start", tmp_path / "stage1.safetensors", "--stage", "stage2", "--resume")
     assert status == 0 and "stage2: " in out and "stage3" not in out
     status, _, err = mars("align", *quick, "--batch-size", "0")
-    assert status == 1 and "give 2 to 35" in err
+    assert status == 1 and "batch size: is 0; give 2 or more" in err
 
 
 def test_align_names_a_wrong_stage_before_it_works(tmp_path):
@@ -241,7 +241,9 @@ def test_align_names_a_wrong_stage_before_it_works(tmp_path):
 
 @pytest.mark.parametrize("command", [["align"], ["train", "systems"]])
 def test_what_one_process_does_is_refused_to_several(command, tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    torchrun = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+    for name, value in torchrun.items():
+        monkeypatch.setenv(name, value)
     status, _, err = mars(*command, "--out", tmp_path / "out")
     assert status == 1 and f"mars {' '.join(command)}: was started 2 times by torchrun" in err and not (tmp_path / "out").exists()
 

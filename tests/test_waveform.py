@@ -1,4 +1,5 @@
 import errno
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,3 +103,16 @@ def test_a_parent_that_is_a_file_cannot_be_written_to(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         atomic.write_text(tmp_path / "file" / "x.txt", "text")
+
+
+def test_a_device_stays_a_device_and_a_link_a_link(tmp_path):
+    """As root, a rename would replace /dev/stdout for everybody."""
+    atomic.write_json("/dev/null", {})
+    assert Path("/dev/null").is_char_device() and not list(Path("/dev").glob(".null-*"))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.json").symlink_to("there/x.json")
+    for text in ("new", "newer"):
+        atomic.write_text(tmp_path / "link.json", text)
+    assert (tmp_path / "link.json").is_symlink() and (tmp_path / "there" / "x.json").read_text() == "newer"
+    with pytest.raises(InputError, match="/dev/full: does not fit: the disk is full"):
+        atomic.write_text("/dev/full", "text")

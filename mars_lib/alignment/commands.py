@@ -5,7 +5,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from mars_lib.training.commands import Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, given, music_of
+from mars_lib import options
+from mars_lib.check import fail
+from mars_lib.training.commands import Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, given, music_of, start_of_training
 
 
 def align(
@@ -26,26 +28,37 @@ def align(
     folder: Folder = None,
     csv: Csv = None,
     soundfont: Soundfont = None,
-    measure: Annotated[bool, typer.Option(help="Probe and retrieval on test and unseen, to OUT/measures.json.")] = True,
+    measure: Annotated[
+        Optional[bool], typer.Option("--measure/--no-measure", help="Probe and retrieval on test and unseen, to OUT/measures.json; the default for mini-MUSIC.")
+    ] = None,
     device: Device = "auto",
     resume: Resume = False,
 ) -> None:
     """Three-stage alignment of the encoder's heads (Section 3.3)."""
     from mars_lib import alignment, atomic
     from mars_lib.data import manifests
-    from mars_lib.system import choose_device, load_encoder
+    from mars_lib.alignment.stages import MARGINAL
+    from mars_lib.system import load_encoder
     from mars_lib.training.processes import alone
 
+    device = start_of_training(device, out, folder, csv, soundfont)
     alone("mars align")
     stages = tuple(stage or alignment.STAGES)
     alignment.check_stages(stages)
-    encoder = load_encoder(encoder_name, weights).to(choose_device(device))
-    if start is not None:
-        alignment.load_heads(encoder, start)
-    music = music_of(folder, csv, soundfont, manifests.LENGTH)
+    own = folder is not None or csv is not None
+    if own and measure:
+        options.unread({"--measure": measure}, "its mixtures are mini-MUSIC's", "leave out --folder and --csv")
+    if not set(stages) & set(MARGINAL):
+        options.unread({"--margin": margin}, f"{' and '.join(stages)} has none", f"give --stage {' or '.join(MARGINAL)}")
     config = alignment.AlignmentConfig(
         seed=seed, **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin)
     )
+    if start is not None and not start.is_file():
+        fail(f"checkpoint {start}", "is not there", "give a file of heads that `mars align` wrote")
+    encoder = load_encoder(encoder_name, weights).to(device)
+    if start is not None:
+        alignment.load_heads(encoder, start)
+    music = music_of(folder, csv, soundfont, manifests.LENGTH)
     print(alignment.forecast(encoder, music, clips, takes, out))
     make = {"clips": clips, "takes": takes, "folder": out / "features"}
     train, validation = (alignment.trunk_features(encoder, music, split, **make) for split in ("train", "validation"))
@@ -53,8 +66,7 @@ def align(
     paths = alignment.align(encoder, train, validation, out, config, stages=stages, resume=resume)
     for name, path in paths.items():
         print(f"{name}: {path}")
-    # The probe's mixtures are mini-MUSIC's.
-    if measure and folder is None and csv is None:
+    if measure is not False and not own:
         held_out = {
             split: alignment.trunk_features(before, manifests.music(), split, clips=12, folder=out / "features")
             for split in manifests.SPLITS

@@ -1,5 +1,6 @@
 """The three stages: what is trained, on what, and which checkpoint goes on (Section 3.3)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +11,14 @@ from mars_lib.alignment import losses
 from mars_lib.alignment.features import Alignable, TrunkFeatures
 from mars_lib.alignment.pairs import Pairs, PairSampler
 from mars_lib.check import fail
+from mars_lib.config import check_rate, check_seed
 
 # The heads that each stage trains, beside the shared temperature. In stage 1 the paper unfreezes "the projection heads";
 # the picture head has no gradient there, and AdamW's decay alone would shrink it.
 TRAINED = {"stage1": ("audio", "text"), "stage2": ("audio",), "stage3": ("audio", "image")}
 # The control of Section E.3: all pairs and all heads at once.
 TRAINED["one-stage"] = ("audio", "text", "image")
+MARGINAL = ("stage2", "stage3", "one-stage")  # whose losses have the margin of Eq. 8 and 9
 STAGES = ("stage1", "stage2", "stage3")
 CHECKS = 8  # batches of the validation split that a stage's state is judged by, the same at every validation
 LOWEST, HIGHEST = 0.01, 1.0  # bounds of the temperature; CLIP's lower one, and no flatter than plain cosine
@@ -42,7 +45,11 @@ class AlignmentConfig:
         for name in ("steps", "validate_every", "patience"):
             if getattr(self, name) < 1:
                 fail(name.replace("_", " "), f"is {getattr(self, name)}", "give 1 or more")
-        if self.margin < 0 or not 0 <= self.replay <= 1:
+        if self.batch_size < 2:
+            fail("batch size", f"is {self.batch_size}", "give 2 or more: each class is told from another")
+        check_rate(self.learning_rate)
+        check_seed(self.seed)
+        if not 0 <= self.margin < math.inf or not 0 <= self.replay <= 1:
             fail("margin and replay", f"are {self.margin} and {self.replay}", "give 0 or more, and 0 to 1")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from mars_lib import check, options
 from mars_lib.check import fail
 
 data = typer.Typer(no_args_is_help=True, help="The embedded data set, mini-MUSIC, and videos of your own.")
@@ -47,6 +48,7 @@ def fetch_imagebind(
     """The published weights of ImageBind, CC-BY-NC 4.0: not for commercial use. Resumes, and checks what it fetched."""
     from mars_lib.encoders import weights
 
+    options.output_folder(folder, "folder")
     print(weights.download(weights.IMAGEBIND_HUGE, folder))
 
 
@@ -67,7 +69,8 @@ def prepare_music(
     """
     from mars_lib.data import downloads
 
-    _prepare(downloads.music(folder), out, test_list, val_list, benchmark_list, shortest, workers)
+    lists = _lists(out, test_list, val_list, benchmark_list, shortest)
+    _prepare(downloads.music(folder), out, lists, shortest, workers)
 
 
 @data.command()
@@ -88,19 +91,28 @@ def prepare_vggsound(
     """
     from mars_lib.data import downloads
 
-    _prepare(downloads.vggsound(folder, table), out, test_list, val_list, benchmark_list, shortest, workers)
+    lists = _lists(out, test_list, val_list, benchmark_list, shortest)
+    _prepare(downloads.vggsound(folder, table), out, lists, shortest, workers)
 
 
-def _prepare(
-    found, out: Path, test_list: Path | None, val_list: Path | None, benchmark_lists: list[Path] | None, shortest: float, workers: int
-) -> None:
+def _lists(
+    out: Path, test_list: Path | None, val_list: Path | None, benchmark_lists: list[Path] | None, shortest: float
+) -> dict[str, Path]:
+    """Check the options before any file is looked at; name of a CSV -> the list that says what it holds."""
+    check.between("shortest", shortest, 0.1, 3600)
+    options.output_folder(out)
+    lists: dict[str, Path] = {}
+    for path in benchmark_lists or ():
+        if path.stem in ("train", "val", "test"):
+            fail(str(path), f"would be {path.stem}.csv", "give it as --test-list or --val-list, or rename it")
+        if lists.setdefault(path.stem, path) is not path:
+            fail(str(path), f"would be {path.stem}.csv, and so would {lists[path.stem]}", "rename one of them")
+    return lists | {name: path for name, path in (("test", test_list), ("val", val_list)) if path is not None}
+
+
+def _prepare(found, out: Path, lists: dict[str, Path], shortest: float, workers: int) -> None:
     from mars_lib.data import prepare as preparing
 
-    lists = {path.stem: path for path in benchmark_lists or ()}
-    for name in ("train", "val", "test"):
-        if name in lists:
-            fail(str(lists[name]), f"would be {name}.csv", "give it as --test-list or --val-list, or rename it")
-    lists |= {name: path for name, path in (("test", test_list), ("val", val_list)) if path is not None}
     report = preparing.prepare(found, out, lists, shortest=shortest, workers=workers)
     print(report.table())
     print(f"every file and its problem: {out / 'report.json'}")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from mars_lib.check import fail
 from mars_lib.data.csv_music import read_csv
+from mars_lib.data.folders import class_folders
 from mars_lib.data.video import SOUNDS, VIDEOS
 
 TABLE = ("YouTube id", "start second", "label", "train or test")
 # A clip of VGGSound: the eleven characters of a YouTube video, and the second at which the clip starts.
 CLIP = re.compile(r"(.{11})_\d{6}")
+NO_TEXT = "has a name that is not UTF-8, which no CSV holds; rename it"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,10 @@ class Source:
 def music(folder: str | Path) -> tuple[list[Source], dict[str, str]]:
     """The files `folder/class/*`, and the problem of those that are passed over. Raises `InputError` where there are none."""
     sources, skipped = [], {}
-    for kind in sorted(p for p in Path(folder).glob("*") if p.is_dir()):
+    for kind in class_folders(folder):
+        if not _is_text(kind.name):
+            skipped[str(kind)] = NO_TEXT
+            continue
         files = _by_stem(kind, skipped)
         sources += [Source(path, f"{kind.name}/{stem}", kind.name) for stem, path in files.items()]
     if not sources:
@@ -82,9 +87,18 @@ def read_list(path: str | Path) -> set[str]:
 
 def _by_stem(folder: Path, skipped: dict[str, str]) -> dict[str, Path]:
     """The videos and sound files of a folder by name without suffix; of two with one name the video, or the first, counts."""
-    paths = [p for p in folder.iterdir() if p.suffix.lower() in VIDEOS + SOUNDS and not p.name.startswith(".")]
     found: dict[str, Path] = {}
+    paths = [p for p in folder.iterdir() if p.suffix.lower() in VIDEOS + SOUNDS and not p.name.startswith(".")]
     for path in sorted(paths, key=lambda p: (p.suffix.lower() in SOUNDS, p.name)):
-        if found.setdefault(path.stem, path) != path:
+        if not path.is_file():
+            skipped[str(path)] = "is no file"
+        elif not _is_text(path.name):
+            skipped[str(path)] = NO_TEXT
+        elif found.setdefault(path.stem, path) != path:
             skipped[str(path)] = "has the name of another file beside it, but for the suffix"
     return dict(sorted(found.items()))
+
+
+def _is_text(name: str) -> bool:
+    """Whether the bytes of a file's name are UTF-8; Python holds others as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

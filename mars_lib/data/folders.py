@@ -49,7 +49,7 @@ class FolderMusic:
     def classes(self, split: str) -> list[FolderClass]:
         """The classes that have files in a split. Raises `InputError` when fewer than two remain."""
         found = []
-        for folder in sorted(p for p in Path(self.folder).glob("*") if p.is_dir()):
+        for folder in class_folders(self.folder):
             sounds = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in SOUNDS]
             pictures = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in PICTURES]
             sounds = _split([f for f in sounds if self._readable(f)], split)
@@ -99,6 +99,11 @@ class FolderMusic:
             mono = waveform.resample(samples, rate, self.sample_rate).mean(dim=0)
             self._cache[path] = mono.numpy()
         return self._cache[path]
+
+
+def class_folders(folder: str | Path) -> list[Path]:
+    """The folders of `folder` by name. Hidden ones, such as .ipynb_checkpoints, hold no class."""
+    return sorted(p for p in Path(folder).glob("*") if p.is_dir() and not p.name.startswith("."))
 
 
 def _split(files: list[Path], split: str) -> list[Path]:

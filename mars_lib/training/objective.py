@@ -1,12 +1,13 @@
 """One step of reinforcement learning, and what the paper leaves to choose about it, in one dataclass."""
 
+import math
 from dataclasses import asdict, dataclass, field
 
 import torch
 
 from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.check import fail
-from mars_lib.config import PolicyConfig
+from mars_lib.config import PolicyConfig, check_training
 from mars_lib.loss import check_proposal, rl_loss, wbce
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, fused, mean_of_unimodal, signal_fidelity, unimodal, with_signal
@@ -15,6 +16,13 @@ from mars_lib.separator import Separator, hear, view
 from mars_lib.training import processes
 
 ESTIMATORS = ("score", "pathwise", "mode", "supervised")
+# What each reads of a `PolicyConfig`; "mode" takes P itself as the mask, whatever the patch.
+READS = {
+    "score": ("group_size", "patch", "kappa", "clip_range", "entropy_coefficient", "kl_coefficient", "ratio"),
+    "pathwise": ("patch", "kappa"),
+    "mode": (),
+    "supervised": (),
+}
 REWARDS = ("fused", "mean", "audio", "text", "image", "signal")
 
 
@@ -53,14 +61,14 @@ class RLConfig:
         for name, known in (("estimator", ESTIMATORS), ("reward", REWARDS)):
             if getattr(self, name) not in known:
                 fail(name, f"is {getattr(self, name)!r}", f"give one of {', '.join(known)}")
-        for name in ("steps", "batch_size", "accumulate", "validate_every", "validation_mixtures", "patience"):
-            if getattr(self, name) < 1:
-                fail(name.replace("_", " "), f"is {getattr(self, name)}", "give 1 or more")
+        check_training(self)
+        if self.patience < 1:
+            fail("patience", f"is {self.patience}", "give 1 or more")
         for name in ("signal_weight", "anchor", "weight_decay"):
-            if not getattr(self, name) >= 0:
-                fail(name.replace("_", " "), f"is {getattr(self, name)}", "give 0 or more")
-        if not self.learning_rate > 0:
-            fail("learning rate", f"is {self.learning_rate}", "give a number above 0")
+            if not 0 <= getattr(self, name) < math.inf:
+                fail(name.replace("_", " "), f"is {getattr(self, name)}", "give a finite number, 0 or more")
+        if self.reward == "signal" and not self.signal_weight:
+            fail("signal weight", "is 0, and the reward is the signal alone", "give a number above 0; the recipe has 0.03")
 
     def to_dict(self) -> dict:
         """Plain numbers and strings, for JSON."""

@@ -49,3 +49,10 @@ def test_bad_folders(own, tmp_path):
     empty.mkdir()
     with pytest.raises(InputError, match="at least two classes"):
         FolderMusic(empty, 8_000).classes("train")
+
+
+def test_hidden_folders_are_no_classes(own):
+    for name in (".ipynb_checkpoints", ".hidden"):
+        (own / name).mkdir()
+        soundfile.write(own / name / "take.wav", np.ones(2_000) * 0.1, 16_000)
+    assert [c.name for c in FolderMusic(own, 8_000).classes("train")] == ["creaky door", "kettle"]

@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -323,6 +324,37 @@ def test_wrong_folders_tables_and_lists(films, tmp_path):
     with pytest.raises(InputError, match="holds none of the clips"):
         downloads.vggsound(tmp_path, table)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_file_or_has_no_name_in_utf8_is_skipped_and_the_rest_is_made(tmp_path):
+    """A pipe would be waited for, and no CSV can hold a name of other bytes; hidden folders are no classes."""
+    wave = 0.1 * np.random.default_rng(0).standard_normal(3 * video.RATE)
+    for name in ("door/take.wav", "kettle/take.wav", ".ipynb_checkpoints/take.wav"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        soundfile.write(tmp_path / "in" / name, wave, video.RATE)
+    sound = (tmp_path / "in/door/take.wav").read_bytes()
+    os.mkfifo(tmp_path / "in" / "door" / "pipe.mp4")
+    latin = [os.fsdecode(name) for name in (b"door/caf\xe9.wav", b"t\xfcr/take.wav")]
+    for name in latin:
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(sound)
+    sources, skipped = downloads.music(tmp_path / "in")
+    assert [source.name for source in sources] == ["door/take", "kettle/take"]
+    assert skipped[str(tmp_path / "in/door/pipe.mp4")] == "is no file"
+    assert all("not UTF-8" in skipped[str(tmp_path / "in" / name)] for name in (latin[0], os.path.dirname(latin[1])))
+    report = run(tmp_path / "in", tmp_path / "out")
+    assert report.made == 2 and len(json.loads((tmp_path / "out/report.json").read_text())["skipped"]) == 3
+    assert sum(len(read_rows(tmp_path / f"out/{name}.csv")) for name in ("train", "val", "test")) == 2
+
+
+def test_two_lists_of_one_name_are_refused_before_anything_is_read(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.csv").write_text("abcdefghijk\n")
+    lists = ["--list", tmp_path / "a/x.csv", "--list", tmp_path / "b/x.csv"]
+    command = ["data", "prepare-music", tmp_path / "nowhere", "--out", tmp_path / "out", *lists]
+    result = CliRunner().invoke(cli.app, [str(word) for word in command])
+    assert result.exit_code == 1 and "b/x.csv: would be x.csv, and so would " in str(result.exception)
 
 
 def test_without_pyav_the_remedy_is_named(films, tmp_path, monkeypatch):

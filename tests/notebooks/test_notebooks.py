@@ -1,6 +1,7 @@
 import copy
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,48 @@ def test_course_refuses_what_it_does_not_know(tmp_path):
         course.run_course(tmp_path, tmp_path / "out", "smoke")
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_an_unknown_profile_is_named_at_the_setup_cell(path):
+    """Whatever follows in a notebook, its first cell after the bootstrap refuses what no profile is."""
+    cells = rules.code(read(path))
+    setup = cells[1 + next(i for i, cell in enumerate(cells) if "bootstrap" in rules.tags(cell))]
+    with pytest.raises(InputError, match="profile: is 'laptop'; give one of smoke, cpu, gpu"):
+        exec(setup["source"], {"PROFILE": "laptop", "SEED": 0})
+
+
+def test_a_damaged_ledger_of_the_course_begins_anew_with_a_warning(tmp_path, monkeypatch):
+    folder, out = simple(tmp_path, "PROFILE = 'cpu'", GOOD), tmp_path / "out"
+    out.mkdir()
+    done = course.Run("00_x", 0.1, 1.0, "count: 3.00 dB", "", "", "mark")
+    monkeypatch.setattr(course, "run_notebook", lambda *_: done)
+    for damaged in ("{", '{"00_x": 3}', '{"00_x": {"fingerprint": "mark", "problem": ""}}'):
+        (out / "course.json").write_text(damaged)
+        with pytest.warns(UserWarning, match="course.json is damaged"):
+            assert course.run_course(folder, out, "smoke")
+        assert json.loads((out / "course.json").read_text()) == {"00_x": vars(done)}
+
+
+def test_the_kernel_is_this_interpreter_whatever_is_installed(tmp_path, monkeypatch):
+    """A kernelspec of the same name that comes first on JUPYTER_PATH would start something else."""
+    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    foreign = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(foreign))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    folder = simple(tmp_path, "PROFILE = 'cpu'", "import sys\n" + GOOD.replace("look='here'", "look=sys.executable"))
+    run = course.run_notebook(folder / "00_x.ipynb", tmp_path / "00_x.ipynb", "smoke")
+    assert (run.problem, run.look) == ("", sys.executable)
+
+
+def test_a_page_shows_what_a_slider_shows_at_first(tmp_path):
+    """In HTML no kernel moves the slider: its picture and its player stand there, and not the widget's name."""
+    draw = "render = lambda x: f'<img alt=\"at {x}\" src=\"data:,\"><audio controls></audio>'"
+    show = "from mars_lib import show\nshow.slider(render, 'kappa', low=0, high=9, value=2.5, step=0.5)"
+    folder = simple(tmp_path, "PROFILE = 'cpu'", f"{draw}\n{show}", GOOD)
+    run = course.run_notebook(folder / "00_x.ipynb", tmp_path / "00_x.ipynb", "smoke")
+    page = (tmp_path / "00_x.html").read_text()
+    assert run.problem == "" and "VBox(" not in page
+    assert page.count('alt="at 2.5"') == page.count("<audio") == 1 and "kappa 2.5; in a running notebook" in page
+    # A running Jupyter prefers the widget.
+    (output,) = read(tmp_path / "00_x.ipynb")["cells"][-2]["outputs"]
+    assert "application/vnd.jupyter.widget-view+json" in output["data"]

@@ -1,0 +1,72 @@
+"""Checks of what a command was given, before any work. Nothing here loads a network or a data set."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from mars_lib.check import fail
+
+# What `torchrun` tells its processes beside WORLD_SIZE.
+TORCHRUN = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def unread(options: dict[str, object], reason: str, remedy: str) -> None:
+    """Raise `InputError` that names the options (name -> value, None where not given) that a run would not read."""
+    names = [name for name, value in options.items() if value is not None]
+    if names:
+        fail(" and ".join(names), f"would not be read: {reason}", f"leave it out, or {remedy}")
+
+
+def one_source(folder: Path | None, csv: Path | None, soundfont: list[Path] | None = None) -> None:
+    """Raise `InputError` for two data sets at once, and for a folder or soundfont that is not there."""
+    if folder is not None and csv is not None:
+        fail("--folder and --csv", "are two data sets", "give one of them")
+    if soundfont and (folder or csv):
+        unread({"--soundfont": soundfont}, "the sounds are your own", "leave out --folder and --csv")
+    if folder is not None and not folder.is_dir():
+        fail(str(folder), "is no folder", "give class/*.wav for at least two classes")
+    for path in soundfont or ():
+        if not path.is_file():
+            fail(f"soundfont {path}", "is not there", "give the path of a .sf2 file")
+
+
+def input_file(path: Path) -> None:
+    """Raise `InputError` for a list that is not there."""
+    if not path.is_file():
+        fail(str(path), "is not there", "`mars data prepare-music` and `prepare-vggsound` make CSVs")
+
+
+def output_folder(path: Path, option: str = "--out") -> None:
+    """Raise `InputError` where files cannot be written into `path`, which need not be there yet. Leaves nothing behind."""
+    try:
+        place = path.resolve()
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            fail(str(path), f"cannot be a folder: {place.name} is a file", f"give another {option}")
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        fail(str(path), f"cannot be written ({error.strerror})", f"give another {option}")
+
+
+def output_file(path: Path, option: str) -> None:
+    """The same for one file. A device or a pipe, such as /dev/stdout, is written as it is."""
+    if path.is_dir():
+        fail(str(path), "is a folder", "give the name of a file")
+    if not path.exists() or path.is_file():
+        output_folder((path.resolve() if path.is_symlink() else path).parent, option)
+
+
+def processes() -> None:
+    """Raise `InputError` for a WORLD_SIZE that `torchrun` did not set: left over, a run would wait for processes that nobody starts."""
+    given = os.environ.get("WORLD_SIZE")
+    if given is None or given == "1":
+        return
+    lacking = [name for name in TORCHRUN if name not in os.environ]
+    numbers = [given, *(os.environ.get(name, "0") for name in TORCHRUN[:3])]
+    if not all(number.isdecimal() for number in numbers) or given == "0":
+        fail("WORLD_SIZE", f"is {given!r} in the environment, not as torchrun sets it", "unset it, or start with torchrun")
+    if lacking:
+        problem = f"is {given} in the environment, without {', '.join(lacking)}"
+        fail("WORLD_SIZE", problem, "unset it, or start with torchrun")
