@@ -82,7 +82,7 @@ def query_bank(encoder: Alignable, features: TrunkFeatures) -> QueryBank:
     takes = [audio.shape[1] for audio in features.audio]
     of = [features.recordings_of(i) for i in range(len(takes))]
     recordings = [[each for each in row for _ in range(count)] for row, count in zip(of, takes)]
-    return QueryBank(pools, recordings)
+    return QueryBank(pools, recordings, features.names)
 
 
 def heads(encoder: Alignable) -> dict[str, torch.Tensor]:

@@ -19,15 +19,16 @@ class QueryBank:
 
     Audio queries are never the target's own recording: they are clips of a stream of their own (OmniSep trains
     on the target's own embedding; see `TrainingConfig.query_own_recording`). `recordings` says of every embedding of a
-    sound, class by class, what it was cut from: without it each is of another recording.
+    sound, class by class, what it was cut from: without it each is of another recording. `names` are the classes.
     """
 
     def __init__(
         self,
         pools: dict[str, list[torch.Tensor]],
         recordings: list[Sequence[Hashable]] | None = None,
+        names: Sequence[str] = (),
     ):
-        self.pools = pools
+        self.pools, self.names = pools, tuple(names)
         self.recordings = recordings or [range(len(pool)) for pool in pools["audio"]]
 
     @classmethod
@@ -72,7 +73,8 @@ class QueryBank:
                 pool["text"].append(encoder.embed_text(sound.prompts()).cpu())
                 # A class without pictures, in a folder of one's own: its words stand in for them.
                 pool["image"].append(pool["text"][-1] if pictures is None else encoder.embed_image(pictures).cpu())
-        return [cls(pool, recordings) for pool in pools]
+        names = [sound.name for sound in classes]
+        return [cls(pool, recordings, names) for pool in pools]
 
     def draw(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """One embedding a modality for every label: (B, N) -> (B, N, 3, D), order audio, image, text."""
