@@ -17,6 +17,7 @@ PURPOSES = (
     "query clips",
     "encoder clips",
     "judge clips",
+    "fusion clips",
     "alignment clips",
     # What a step, or a class, draws.
     "mixtures",

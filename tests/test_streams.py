@@ -5,8 +5,12 @@ from itertools import product
 import pytest
 import torch
 
-from mars_lib import streams
+from mars_lib.alignment.pairs import PairSampler
+from mars_lib.data.classes import sound_classes
 from mars_lib.streams import PURPOSES, Stream, generator, rng
+from mars_lib.training.judge import estimate_batches
+from mars_lib.training.pretrain import image_batches, text_batches
+from tests.alignment.conftest import Toy, features_of
 
 # Where the old numbers ran into each other, ends of machine integers, and a hundred more.
 SEEDS = (*range(110), 1_000_003, 10**7, 10**9, 2**31, 2**32, 2**32 + 1, 2**64, -1)
@@ -37,3 +41,29 @@ def test_the_purposes_are_a_closed_list():
     for ask in (Stream, lambda name: rng(name, 0), lambda name: generator(name, 0)):
         with pytest.raises(ValueError, match="'mixture clips' is no purpose"):
             ask("mixture clips")
+
+
+def drawn(name, seed, stage="stage1"):
+    """A function of the step, of one of the things that draw batches."""
+    if name == "pairs":
+        return lambda step: PairSampler(features_of(Toy()), 6, seed, stage).draw(step).audio
+    if name == "judge":
+        clips = torch.randn(8, 8_000, generator=torch.Generator().manual_seed(0))
+        return lambda step: estimate_batches(clips, torch.arange(8), 6, seed)(step)[0]
+    make = {"images": image_batches, "words": text_batches}[name]
+    batch = make(sound_classes()[:2], 3 if name == "images" else 6, seed)
+    return lambda step: batch(step)[0] if name == "images" else torch.tensor([len(t) for t in batch(step)[0]])
+
+
+@pytest.mark.parametrize("name", ["pairs", "judge", "images", "words"])
+def test_no_step_of_a_seed_is_a_step_of_another(name):
+    """Step 1,000,003 of seed 0 was step 0 of seed 1."""
+    first, again, other = drawn(name, 0), drawn(name, 0), drawn(name, 1)
+    assert torch.equal(first(3), again(3))
+    found = [first(1_000_003), first(0), other(0), other(1_000_003)]
+    for i, one in enumerate(found):
+        assert not any(one.shape == two.shape and torch.equal(one, two) for two in found[:i])
+
+
+def test_stages_of_alignment_draw_other_batches():
+    assert not torch.equal(drawn("pairs", 0)(0), drawn("pairs", 0, "stage2")(0))

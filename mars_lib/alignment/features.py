@@ -14,15 +14,20 @@ from torch import nn
 from tqdm.std import tqdm
 
 import mars_lib
+from mars_lib import streams
 from mars_lib.check import InputError, fail
 from mars_lib.data.pictures import load_picture, load_rgba, vary_pictures
-from mars_lib.data.render import ALIGNMENT_CLIPS, MiniMusic, level
+from mars_lib.data.render import MiniMusic, level
 from mars_lib.data.variation import vary
 from mars_lib.encoders.weights import fingerprint
 from mars_lib.training import checkpoint
 from mars_lib.training.budget import GB, check_disk
 
 MODALITIES = ("audio", "text", "image")
+# Its clips are the same for every seed: features are kept.
+ALIGNMENT_CLIPS = streams.Stream("alignment clips")
+# Part of every key: raise it when clips, takes or pictures are drawn in another way.
+DRAWING = 1
 
 
 class Alignable(Protocol):
@@ -41,7 +46,8 @@ class TrunkFeatures:
     """Features of every class, one entry of each list a class; F is the trunk's width.
 
     `audio` (K, V, F): K clips in V takes, the first as it was rendered, the others varied. `text` (P, F): prompts.
-    `image` (M, F): drawings; M is 0 where a class has none. `key` says of which trunks and data they are.
+    `image` (M, F): drawings; M is 0 where a class has none. `key` says of which trunks and data they are. `recordings` (K,)
+    has one number for all clips of one recording; without it each clip is of another.
     """
 
     names: tuple[str, ...]
@@ -49,6 +55,13 @@ class TrunkFeatures:
     text: list[torch.Tensor]
     image: list[torch.Tensor]
     key: str
+    recordings: list[torch.Tensor] | None = None
+
+    def recordings_of(self, label: int) -> list[int]:
+        """Of which recording each clip of a class is."""
+        if self.recordings is None:
+            return list(range(len(self.audio[label])))
+        return self.recordings[label].tolist()
 
     def having(self, modality: str) -> list[int]:
         """Places of the classes that have anything in a modality."""
@@ -82,10 +95,10 @@ def trunk_features(
         found = _load(path, key)
         if found is not None:
             return found
-    rows: dict[str, list] = {name: [] for name in MODALITIES}
-    generator = torch.Generator().manual_seed(0)
+    rows: dict[str, list] = {name: [] for name in (*MODALITIES, "recording")}
     for sound in tqdm(classes, f"trunk features, {split}", unit="class", disable=not progress):
         waves = np.stack([_takes(plain, split, sound, i, takes) for i in range(clips)])
+        rows["recording"].append(_recordings(plain, split, sound, clips))
         audio = _run(encoder, "audio", torch.from_numpy(waves).flatten(0, 1))
         rows["audio"].append(audio.reshape(clips, takes, -1))
         rows["text"].append(_run(encoder, "text", sound.prompts()))
@@ -95,6 +108,7 @@ def trunk_features(
         elif held_out:
             rows["image"].append(_run(encoder, "image", torch.stack([load_picture(path) for path in files])))
         else:
+            generator = streams.generator("alignment pictures", 0, split, sound.name)
             picks = torch.randint(len(files), (clips * takes,), generator=generator)
             drawn = [load_rgba(path) for path in files]
             rows["image"].append(
@@ -103,9 +117,11 @@ def trunk_features(
                     for part in picks.split(32)
                 ])
             )
-    made = TrunkFeatures(tuple(c.name for c in classes), rows["audio"], rows["text"], rows["image"], key)
+    names = tuple(c.name for c in classes)
+    made = TrunkFeatures(names, rows["audio"], rows["text"], rows["image"], key, rows["recording"])
     if path is not None:
         tensors = {f"{m}.{i}": rows[m][i].half() for m in MODALITIES for i in range(len(classes))}
+        tensors |= {f"recording.{i}": each for i, each in enumerate(rows["recording"])}
         checkpoint.save(path, tensors, {"kind": "features", "key": key, "names": made.names})
         return _load(path, key)  # what a later run will find, rounded in the same way
     return made
@@ -133,9 +149,15 @@ def forecast(encoder: Alignable, music: MiniMusic, clips: int, takes: int, folde
 
 
 def _takes(music: MiniMusic, split: str, sound, index: int, takes: int) -> np.ndarray:
-    wave = music.clip(split, sound, ALIGNMENT_CLIPS + index)
-    rng = np.random.default_rng([index, takes])
+    wave = music.clip(split, sound, index, ALIGNMENT_CLIPS)
+    rng = streams.rng("alignment takes", 0, split, sound.name, index)
     return np.stack([wave, *(level(vary(wave, rng)) for _ in range(takes - 1))])
+
+
+def _recordings(music: MiniMusic, split: str, sound, clips: int) -> torch.Tensor:
+    """(K,): for every clip the number of the first clip of the same recording."""
+    found = [music.recording(split, sound, i, ALIGNMENT_CLIPS) for i in range(clips)]
+    return torch.tensor([found.index(each) for each in found])
 
 
 @torch.no_grad()
@@ -154,7 +176,8 @@ def _load(path: Path, key: str) -> TrunkFeatures | None:
         return None
     names = tuple(saved.meta["names"])
     rows = [[saved.tensors[f"{m}.{i}"].float() for i in range(len(names))] for m in MODALITIES]
-    return TrunkFeatures(names, *rows, key)
+    recordings = [saved.tensors[f"recording.{i}"] for i in range(len(names))]
+    return TrunkFeatures(names, *rows, key, recordings)
 
 
 def trunk_digest(encoder: Alignable) -> str:
@@ -165,5 +188,5 @@ def trunk_digest(encoder: Alignable) -> str:
 def _key(encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, takes: int) -> str:
     """What features are made by, and of: the digest of the trunks, then that of data and code."""
     prompts = {sound.name: sound.prompts() for sound in classes}
-    said = json.dumps([mars_lib.__version__, split, clips, takes, prompts, music.fingerprint()])
+    said = json.dumps([mars_lib.__version__, DRAWING, split, clips, takes, prompts, music.fingerprint()])
     return f"{trunk_digest(encoder)}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

@@ -4,15 +4,17 @@ from dataclasses import dataclass
 
 import torch
 
+from mars_lib import streams
 from mars_lib.alignment.features import TrunkFeatures
 from mars_lib.check import fail
+from mars_lib.training.query_bank import elsewhere
 
 
 @dataclass(frozen=True)
 class Pairs:
     """One batch of trunk features (B, F), one class a row.
 
-    `audio` is the anchor, `other` another clip of its class, `text` its label, `image` a picture of it; `wrong_audio` and
+    `audio` is the anchor, `other` a clip of its class from another recording, `text` its label, `image` a picture of it; `wrong_audio` and
     `wrong_image` are of another class. `labels` (B,) are places in the class list.
     """
 
@@ -29,13 +31,14 @@ class PairSampler:
     """Draws `Pairs` from trunk features of a training split.
 
     A batch holds a class once, so that no positive of Eq. 7 counts as a negative. Negatives are of other classes;
-    pictures that are still have no mismatched moments, the paper's second kind. A class with one clip has
-    another take of that clip as its positive. Raises `InputError` for fewer than two classes, for a class with one take of one
+    pictures that are still have no mismatched moments, the paper's second kind. A class with one recording has
+    another clip of it as its positive, and one with one clip another take of that. `stage` names whose batches these are: each
+    draws others. Raises `InputError` for fewer than two classes, for a class with one take of one
     clip, and for a batch larger than the number of classes.
     """
 
-    def __init__(self, features: TrunkFeatures, batch_size: int, seed: int = 0):
-        self.features, self.batch_size, self.seed = features, batch_size, seed
+    def __init__(self, features: TrunkFeatures, batch_size: int, seed: int = 0, stage: str = ""):
+        self.features, self.batch_size, self.seed, self.stage = features, batch_size, seed, stage
         self.classes = torch.arange(len(features.names))
         self.pictured = torch.tensor(features.having("image"), dtype=torch.long)
         if len(self.classes) < 2:
@@ -48,7 +51,8 @@ class PairSampler:
 
     def draw(self, step: int, with_image: bool = False) -> Pairs:
         """The batch of one step, a function of the seed and the step; `with_image`: of classes that have pictures only."""
-        f, rng = self.features, torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        f = self.features
+        rng = streams.generator("alignment pairs", self.seed, self.stage, step)
 
         def pick(rows: torch.Tensor) -> torch.Tensor:
             return rows[int(torch.randint(len(rows), (1,), generator=rng))]
@@ -61,11 +65,13 @@ class PairSampler:
         for label in labels.tolist():
             wrong = int(pick(places[places != label]))
             clips = f.audio[label]
-            order = torch.randperm(len(clips), generator=rng)
+            order = torch.randperm(len(clips), generator=rng).tolist()
+            others = elsewhere(f.recordings_of(label), order[0])
             takes = torch.randperm(clips.shape[1], generator=rng)
             columns["audio"].append(clips[order[0], takes[0]])
             # With a single clip both are that clip, in two takes.
-            columns["other"].append(clips[order[1 % len(clips)], takes[1 % clips.shape[1]]])
+            other = next((i for i in order if i in others), order[0])
+            columns["other"].append(clips[other, takes[1 % clips.shape[1]]])
             columns["wrong_audio"].append(pick(f.audio[wrong].flatten(0, 1)))
             columns["text"].append(pick(f.text[label]))
             if with_image:

@@ -94,7 +94,10 @@ def query_bank(encoder: Alignable, features: TrunkFeatures) -> QueryBank:
         found["image"] = found["image"] if len(image) else found["text"]
         for name in MODALITIES:
             pools[name].append(found[name])
-    return QueryBank(pools)
+    takes = [audio.shape[1] for audio in features.audio]
+    of = [features.recordings_of(i) for i in range(len(takes))]
+    recordings = [[each for each in row for _ in range(count)] for row, count in zip(of, takes)]
+    return QueryBank(pools, recordings, features.names)
 
 
 def heads(encoder: Alignable) -> dict[str, torch.Tensor]:

@@ -92,9 +92,9 @@ def train_stage(
     check_stages((stage,))
     if not torch.isfinite(encoder.log_temperature):
         fail("temperature", f"is {encoder.log_temperature.exp().item()}", "start from one above 0; 0.07 is usual")
-    sampler = PairSampler(train, min(config.batch_size, len(train.names)), config.seed)
+    sampler = PairSampler(train, min(config.batch_size, len(train.names)), config.seed, stage)
     pictures = stage in ("stage3", "one-stage")
-    held_out = PairSampler(validation, min(config.batch_size, len(validation.names)))
+    held_out = PairSampler(validation, min(config.batch_size, len(validation.names)), stage="validation")
     checks = [held_out.draw(i, pictures) for i in range(CHECKS)]
     parameters = trained_parameters(encoder, stage)
     frozen = [p.requires_grad for p in parameters]
@@ -103,11 +103,10 @@ def train_stage(
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
     best, kept, since = {"step": 0, "loss": _validate(encoder, stage, checks, config)}, _copies(parameters), 0
     steps = config.steps * (len(STAGES) if stage == "one-stage" else 1)
-    first = 10_000_000 * list(TRAINED).index(stage)  # stages draw different batches
     bar = tqdm(range(steps), stage, disable=not progress, mininterval=0.5)
     try:
         for step in bar:
-            loss = stage_loss(encoder, stage, sampler.draw(first + step, pictures), config)
+            loss = stage_loss(encoder, stage, sampler.draw(step, pictures), config)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"{stage}: the loss is {loss.item()} at step {step}; lower the learning rate")
             optimizer.zero_grad()

@@ -11,16 +11,15 @@ import soundfile
 
 from mars_lib.check import InputError, fail
 from mars_lib.data.fingerprint import content, contents, digest
-from mars_lib.data.folders import FolderClass
-from mars_lib.data.render import MINIBIND_CLIPS, QUERY_CLIPS, level
+from mars_lib.data.folders import FolderClass, serving, warn_of_single
+from mars_lib.data.render import clip_rng, level
 from mars_lib.data.variation import vary
+from mars_lib.streams import Stream
 
 COLUMNS = ("audio path", "frames folder", "number of frames", "label")
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 # Pictures of a class, spread evenly over its frames: every query bank holds all of them in memory.
 PICTURES = 64
-# One recording of so many answers queries and nothing else, so that no query is its target's own recording.
-QUERY_SHARE = 8
 # Stretches that may be silent in a row before a class counts as silent.
 TRIES = 100
 
@@ -61,6 +60,8 @@ class CsvMusic:
             found = listed_classes(path)
             if len(found) < 2:
                 fail(str(path), f"has recordings of {len(found)} classes", "give at least two; lists say what it holds (data/README.md)")
+            if split == "train":
+                warn_of_single(found)
             self._classes[split] = found
         return list(self._classes[split])
 
@@ -68,27 +69,41 @@ class CsvMusic:
         """At most 64 frames of a class, spread evenly over its recordings in the split that `sound` is from."""
         return list(sound.pictures)
 
-    def clip(self, split: str, sound: FolderClass, index: int) -> np.ndarray:
+    def clip(
+        self, split: str, sound: FolderClass, index: int, stream: Stream | None = None
+    ) -> np.ndarray:
         """Clip number `index` of a class: (L,) float32. The same numbers and files, the same clip.
 
-        Recordings come in a shuffled order, each once before any comes again; the stretch is random, and only it is read. A recording
-        shorter than the clip is repeated. Silent stretches are passed over, and so, with a warning, are files that cannot be read.
+        Recordings that serve the `stream` come in a shuffled order of its own, each once before any comes
+        again; the stretch is random, and only it is read. A recording shorter than the clip is repeated. Silent stretches are passed over, and so, with a warning, are files that cannot be read.
         Raises `InputError` after 100 of them in a row.
         """
-        key = zlib.crc32(f"{split}/{sound.name}".encode())
-        rng = np.random.default_rng([key, index])
-        files = _serving(split, sound.sounds, index)
+        return self._draw(split, sound, index, stream)[0]
+
+    def recording(
+        self, split: str, sound: FolderClass, index: int, stream: Stream | None = None
+    ) -> str:
+        """The file that a clip is cut from."""
+        return str(self._draw(split, sound, index, stream)[1])
+
+    def _draw(
+        self, split: str, sound: FolderClass, index: int, stream: Stream | None
+    ) -> tuple[np.ndarray, Path]:
+        rng = clip_rng(split, sound.name, index, stream)
+        legacy = zlib.crc32(f"{split}/{sound.name}".encode())
+        key = legacy if stream is None else stream.key(split, sound.name)
+        files = serving(split, sound.sounds, stream)
         for number in range(index, index + TRIES):
             path = files[shuffled(number, len(files), key)]
             try:
                 wave = level(self._stretch(path, rng))
             except InputError as error:
-                warnings.warn(f"left out: {error}", stacklevel=2)
+                warnings.warn(f"left out: {error}", stacklevel=3)
                 continue
             if rng.random() < self.augment:
                 wave = level(vary(wave, rng))
             if wave.any():
-                return wave
+                return wave, path
         fail(f"class {sound.name!r}", f"gave no sound in {TRIES} tries", "look at its files, and prepare them again")
 
     def fingerprint(self) -> str:
@@ -175,14 +190,6 @@ def listed_classes(path: str | Path) -> list[FolderClass]:
     return _grouped(path, _present(path, read_rows(path)))
 
 
-def _serving(split: str, files: tuple[Path, ...], index: int) -> tuple[Path, ...]:
-    """The recordings that clip number `index` may be cut from."""
-    if split != "train" or len(files) == 1:
-        return files
-    kept = -(-len(files) // QUERY_SHARE)
-    return files[:kept] if QUERY_CLIPS <= index < MINIBIND_CLIPS else files[kept:]
-
-
 def _present(path: Path, rows: list[Row]) -> list[Row]:
     """The rows whose sound is there; raises `InputError` where none is."""
     found = [row for row in rows if row.audio.is_file()]
@@ -201,7 +208,7 @@ def _grouped(path: Path, rows: list[Row]) -> list[FolderClass]:
         pool = _pool(by_name[name])
         there = tuple(picture for picture in pool if picture.is_file())
         lost += sorted(set(pool) - set(there))
-        classes.append(FolderClass(name, tuple(row.audio for row in by_name[name]), there))
+        classes.append(FolderClass(name, tuple(dict.fromkeys(row.audio for row in by_name[name])), there))
     if lost:
         warnings.warn(f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=4)
     return classes

@@ -36,7 +36,7 @@ def contents(root: str | Path, paths: Iterable[Path]) -> list[tuple[str, str | N
     return [(name, content(named[name])) for name in sorted(named)]
 
 
-@lru_cache(maxsize=1 << 20)
+@lru_cache(maxsize=1 << 18)
 def _read(path: str, size: int, time: int, whole: bool) -> str:
     sha = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -126,19 +126,7 @@ class FolderMixtures:
 
 
 class Recordings(FolderMusic):
-    """`FolderMusic` without splits, and whole recordings of it."""
-
-    def everything(self) -> list[FolderClass]:
-        """All classes with all their files. Raises `InputError` when there are fewer than two."""
-        found: dict[str, FolderClass] = {}
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*too few to split")
-            for split in ("train", "validation", "test"):
-                for part in self.classes(split):
-                    known = found.setdefault(part.name, part)
-                    files = sorted({*known.sounds, *part.sounds})
-                    found[part.name] = replace(known, sounds=tuple(files))
-        return list(found.values())
+    """`FolderMusic` that gives whole recordings."""
 
     def samples(self, path: Path) -> np.ndarray:
         """A recording in mono at the folder's rate, whole: float32."""

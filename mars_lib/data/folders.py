@@ -2,20 +2,24 @@
 
 import warnings
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from mars_lib import waveform
 from mars_lib.check import InputError, fail
+from mars_lib.data.array_cache import GIB, ArrayCache
 from mars_lib.data.classes import templates
 from mars_lib.data.fingerprint import contents, digest
-from mars_lib.data.render import level
+from mars_lib.data.render import clip_rng, level
 from mars_lib.data.variation import vary
+from mars_lib.streams import Stream
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 PICTURES = (".png", ".jpg", ".jpeg")
+# One recording of so many answers queries and nothing else, so that no query is its target's own recording.
+QUERY_SHARE = 8
 
 
 @dataclass(frozen=True)
@@ -36,28 +40,39 @@ class FolderMusic:
     """The same interface as `MiniMusic` over `folder/class/*`.
 
     Eight of ten files of a class, by a hash of their names, are for training, one for validation, one for
-    test. A class with too few files for that uses all of them everywhere, with a warning. Files that cannot be read are
-    named in a warning and left out.
+    test. A class with too few files for that uses all of them everywhere, with a warning. One of eight files for training
+    answers queries and nothing else (`serving`). Files that cannot be read are named in a warning and left out. Sounds that
+    were used last are held in memory, 2 GiB of them (9 hours): a larger set is faster as `CsvMusic`, which reads stretches.
     """
 
     folder: Path
     length: int
     sample_rate: int = 16_000
     augment: float = 0.0
-    _cache: dict = field(default_factory=dict, compare=False, repr=False)
+    _classes: dict = field(default_factory=dict, compare=False, repr=False)
+    _cache: ArrayCache = field(default_factory=lambda: ArrayCache(2 * GIB), compare=False, repr=False)
 
     def classes(self, split: str) -> list[FolderClass]:
-        """The classes that have files in a split. Raises `InputError` when fewer than two remain."""
+        """The classes with their files in a split. Raises `InputError` for an unknown split and fewer than two classes."""
+        if split not in self._classes:
+            found = [replace(sound, sounds=_split(sound.sounds, split)) for sound in self.everything()]
+            if split == "train":
+                warn_of_single(found)
+            self._classes[split] = found
+        return list(self._classes[split])
+
+    def everything(self) -> list[FolderClass]:
+        """All classes with all their files. Raises `InputError` when there are fewer than two."""
         found = []
         for folder in class_folders(self.folder):
             sounds = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in SOUNDS]
             pictures = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in PICTURES]
-            sounds = _split([f for f in sounds if self._readable(f)], split)
+            sounds = [f for f in sounds if self._readable(f)]
             if sounds:
                 name = folder.name.replace("_", " ")
                 found.append(FolderClass(name, tuple(sounds), tuple(pictures)))
         if len(found) < 2:
-            problem = f"has {len(found)} classes with sound for {split}"
+            problem = f"has {len(found)} classes with sound"
             fail(str(self.folder), problem, "give class/*.wav for at least two classes")
         return found
 
@@ -65,19 +80,34 @@ class FolderMusic:
         """All pictures of a class; there are too few to hold any out."""
         return list(sound.pictures)
 
-    def clip(self, split: str, sound: FolderClass, index: int) -> np.ndarray:
-        """A random stretch of a random file of the class: (L,) float32, RMS 0.1 where it sounds."""
-        rng = np.random.default_rng([zlib.crc32(f"{split}/{sound.name}".encode()), index])
+    def clip(
+        self, split: str, sound: FolderClass, index: int, stream: Stream | None = None
+    ) -> np.ndarray:
+        """A random stretch of a random file that serves the `stream`: (L,) float32, RMS 0.1 where it sounds."""
+        return self._draw(split, sound, index, stream)[0]
+
+    def recording(
+        self, split: str, sound: FolderClass, index: int, stream: Stream | None = None
+    ) -> str:
+        """The file that a clip is cut from."""
+        return str(self._draw(split, sound, index, stream)[1])
+
+    def _draw(
+        self, split: str, sound: FolderClass, index: int, stream: Stream | None
+    ) -> tuple[np.ndarray, Path]:
+        rng = clip_rng(split, sound.name, index, stream)
+        files = serving(split, sound.sounds, stream)
         for _ in range(20):
-            wave = self._load(sound.sounds[rng.integers(len(sound.sounds))])
+            path = files[rng.integers(len(files))]
+            wave = self._load(path)
             start = int(rng.integers(max(1, len(wave) - self.length)))
             stretch = np.resize(wave[start : start + self.length], self.length)
             wave = level(stretch)
             if rng.random() < self.augment:
                 wave = level(vary(wave, rng))
             if wave.any():
-                return wave
-        fail(f"class {sound.name!r}", "holds only silence", "give recordings that sound")
+                return wave, path
+        fail(f"class {sound.name!r}", f"holds only silence, in {path} for one", "give recordings that sound")
 
     def fingerprint(self) -> str:
         """Digest of names and content of all sounds and pictures, length and rate; where the folder lies does not matter."""
@@ -94,11 +124,11 @@ class FolderMusic:
             return False
 
     def _load(self, path: Path) -> np.ndarray:
-        if path not in self._cache:
-            samples, rate = waveform.load(path)
-            mono = waveform.resample(samples, rate, self.sample_rate).mean(dim=0)
-            self._cache[path] = mono.numpy()
-        return self._cache[path]
+        return self._cache.get((path, self.sample_rate), lambda: self._read(path))
+
+    def _read(self, path: Path) -> np.ndarray:
+        samples, rate = waveform.load(path)
+        return waveform.resample(samples, rate, self.sample_rate).mean(dim=0).numpy()
 
 
 def class_folders(folder: str | Path) -> list[Path]:
@@ -106,7 +136,26 @@ def class_folders(folder: str | Path) -> list[Path]:
     return sorted(p for p in Path(folder).glob("*") if p.is_dir() and not p.name.startswith("."))
 
 
-def _split(files: list[Path], split: str) -> list[Path]:
+def serving(split: str, files: tuple[Path, ...], stream: Stream | None) -> tuple[Path, ...]:
+    """The recordings that clips of a `stream` may be cut from: in training those of queries serve nothing else."""
+    if split != "train" or len(files) == 1:
+        return files
+    kept = -(-len(files) // QUERY_SHARE)
+    return files[:kept] if stream is not None and stream.purpose == "query clips" else files[kept:]
+
+
+def warn_of_single(classes: list[FolderClass]) -> None:
+    """One warning for each class whose queries cannot be kept apart from its targets."""
+    for sound in classes:
+        if len(sound.sounds) == 1:
+            warnings.warn(
+                f"{sound.name}: has one recording to train on, {sound.sounds[0].name}; "
+                "a query by sound is another stretch of it, which may overlap the target's: add recordings",
+                stacklevel=3,
+            )
+
+
+def _split(files: tuple[Path, ...], split: str) -> tuple[Path, ...]:
     """Files of one split, by a hash of their names; all of them where a split would stay empty."""
     share = {path: zlib.crc32(path.name.encode()) % 10 for path in files}
     parts = {"train": range(8), "validation": (8,), "test": (9,), "unseen": (9,)}
@@ -119,4 +168,4 @@ def _split(files: list[Path], split: str) -> list[Path]:
             stacklevel=3,
         )
         return files
-    return [f for f in files if share[f] in parts[split]]
+    return tuple(f for f in files if share[f] in parts[split])

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mars_lib import streams
 from mars_lib.config import TrainingConfig
-from mars_lib.data.render import SEPARATOR_CLIPS, MiniMusic
+from mars_lib.data.render import MiniMusic
 from mars_lib.waveform import mix
 
 # Clips are rendered for blocks of steps, and each is used REUSE times in other company and at other gains:
@@ -27,19 +28,20 @@ class MixtureStream:
     """Endless training mixtures of N different classes each.
 
     `batch(step)` depends on the seed and the step alone. `music` is a `MiniMusic` or anything with its
-    `classes(split)` and `clip(split, sound, index)`; clips are rendered when a mixture first needs them.
+    `classes(split)` and `clip(split, sound, index, stream)`; clips are rendered when a mixture first needs them.
     """
 
     def __init__(self, music: MiniMusic, split: str, training: TrainingConfig):
         self.music, self.split, self.training = music, split, training
         self.classes = music.classes(split)
+        self._stream = streams.Stream("separator clips", training.seed)
         self._block, self._clips = -1, {}
 
     def batch(self, step: int, share: tuple[int, int] = (0, 1)) -> MixtureBatch:
         """Mixtures of one step, or (which, of how many) equal parts of them."""
         t = self.training
         by_class = self._pool(step // BLOCK)
-        rng = np.random.default_rng([t.seed, 1, step])
+        rng = streams.rng("mixtures", t.seed, self.split, step)
         present = list(by_class)
         labels = np.stack(
             [rng.choice(present, t.n_sources, replace=False) for _ in range(t.batch_size)]
@@ -67,8 +69,6 @@ class MixtureStream:
         if number not in self._clips:
             label, index = number % len(self.classes), number // len(self.classes)
             self._clips[number] = self.music.clip(
-                self.split,
-                self.classes[label],
-                SEPARATOR_CLIPS + index + 10_000_000 * self.training.seed,
+                self.split, self.classes[label], index, self._stream
             )
         return self._clips[number]

@@ -15,14 +15,12 @@ from mars_lib.data.phrases import phrase
 from mars_lib.data.pictures import drawings
 from mars_lib.data.soundfonts import Soundfont
 from mars_lib.data.variation import vary
+from mars_lib.streams import Stream
 
 SPLITS = ("train", "validation", "test", "unseen")
 # Raise it when phrases, player or variation change what a clip sounds like.
 RENDERER = 1
 LEVEL = 0.1  # RMS of a clip where it sounds
-# Where each use of the split "train" begins to count its clips: no clip serves two of them, so that nothing is judged
-# by an ear that was trained on the same recording. A separator's seed adds 10,000,000 to its numbers.
-SEPARATOR_CLIPS, QUERY_CLIPS, MINIBIND_CLIPS, JUDGE_CLIPS, ALIGNMENT_CLIPS = (k * 1_000_000_000 for k in range(5))
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,14 @@ class MiniMusic:
         """Our drawings of a class; those for "test" and "unseen" are held out from training."""
         return drawings(sound, split)
 
-    def clip(self, split: str, sound: SoundClass, index: int) -> np.ndarray:
-        """Clip number `index` of a class in a split: (L,) float32. The same numbers, the same clip."""
-        rng = np.random.default_rng([zlib.crc32(f"{split}/{sound.name}".encode()), index])
+    def clip(
+        self, split: str, sound: SoundClass, index: int, stream: Stream | None = None
+    ) -> np.ndarray:
+        """Clip number `index` of a class in a split: (L,) float32. The same numbers, the same clip.
+
+        Every `stream` has clips of its own; without one they are those that manifests name.
+        """
+        rng = clip_rng(split, sound.name, index, stream)
         sources = self.sources(split, sound)
         # A phrase may leave the segment silent (a rest, a soft sample): draw again.
         for _ in range(20):
@@ -73,6 +76,12 @@ class MiniMusic:
             if wave.any():
                 return wave
         fail(f"clip {sound.name}/{index}", "cannot be rendered", "run `mars doctor`")
+
+    def recording(
+        self, split: str, sound: SoundClass, index: int, stream: Stream | None = None
+    ) -> str:
+        """The recording that a clip is cut from: here every clip is one of its own."""
+        return str(index)
 
     def fingerprint(self) -> str:
         """Digest of all that clips and pictures are made from: fonts by content, classes, drawings, length."""
@@ -89,6 +98,13 @@ class MiniMusic:
         program = 0 if sound.drum_keys else keys[rng.integers(len(keys))]
         wave = soundfonts.play(font, sound, program, notes, seconds + skip, self.sample_rate)
         return wave[-self.length :]
+
+
+def clip_rng(split: str, name: str, index: int, stream: Stream | None) -> np.random.Generator:
+    """The random numbers of clip `index` of class `name`; a manifest's where there is no `stream`."""
+    if stream is None:
+        return np.random.default_rng([zlib.crc32(f"{split}/{name}".encode()), index])
+    return stream.rng(split, name, index)
 
 
 def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:

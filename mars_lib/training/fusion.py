@@ -4,11 +4,12 @@ import torch
 from torch.nn import functional
 from tqdm.std import tqdm
 
+from mars_lib import streams
 from mars_lib.check import fail
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
 from mars_lib.reward import MLBP, MODALITIES
-from mars_lib.training.query_bank import QueryBank
+from mars_lib.training.query_bank import QueryBank, elsewhere
 from mars_lib.training.steps import learning_rate
 
 # Every non-empty choice of modalities: each must do as an anchor, since a target may lack any of them.
@@ -32,7 +33,7 @@ def train_mlbp(
 
     The paper does not say how MLBP's weights are trained; without training z* is a random direction. We use InfoNCE at the
     encoder's own temperature, the encoder frozen: a batch holds `batch_size` classes, one item each, so that no
-    positive counts as a negative; the audio factor is one clip of the class, the positive a different one. Each
+    positive counts as a negative; the audio factor is one clip of the class, the positive one of another recording where there is one. Each
     step draws one of the seven subsets of modalities. Embeddings of `examples` clips and varied drawings of each class of "train" are computed once. The result is frozen,
     in evaluation mode, on the CPU, and depends on the arguments alone.
 
@@ -41,7 +42,9 @@ def train_mlbp(
     classes = music.classes("train")
     _check(steps, batch_size, len(classes))
     bank = QueryBank.embed(
-        encoder, music, classes, "train", examples, seed, encoder.log_temperature.device, progress
+        encoder, music, classes, "train", examples, seed, encoder.log_temperature.device, progress,
+        # Not those of queries: of a few recordings one or two answer queries, too few for positives.
+        purpose="fusion clips",
     )
     temperature = float(encoder.log_temperature.exp())
     return fit_mlbp(bank, temperature, steps=steps, batch_size=batch_size, seed=seed, progress=progress)
@@ -71,9 +74,9 @@ def fit_mlbp(
     """`train_mlbp` on embeddings that are there already, at a temperature."""
     classes = bank.pools["audio"]
     _check(steps, batch_size, len(classes))
-    generator = torch.Generator().manual_seed(seed)
+    generator = streams.generator("fusion batches", seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(streams.generator("initial weights", seed, "mlbp").initial_seed())
         pooling = MLBP(classes[0].shape[-1])
     optimizer = torch.optim.Adam(pooling.parameters(), lr=PEAK_RATE)
     for step in tqdm(range(steps), "fusion", mininterval=1, disable=not progress):
@@ -92,7 +95,7 @@ def fit_mlbp(
 def _draw(
     bank: QueryBank, labels: torch.Tensor, generator: torch.Generator
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """One embedding a modality for every label, {modality: (B, D)}, and that of another clip, (B, D)."""
+    """One embedding a modality for every label, {modality: (B, D)}, and that of another recording, (B, D)."""
     picks: dict[str, list] = {name: [] for name in (*MODALITIES, "positive")}
     for label in labels.tolist():
         for name in MODALITIES:
@@ -100,7 +103,8 @@ def _draw(
             pick = int(torch.randint(len(pool), (1,), generator=generator))
             picks[name].append(pool[pick])
             if name == "audio":
-                other = 1 + int(torch.randint(len(pool) - 1, (1,), generator=generator))
-                picks["positive"].append(pool[(pick + other) % len(pool)])
+                others = elsewhere(bank.recordings[label], pick)
+                other = int(torch.randint(len(others), (1,), generator=generator))
+                picks["positive"].append(pool[others[other]])
     stacked = {name: torch.stack(rows) for name, rows in picks.items()}
     return stacked, stacked.pop("positive")

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional
 from tqdm.std import tqdm
 
-from mars_lib import config
-from mars_lib.data.render import JUDGE_CLIPS, MiniMusic
+from mars_lib import config, streams
+from mars_lib.data.render import MiniMusic
 from mars_lib.evaluation.judge import Judge
 from mars_lib.mask import ideal_binary, ideal_ratio, to_waveform
 from mars_lib.stft import stft
@@ -27,16 +27,17 @@ def train_judge(
 ) -> Judge:
     """A judge of the classes of `music`'s training split, in evaluation mode.
 
-    Its clips have numbers of their own: neither MiniBind nor a separator was trained on one of them.
+    Its clips are a stream of their own: neither MiniBind nor a separator was trained on one of them.
     """
-    classes = music.classes("train")
+    classes, stream = music.classes("train"), streams.Stream("judge clips", seed)
     bar = tqdm(range(PER_CLASS * len(classes)), "clips of the judge", disable=not progress)
     labels = torch.arange(len(bar)) % len(classes)
     clips = [
-        music.clip("train", classes[i % len(classes)], JUDGE_CLIPS + i // len(classes)).astype(np.float16)
+        music.clip("train", classes[i % len(classes)], i // len(classes), stream).astype(np.float16)
         for i in bar
     ]
-    torch.manual_seed(seed)
+    # Of its weights and its dropout.
+    torch.manual_seed(streams.generator("initial weights", seed, "judge").initial_seed())
     judge = Judge([sound.name for sound in classes]).to(device)
     batches = estimate_batches(torch.from_numpy(np.stack(clips)), labels, batch_size, seed)
     train_classifier(judge, batches, steps, "judge", progress=progress)
@@ -52,7 +53,7 @@ def estimate_batches(clips: torch.Tensor, labels: torch.Tensor, size: int, seed:
     signal = config.SignalConfig()
 
     def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        generator = streams.generator("judge batches", seed, step)
 
         def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
             return low + (high - low) * torch.rand(shape, generator=generator)

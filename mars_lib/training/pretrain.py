@@ -11,9 +11,10 @@ from torch import nn
 from torch.nn import functional
 from tqdm.std import tqdm
 
+from mars_lib import streams
 from mars_lib.data.classes import SoundClass, families, sound_classes, templates
 from mars_lib.data.pictures import drawings, load_rgba, vary_pictures
-from mars_lib.data.render import MINIBIND_CLIPS, MiniMusic
+from mars_lib.data.render import MiniMusic
 from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
 from mars_lib.training.loop import ahead
 from mars_lib.training.precision import multiplies_bfloat16
@@ -24,14 +25,13 @@ Batch = Callable[[int], tuple]
 
 def audio_batches(music: MiniMusic, size: int, seed: int) -> Batch:
     """Clips of all classes in turn, some mixed with a much quieter clip of another class."""
-    classes = music.classes("train")
+    classes, stream = music.classes("train"), streams.Stream("encoder clips", seed)
 
     def batch(step: int):
-        rng = np.random.default_rng([seed, step])
+        rng = streams.rng("pretraining batches", seed, "audio", step)
         labels = rng.integers(len(classes), size=size)
         clips = np.stack(
-            [music.clip("train", classes[k], MINIBIND_CLIPS + step * size + i)
-             for i, k in enumerate(labels)]
+            [music.clip("train", classes[k], step * size + i, stream) for i, k in enumerate(labels)]
         )
         intruder = 10 ** rng.uniform(-60, -10, (size, 1)) * rng.permutation(clips)
         cut = int(rng.uniform(0.5, 1.0) * clips.shape[1])
@@ -48,7 +48,7 @@ def image_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batc
     labels = torch.tensor([k for k, _ in files])
 
     def batch(step: int):
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        generator = streams.generator("pretraining batches", seed, "image", step)
         picks = torch.randint(len(files), (size,), generator=generator)
         varied = vary_pictures(pictures[picks], generator)
         return functional.interpolate(varied, scale_factor=2), labels[picks]
@@ -60,7 +60,7 @@ def text_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batch
     """Prompts of all classes, some with a letter lost, so that a typing error is not fatal."""
 
     def batch(step: int):
-        rng = np.random.default_rng([seed, 7, step])
+        rng = streams.rng("pretraining batches", seed, "text", step)
         labels = rng.integers(len(classes), size=size)
         texts = []
         for k in labels:

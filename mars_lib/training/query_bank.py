@@ -1,13 +1,14 @@
 """Queries for training: embeddings of each class in each modality, computed once."""
 
-from typing import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from tqdm.std import tqdm
 
+from mars_lib import streams
 from mars_lib.data.classes import SoundClass
 from mars_lib.data.pictures import load_rgba, vary_pictures
-from mars_lib.data.render import QUERY_CLIPS, MiniMusic
+from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
 
 MODALITIES = ("audio", "image", "text")
@@ -16,12 +17,19 @@ MODALITIES = ("audio", "image", "text")
 class QueryBank:
     """For every class a pool of embeddings a modality: other clips of the class, drawings, prompts.
 
-    Audio queries are never the target's own recording: they are drawn from clips with other numbers (OmniSep trains
-    on the target's own embedding; see `TrainingConfig.query_own_recording`).
+    Audio queries are never the target's own recording: they are clips of a stream of their own (OmniSep trains
+    on the target's own embedding; see `TrainingConfig.query_own_recording`). `recordings` says of every embedding of a
+    sound, class by class, what it was cut from: without it each is of another recording. `names` are the classes.
     """
 
-    def __init__(self, pools: dict[str, list[torch.Tensor]]):
-        self.pools = pools
+    def __init__(
+        self,
+        pools: dict[str, list[torch.Tensor]],
+        recordings: list[Sequence[Hashable]] | None = None,
+        names: Sequence[str] = (),
+    ):
+        self.pools, self.names = pools, tuple(names)
+        self.recordings = recordings or [range(len(pool)) for pool in pools["audio"]]
 
     @classmethod
     def embed(
@@ -34,21 +42,27 @@ class QueryBank:
         seed: int = 0,
         device: torch.device | str = "cpu",
         progress: bool = True,
+        purpose: str = "query clips",
     ) -> "QueryBank":
-        """Embed `count` clips, `count` varied drawings and every prompt of each class."""
-        return cls.embed_by([encoder], music, classes, split, count, seed, device, progress)[0]
+        """Embed `count` clips, `count` varied drawings and every prompt of each class.
+
+        The clips are those of `purpose`, one of `mars_lib.streams.PURPOSES`.
+        """
+        return cls.embed_by([encoder], music, classes, split, count, seed, device, progress, purpose)[0]
 
     @classmethod
     @torch.no_grad()
     def embed_by(
         cls, encoders: Sequence[Encoder], music: MiniMusic, classes: Sequence[SoundClass], split: str, count: int, seed: int = 0,
-        device: torch.device | str = "cpu", progress: bool = True,
+        device: torch.device | str = "cpu", progress: bool = True, purpose: str = "query clips",
     ) -> list["QueryBank"]:
         """`embed` by several encoders, of the same examples, which are rendered and drawn once."""
-        generator = torch.Generator().manual_seed(seed)
+        stream, recordings = streams.Stream(purpose, seed), []
         pools = [{name: [] for name in MODALITIES} for _ in encoders]
         for sound in tqdm(classes, "embedding queries", unit="class", disable=not progress):
-            clips = [music.clip(split, sound, QUERY_CLIPS + i) for i in range(count)]
+            generator = streams.generator("query pictures", seed, split, sound.name)
+            clips = [music.clip(split, sound, i, stream) for i in range(count)]
+            recordings.append([music.recording(split, sound, i, stream) for i in range(count)])
             waveforms = torch.stack([torch.from_numpy(clip) for clip in clips]).to(device)
             files, pictures = [load_rgba(path) for path in music.pictures(sound, split)], None
             if files:
@@ -59,7 +73,8 @@ class QueryBank:
                 pool["text"].append(encoder.embed_text(sound.prompts()).cpu())
                 # A class without pictures, in a folder of one's own: its words stand in for them.
                 pool["image"].append(pool["text"][-1] if pictures is None else encoder.embed_image(pictures).cpu())
-        return [cls(pool) for pool in pools]
+        names = [sound.name for sound in classes]
+        return [cls(pool, recordings, names) for pool in pools]
 
     def draw(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """One embedding a modality for every label: (B, N) -> (B, N, 3, D), order audio, image, text."""
@@ -72,3 +87,13 @@ class QueryBank:
                 row.append(pool[pick])
             rows.append(torch.stack(row))
         return torch.stack(rows).reshape(*labels.shape, len(MODALITIES), -1)
+
+
+def elsewhere(recordings: Sequence[Hashable], pick: int) -> list[int]:
+    """Places of clips of other recordings than that of clip `pick`; of all other clips where there is one recording.
+
+    >>> elsewhere(["a", "b", "a"], 0), elsewhere(["a", "a"], 0)
+    ([1], [1])
+    """
+    others = [i for i, each in enumerate(recordings) if each != recordings[pick]]
+    return others or [i for i in range(len(recordings)) if i != pick]

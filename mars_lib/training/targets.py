@@ -63,10 +63,16 @@ class HeldOut:
     ):
         self.validation, self.reward, self.judge = validation, reward, judge
         batch = validation.batch
-        drawn = listener.bank.draw(processes.gather(batch.labels), streams.generator("queries", 0, "validation"))
+        # The bank holds the classes of another split: they are found by name.
+        place = {name: k for k, name in enumerate(listener.bank.names)}
+        known = torch.tensor([place.get(name, -1) for name in validation.names]).reshape(batch.labels.shape)
+        generator = streams.generator("queries", 0, "validation")
+        drawn = listener.bank.draw(processes.gather(known.clamp(min=0)), generator)
         embeddings = processes.part(drawn).to(validation.query.device)
-        words = listener.encoder.embed_text(validation.names)
-        embeddings[:, :, MODALITIES.index("text")] = words.reshape(*batch.labels.shape, -1)
+        words = listener.encoder.embed_text(validation.names).reshape(*batch.labels.shape, -1)
+        embeddings[:, :, MODALITIES.index("text")] = words
+        # A class that training does not know has no picture there: its words stand in for one.
+        embeddings[:, :, MODALITIES.index("image")][known < 0] = words[known < 0]
         self.parts = [
             _target(separator, listener.encoder, MixtureBatch(*(x[i : i + 16] for x in vars(batch).values())),
                     embeddings[i : i + 16], validation.query.device)

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 
+from mars_lib.alignment import features
 from mars_lib.alignment.features import forecast, trunk_features
 from mars_lib.alignment.report import report, table
 from mars_lib.alignment.run import save_heads
@@ -45,6 +46,16 @@ def test_shapes_and_takes(encoder, music):
     assert test.audio[0].shape == (2, 1, 256) and test.image[0].shape == (2, 256)
     with pytest.raises(InputError, match="clips and takes"):
         trunk_features(encoder, music, "train", clips=0)
+
+
+def test_every_clip_of_every_class_is_varied_in_its_own_way(music, monkeypatch):
+    """The variation depended on the number of the clip alone: the same room for all classes."""
+    drawn = []
+    monkeypatch.setattr(features, "vary", lambda wave, rng: drawn.append(rng.bytes(8)) or wave)
+    for sound in music.classes("train")[:2]:
+        for index in range(2):
+            features._takes(music, "train", sound, index, 3)
+    assert len(drawn) == 8 and len(set(drawn)) == 8
 
 
 def test_what_features_need_is_said_before_they_are_made(encoder, music, tmp_path, monkeypatch):

@@ -15,7 +15,8 @@ from mars_lib.check import InputError
 from mars_lib.data.csv_music import PICTURES, CsvMusic, read_rows, shuffled
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.pictures import load_picture
-from mars_lib.data.render import LEVEL, QUERY_CLIPS
+from mars_lib.data.render import LEVEL
+from mars_lib.streams import PURPOSES, Stream
 from mars_lib.training.commands import music_of
 
 RATE = 16_000
@@ -97,10 +98,61 @@ def test_the_shuffled_order_can_be_taken_up_anywhere(music):
     assert all(torch.equal(resumed.batch(step).mixture, whole[step].mixture) for step in range(9, 12))
 
 
-def test_a_query_is_never_its_targets_own_recording(music):
+@pytest.mark.parametrize("seed", [0, 1, 100])
+def test_a_query_is_never_its_targets_own_recording(music, seed):
     guitar = music.classes("train")[0]
-    asked = {heard(music.clip("train", guitar, QUERY_CLIPS + i), 0) for i in range(20)}
-    assert asked == {0, 1}
+    serving = {
+        purpose: {heard(music.clip("train", guitar, i, Stream(purpose, seed)), 0) for i in range(20)}
+        for purpose in PURPOSES if purpose.endswith("clips")
+    }
+    assert serving.pop("query clips") == {0, 1}
+    assert all(files == set(range(2, 10)) for files in serving.values())
+
+
+def test_training_with_a_high_seed_hears_no_recording_that_is_kept_for_queries(music):
+    asked = []
+    listening = replace(music)
+    object.__setattr__(listening, "clip", lambda *each: asked.append(each) or music.clip(*each))
+    MixtureStream(listening, "train", replace(config.smoke().training, seed=100)).batch(0)
+    assert not {music.recording(*each) for each in asked} & {
+        str(path) for sound in music.classes("train") for path in sound.sounds[:2]
+    }
+
+
+def test_every_stream_has_an_order_of_its_own_and_each_recording_once(music):
+    guitar, orders = music.classes("train")[0], set()
+    for stream in (Stream("separator clips"), Stream("separator clips", 1), Stream("judge clips")):
+        order = [heard(music.clip("train", guitar, i, stream), 0) for i in range(8)]
+        assert sorted(order) == list(range(2, 10))
+        orders.add(tuple(order))
+    assert len(orders) == 3
+
+
+def test_a_recording_that_is_listed_twice_serves_queries_or_targets_and_not_both(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=2)
+    rows = (folder / "train.csv").read_text()
+    (folder / "train.csv").write_text(rows + rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        music = CsvMusic(folder, 4_000)
+        sound = music.classes("train")[0]
+    asked, mixed = (
+        {music.recording("train", sound, i, Stream(purpose)) for i in range(9)}
+        for purpose in ("query clips", "separator clips")
+    )
+    assert len(asked) == len(mixed) == 1 and asked != mixed
+
+
+def test_a_class_of_one_recording_is_named_once(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=1)
+    with (folder / "train.csv").open("a") as file:
+        file.write("audio/a/train0.wav,frames/a/train0,3,c\naudio/b/train0.wav,frames/b/train0,3,c\n")
+    music = CsvMusic(folder, 4_000)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        music.classes("train"), music.classes("train")
+    assert [str(w.message).split(":")[0] for w in said] == ["a", "b"]
+    assert "another stretch" in str(said[0].message)
 
 
 def test_only_the_stretch_is_read(music, monkeypatch):

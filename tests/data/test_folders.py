@@ -1,9 +1,21 @@
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from mars_lib import config
+from mars_lib.alignment.features import ALIGNMENT_CLIPS, trunk_features
+from mars_lib.alignment.pairs import PairSampler
 from mars_lib.check import InputError
+from mars_lib.data.array_cache import ArrayCache
 from mars_lib.data.folders import FolderMusic
+from mars_lib.data.mixtures import MixtureStream
+from mars_lib.encoders.minibind import MiniBind
+from mars_lib.streams import Stream
+from mars_lib.training.query_bank import QueryBank
 
 
 @pytest.fixture
@@ -56,3 +68,79 @@ def test_hidden_folders_are_no_classes(own):
         (own / name).mkdir()
         soundfile.write(own / name / "take.wav", np.ones(2_000) * 0.1, 16_000)
     assert [c.name for c in FolderMusic(own, 8_000).classes("train")] == ["creaky door", "kettle"]
+
+
+def test_recordings_that_answer_queries_are_never_targets(own, monkeypatch):
+    music, asked = FolderMusic(own, 8_000), []
+    real = FolderMusic.clip
+    monkeypatch.setattr(FolderMusic, "clip", lambda self, *each: asked.append(each) or real(self, *each))
+    MixtureStream(music, "train", replace(config.smoke().training, batch_size=16)).batch(0)
+    mixed = {music.recording(*each) for each in asked}
+    asked.clear()
+    torch.manual_seed(0)
+    QueryBank.embed(MiniBind().eval(), music, music.classes("train"), "train", 12, progress=False)
+    queried = {music.recording(*each) for each in asked}
+    assert len(queried) > 2 and len(mixed) > 10 and not mixed & queried
+    assert {path.split("/")[-2] for path in queried} == {"creaky_door", "kettle"}
+
+
+def few_files(folder, counts):
+    """Classes of so many steady tones each: "a", "b" and so on."""
+    for name, count in zip("abc", counts):
+        (folder / name).mkdir()
+        for i in range(count):
+            tone = np.sin(2 * np.pi * 100 * (i + 2) * np.arange(20_000) / 16_000)
+            soundfile.write(folder / name / f"{i}.wav", 0.3 * tone, 16_000)
+    return FolderMusic(folder, 8_000)
+
+
+def test_a_class_of_one_file_is_named_once_and_one_of_two_is_kept_apart(tmp_path):
+    music = few_files(tmp_path, (1, 2))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        classes = music.classes("train")
+        music.classes("train"), replace(music, augment=0.5).classes("train")
+    alone = [str(w.message) for w in said if "one recording" in str(w.message)]
+    assert len(alone) == 1 and alone[0].startswith("a: has one recording to train on, 0.wav")
+    files = [
+        {music.recording("train", classes[1], i, Stream(purpose)) for i in range(9)}
+        for purpose in ("query clips", "separator clips")
+    ]
+    assert [len(each) for each in files] == [1, 1] and files[0] != files[1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_another_clip_of_a_pair_is_of_another_recording(tmp_path):
+    music = few_files(tmp_path, (3, 4))
+    torch.manual_seed(0)
+    encoder = MiniBind().eval().requires_grad_(False)
+    features = trunk_features(encoder, music, "train", clips=6, takes=1, folder=tmp_path, progress=False)
+    for label, sound in enumerate(music.classes("train")):
+        of = [music.recording("train", sound, i, ALIGNMENT_CLIPS) for i in range(6)]
+        numbers = features.recordings_of(label)
+        assert [[a == b for b in of] for a in of] == [[a == b for b in numbers] for a in numbers]
+        assert 1 < len(set(of)) < 6
+    sampler = PairSampler(features, 2)
+    for step in range(20):
+        pairs = sampler.draw(step)
+        for label, *pair in zip(pairs.labels.tolist(), pairs.audio, pairs.other):
+            # Steady tones: clips of one recording have the same features within its noise.
+            rows, numbers = features.audio[label][:, 0], features.recordings_of(label)
+            first, other = ({n for n, row in zip(numbers, rows) if torch.equal(row, x)} for x in pair)
+            assert not first & other
+
+
+def test_the_memory_of_files_is_bounded_and_what_was_used_last_stays(tmp_path, monkeypatch):
+    few = few_files(tmp_path, (4, 4))
+    with pytest.warns(UserWarning, match="too few"):
+        files = few.classes("test")[0].sounds
+    whole = [few._load(path) for path in files[:3]]
+    music = replace(few, _cache=ArrayCache(2 * whole[0].nbytes))
+    read, real = [], FolderMusic._read
+    monkeypatch.setattr(FolderMusic, "_read", lambda self, path: read.append(path) or real(self, path))
+    for place in (0, 1, 0, 2, 0, 1):
+        assert np.array_equal(music._load(files[place]), whole[place])
+        assert music._cache.size <= music._cache.limit
+    assert read == [files[place] for place in (0, 1, 2, 1)]
+    tight = replace(few, _cache=ArrayCache(10))
+    assert np.array_equal(tight._load(files[0]), whole[0]) and tight._cache.size == 0

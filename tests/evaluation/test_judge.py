@@ -88,10 +88,10 @@ def test_other_checkpoints_are_refused():
 
 
 class Listening:
-    """Noise under the names of mini-MUSIC's first classes; remembers the numbers it was asked for."""
+    """Noise under the names of mini-MUSIC's first classes; remembers the clips it was asked for."""
 
     def __init__(self):
-        self.numbers = set()
+        self.clips, self.purposes = set(), set()
 
     def classes(self, split):
         return list(sound_classes()[:5])
@@ -99,28 +99,31 @@ class Listening:
     def pictures(self, sound, split):
         return []
 
-    def clip(self, split, sound, index):
-        self.numbers.add(index)
-        rng = np.random.default_rng([index, len(sound.name)])
+    def clip(self, split, sound, index, stream=None):
+        rng = render.clip_rng(split, sound.name, index, stream)
+        self.purposes.add(stream.purpose)
+        self.clips.add(rng.bytes(16))
         return 0.1 * rng.standard_normal(8_000, dtype=np.float32)
 
+    def recording(self, split, sound, index, stream=None):
+        return str(index)
 
-def test_nobody_else_was_trained_on_its_clips(shipped, monkeypatch):
+
+@pytest.mark.parametrize("seed", [0, 99, 100, 300])
+def test_nobody_else_was_trained_on_its_clips(shipped, monkeypatch, seed):
+    """Clip numbers of a separator's seeds from 100 on ran into those of queries, of 300 into the judge's."""
     monkeypatch.setattr(judge_training, "PER_CLASS", 3)
-    heard = {name: Listening() for name in ("separator", "queries", "minibind", "judge")}
-    # The last steps and the highest seed that the recipe's own numbers leave room for.
-    training = replace(TrainingConfig(), batch_size=4, seed=99)
+    heard = {name: Listening() for name in ("separator", "query", "encoder", "judge")}
+    training = replace(TrainingConfig(), batch_size=4, seed=seed)
+    MixtureStream(heard["separator"], "train", training).batch(0)
     MixtureStream(heard["separator"], "train", training).batch(training.steps - 1)
     QueryBank.embed(
-        shipped.encoder, heard["queries"], heard["queries"].classes("train"), "train", 3, progress=False
+        shipped.encoder, heard["query"], heard["query"].classes("train"), "train", 3, progress=False
     )
-    pretrain.audio_batches(heard["minibind"], 4, 0)(100_000)
+    pretrain.audio_batches(heard["encoder"], 4, 0)(0)
     trained = judge_training.train_judge(heard["judge"], steps=2, batch_size=6, progress=False)
-    starts = (
-        render.SEPARATOR_CLIPS, render.QUERY_CLIPS, render.MINIBIND_CLIPS, render.JUDGE_CLIPS, float("inf"),
-    )
-    for listening, start, end in zip(heard.values(), starts, starts[1:], strict=False):
-        assert start <= min(listening.numbers) <= max(listening.numbers) < end
+    assert all(each.purposes == {f"{name} clips"} for name, each in heard.items())
+    assert len(set.union(*(each.clips for each in heard.values()))) == sum(len(each.clips) for each in heard.values())
     assert not trained.training and trained.names == tuple(s.name for s in sound_classes()[:5])
 
 
