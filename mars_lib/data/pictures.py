@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,9 @@ def _decode(path: Path) -> Image.Image:
         if file.mode in ("I", "F"):
             problem = "has 32 bits a pixel, and nothing says which number is white"
             fail(str(path), problem, "convert it to 8 or 16 bits a channel")
-        ImageOps.exif_transpose(file, in_place=True)
+        file.load()
+        with suppress(Exception):  # damaged EXIF says nothing, and harms no pixel
+            ImageOps.exif_transpose(file, in_place=True)
         if file.mode == "CMYK":
             return file.convert("RGB").convert("RGBA")
         if file.mode.startswith("I;16"):

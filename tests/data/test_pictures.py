@@ -41,9 +41,9 @@ def test_the_middle_is_kept(tmp_path):
     assert pictures.load_picture(tmp_path / "wide.png")[:, :, 4:-4].min() > 0.9
 
 
-def whole_png():
+def encoded(kind, **more):
     file = io.BytesIO()
-    Image.new("RGB", (9, 9)).save(file, "PNG")
+    Image.effect_mandelbrot((32, 32), (-2, -1, 1, 1), 10).convert("RGB").save(file, kind, **more)
     return file.getvalue()
 
 
@@ -60,8 +60,8 @@ def whole_png():
         (lambda p: Image.new("F", (9, 9), 0.5).save(p, "TIFF"), "32 bits a pixel.*; convert it to 8 or 16"),
         (lambda p: Image.new("I", (9, 9), 70_000).save(p, "TIFF"), "32 bits a pixel.*; convert it to 8 or 16"),
         (lambda p: Image.new("RGB", (9, 9)).save(p, "PCX"), "cannot be read .*; give PNG, JPEG, WebP, GIF, BMP or TIFF"),
-        # A chunk's length that is longer than the file: Pillow raises SyntaxError or struct.error.
-        (lambda p: p.write_bytes(whole_png()[:40] + b"x" + whole_png()[41:]), "cannot be read as a picture"),
+        # Half of a file for which Pillow raises a SyntaxError.
+        (lambda p: p.write_bytes(encoded("AVIF")[:300]), "cannot be read as a picture"),
     ],
 )
 def test_what_is_no_picture_is_named(tmp_path, make, problem):
@@ -81,6 +81,13 @@ def test_a_photograph_is_turned_upright(tmp_path):
         sideways.save(tmp_path / name, exif=exif)
         seen = pictures.load_picture(tmp_path / name)
         assert seen[:, :100].min() > 0.9 and seen[:, 124:].max() < 0.1, name
+
+
+def test_damaged_exif_harms_no_picture(tmp_path):
+    for name, more in (("plain", {}), ("damaged", {"exif": b"Exif\0\0no directory"})):
+        (tmp_path / f"{name}.png").write_bytes(encoded("PNG", **more))
+    plain, damaged = (pictures.load_picture(tmp_path / f"{n}.png") for n in ("plain", "damaged"))
+    assert torch.equal(plain, damaged)
 
 
 def test_sixteen_bits_keep_their_greys(tmp_path):
