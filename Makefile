@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help course test lab checkpoints data test-browser test-encoders test-hosted outputs lock clean
+.PHONY: help course test lab checkpoints data test-fuzz test-browser test-encoders test-hosted outputs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ checkpoints: .venv/ready  ## Make every shipped checkpoint again from nothing (h
 
 data: .venv/ready  ## Check the soundfonts and say what each split holds
 	@"$(BIN)/mars" data prepare
+
+test-fuzz: .venv/ready  ## Give every reader of files thousands of damaged ones (minutes)
+	"$(BIN)/python" -m pytest tests/test_fuzz.py -m fuzz
 
 test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromium (MARS_CHROMIUM or on PATH)
 	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="

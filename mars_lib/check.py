@@ -1,7 +1,7 @@
 """One error format for bad input: what it is, what is wrong with it, what to do about it."""
 
-import math
 from collections.abc import Collection
+from numbers import Real
 
 import torch
 
@@ -25,6 +25,7 @@ def shape(name: str, tensor: torch.Tensor, axes: str, **sizes: int) -> None:
 
     A leading "..." allows any number of batch axes.
     """
+    tensor_like(name, tensor, f"give a tensor of shape ({', '.join(axes.split())})")
     names = axes.split()
     free = names[0] == "..."
     names = names[1:] if free else names
@@ -37,17 +38,32 @@ def shape(name: str, tensor: torch.Tensor, axes: str, **sizes: int) -> None:
         fail(name, f"has shape {given}", f"give a tensor of shape ({wanted})")
 
 
-def finite(name: str, tensor: torch.Tensor) -> None:
+def tensor_like(name: str, value, remedy: str) -> None:
+    """Raise unless `value` is a tensor."""
+    if not torch.is_tensor(value):
+        fail(name, f"is a {type(value).__name__}", remedy)
+
+
+def finite(name: str, tensor: torch.Tensor, remedy: str = "repair or cut the file first") -> None:
     """Raise when `tensor` holds NaN or an infinity."""
     if not torch.isfinite(tensor).all():
         bad = int((~torch.isfinite(tensor)).sum())
-        fail(name, f"holds {bad} values that are NaN or infinite", "repair or cut the file first")
+        fail(name, f"holds {bad} values that are NaN or infinite", remedy)
+
+
+def inside(name: str, tensor: torch.Tensor, low: float, high: float) -> None:
+    """Raise unless `tensor` holds floating-point numbers of [low, high] alone (NaN is in no interval)."""
+    remedy = f"give floating-point numbers from {low:g} to {high:g}"
+    if not tensor.is_floating_point():
+        fail(name, f"holds {tensor.dtype}".replace("torch.", ""), remedy)
+    if not ((tensor >= low) & (tensor <= high)).all():
+        fail(name, f"holds values from {tensor.min():g} to {tensor.max():g}", remedy)
 
 
 def between(name: str, value: float, low: float, high: float) -> None:
-    """Raise unless low <= value <= high (NaN is never between)."""
-    if math.isnan(value) or not low <= value <= high:
-        fail(name, f"is {value:g}", f"give a number from {low:g} to {high:g}")
+    """Raise unless `value` is a number with low <= value <= high (NaN is never between)."""
+    if not isinstance(value, Real) or not low <= value <= high:
+        fail(name, f"is {value!r}", f"give a number from {low:g} to {high:g}")
 
 
 def one_of(name: str, value: str, known: Collection[str]) -> None:

@@ -46,9 +46,10 @@ def load(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
             fail(f"checkpoint {path}", "is of no system", f"name it {'|'.join(NAMES)}-SEED.safetensors")
         saved = checkpoint.load(path, *METHODS)
         method = METHODS[saved.meta["kind"]]
-        network = method.build(config.from_dict(saved.meta["config"])).to(device)
-        checkpoint.restore(network, saved.part("separator"), f"checkpoint {path}")
-        found.append(Contender(name[1], int(name[2]), network.eval().requires_grad_(False), method.separate))
+        settings = config.from_dict(saved.meta["config"], f"checkpoint {path}")
+        network = checkpoint.build(lambda: method.build(settings), saved.part("separator"), f"checkpoint {path}")
+        network = network.to(device).eval().requires_grad_(False)
+        found.append(Contender(name[1], int(name[2]), network, method.separate))
     if not found:
         fail(f"checkpoints of systems in {folder}", "are not there", "make them: `mars train systems`, or give --systems FOLDER")
     return sorted(found, key=lambda each: (NAMES.index(each.system), each.seed))

@@ -1,16 +1,19 @@
 """The two calls that most people want: `load()` and `separate()`."""
 
+import os
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from mars_lib import check, config, long_audio, shipped, waveform
 from mars_lib.data import classes, pictures
 from mars_lib.encoders import Encoder
+from mars_lib.encoders.headed import check_words
 from mars_lib.encoders.minibind import MiniBind
 from mars_lib.evaluation.judge import Judge
 from mars_lib.query import query_mixup, subtract
@@ -19,28 +22,34 @@ from mars_lib.separator import Separator
 from mars_lib.training import checkpoint
 
 Module = TypeVar("Module", MiniBind, MLBP, Judge)
+# Floating-point samples or pixels. Whole numbers are refused: what is full scale among them, nothing says.
+Numbers = torch.Tensor | np.ndarray
 # Sound for a query: a path, or ((L,) or (C, L) samples, rate in Hz).
-Sound = str | Path | tuple[torch.Tensor, int]
+Sound = str | Path | tuple[Numbers, float]
 # A picture for a query: a path, or (3, 224, 224) in [0, 1].
-Picture = str | Path | torch.Tensor
+Picture = str | Path | Numbers
+# In Hz, of what comes in: no recording of anything that can be heard lies outside.
+RATES = (1_000, 1_000_000)
 
 
-def load(path: str | Path | None = None, device: str = "cpu", weights: str | Path | None = None) -> "System":
+def load(
+    path: str | Path | None = None, device: str | torch.device = "cpu", weights: str | Path | None = None
+) -> "System":
     """A separator with its encoder, ready to use; without `path` the small one that ships, which rewards have taught.
 
     `weights` are those of the encoder, for a checkpoint that was trained with one that does not ship. Raises `InputError` for a
     missing, corrupt, pickled or foreign checkpoint, for weights that are not given or do not fit, and for a device that is not there.
     """
-    device = choose_device(device)
-    path = Path(path) if path is not None else shipped.checkpoint("mars-sep-small")
-    saved = checkpoint.load(path, "separator")
-    separator = Separator(config.from_dict(saved.meta["config"]))
-    checkpoint.restore(separator, saved.part("separator"), f"checkpoint {path}")
+    device = choose_device(str(device))
+    path = _path("checkpoint", path) if path is not None else shipped.checkpoint("mars-sep-small")
+    saved, name = checkpoint.load(path, "separator"), f"checkpoint {path}"
+    settings = config.from_dict(saved.meta["config"], name)
+    separator = checkpoint.build(lambda: Separator(settings), saved.part("separator"), name)
     encoder = load_encoder(separator.config.encoder, weights)
     wanted = separator.config.separator.embedding_size
     if encoder.embedding_size != wanted:
         check.fail(
-            f"checkpoint {path}",
+            name,
             f"asks for embeddings of size {wanted}, those of {separator.config.encoder} have {encoder.embedding_size}",
             "give the weights that it was trained with",
         )
@@ -75,7 +84,7 @@ def load_encoder(name: str, weights: str | Path | None = None) -> Encoder:
         from mars_lib.encoders.imagebind import load
     else:
         from mars_lib.encoders.pe_av import load
-    return load(weights)
+    return load(_path("weights", weights))
 
 
 # Heads that ship beside those that the separators were trained with: after each stage of alignment, and its control.
@@ -98,8 +107,7 @@ def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
     if not tensors:
         check.fail(f"heads {heads!r}", "have no fusion", 'take "stage3" or "one-stage"')
     size, rank = tensors["out.weight"].shape
-    pooling = MLBP(size, rank)
-    checkpoint.restore(pooling, tensors, f"fusion {heads}")
+    pooling = checkpoint.build(lambda: MLBP(size, rank), tensors, f"fusion {heads}")
     return pooling.eval().requires_grad_(False)
 
 
@@ -117,11 +125,16 @@ def load_judge(path: str | Path | None = None) -> Judge:
 
 def _frozen(path: str | Path | None, kind: str, build: Callable[[dict], Module]) -> Module:
     """A module of one kind from a checkpoint, by default the one that ships, in evaluation mode."""
-    path = path or shipped.checkpoint(kind)
+    path = _path("checkpoint", path) if path is not None else shipped.checkpoint(kind)
     saved = checkpoint.load(path, kind)
-    module = build(saved.meta)
-    checkpoint.restore(module, saved.tensors, f"checkpoint {path}")
+    module = checkpoint.build(lambda: build(saved.meta), saved.tensors, f"checkpoint {path}")
     return module.eval().requires_grad_(False)
+
+
+def _path(name: str, value) -> Path:
+    if not isinstance(value, (str, os.PathLike)):
+        check.fail(name, f"is a {type(value).__name__}", "give the path of a file")
+    return Path(value)
 
 
 class System:
@@ -157,25 +170,48 @@ class System:
 
         `weights` gives "text", "audio", "image" weights in [0, 1], 1 where it is silent. An unknown word
         is used all the same, with a warning that names the nearest known ones. Raises `InputError` when no modality
-        is given.
+        is given, and for what is no text, sound or picture.
         """
         given = {"text": text, "audio": audio, "image": image}
-        query = self._mixup(given, dict(weights or {}), "query")
+        query = self._mixup(given, {} if weights is None else weights, "query")
         negative = {"text": negative_text, "audio": negative_audio, "image": negative_image}
         if any(value is not None for value in negative.values()):
             query = subtract(query, self._mixup(negative, {}, "negative query"), negative_strength)
         return query
 
-    def _mixup(self, given: dict, weights: dict[str, float], name: str) -> torch.Tensor:
+    def _mixup(self, given: dict, weights: Mapping[str, float], name: str) -> torch.Tensor:
+        if not isinstance(weights, Mapping):
+            problem = f"are a {type(weights).__name__}"
+            check.fail("query weights", problem, 'give a dictionary, as {"text": 1.0, "image": 0.5}')
         unknown = weights.keys() - given.keys()
         if unknown:
-            check.fail("query weights", f"name {', '.join(unknown)}", "use text, audio, image")
-        used = [key for key, value in given.items() if value is not None]
+            named = ", ".join(map(str, unknown))
+            check.fail("query weights", f"name {named}", "use text, audio, image")
+        for key, weight in weights.items():
+            check.between(f"query weights: that of {key}", weight, 0.0, 1.0)
+        used = {key: self._given(key, value) for key, value in given.items() if value is not None}
         if not used:
             check.fail(name, "is empty", "give text, audio or image")
-        embeddings = torch.cat([self._embed(key, given[key]) for key in used])
+        embeddings = torch.cat([self._embed(key, value) for key, value in used.items()])
         numbers = torch.tensor([float(weights.get(key, 1.0)) for key in used])
         return query_mixup(embeddings, numbers.to(embeddings.device))
+
+    def _given(self, modality: str, value):
+        """What was given for a modality, as `_embed` takes it: text, a path, (samples, rate) or a picture."""
+        if modality == "text":
+            check_words([value])
+            return value
+        if isinstance(value, (str, os.PathLike)):
+            return Path(value)
+        if modality == "image":
+            picture = _numbers("image query", value)
+            check.shape("image query", picture, "C H W", C=3, H=pictures.SIZE, W=pictures.SIZE)
+            check.inside("image query", picture, 0.0, 1.0)
+            return picture
+        if not isinstance(value, tuple) or len(value) != 2:
+            problem = f"is a {type(value).__name__}"
+            check.fail("audio query", problem, "give a path, or (samples, rate in Hz)")
+        return self._samples(*value, "audio query"), value[1]
 
     def _embed(self, modality: str, value) -> torch.Tensor:
         if modality == "text":
@@ -193,22 +229,25 @@ class System:
         mono = waveform.resample(samples, rate, self.rate).mean(dim=0, keepdim=True)
         return self.encoder.embed_audio(mono.to(device))
 
-    def separate(self, mixture: torch.Tensor, rate: int, **query) -> torch.Tensor:
-        """The queried source: (L,) or (C, L) samples at any rate -> the same shape, the same rate.
+    def separate(self, mixture: Numbers, rate: float, **query) -> Numbers:
+        """The queried source: (L,) or (C, L) floating-point samples at any rate -> the same shape, the same rate.
 
         Keywords as in `query`, e.g. `text="violin"`. Works on copies at 16 kHz: above 8 kHz the estimate is
-        empty. Silence gives silence, with a warning. Raises `InputError` for NaN and for less than one STFT window.
+        empty. Silence gives silence, with a warning. The estimate is float32 on the CPU: an array for an
+        array, else a tensor. Raises `InputError` for whole numbers, for NaN, for a rate outside 1 kHz to 1 MHz and
+        for less than one STFT window.
         """
-        estimate = self.separate_queries(mixture, rate, self.query(**query)[None])
-        return estimate[0]
+        self._samples(mixture, rate, "mixture")
+        return self.separate_queries(mixture, rate, self.query(**query)[None])[0]
 
-    def separate_queries(
-        self, mixture: torch.Tensor, rate: int, queries: torch.Tensor
-    ) -> torch.Tensor:
-        """Several sources at once: (N, D) queries -> (N, ...) estimates, for one U-Net pass."""
-        check.shape("queries", queries, "N D")
-        samples = torch.atleast_2d(mixture).float()
-        self._check(samples, rate, "mixture")
+    def separate_queries(self, mixture: Numbers, rate: float, queries: Numbers) -> Numbers:
+        """Several sources at once: (N, D) queries -> (N, ...) estimates as from `separate`, for one U-Net pass."""
+        samples = self._samples(mixture, rate, "mixture")
+        queries = _numbers("queries", queries).to(next(self.separator.parameters()).device)
+        check.shape("queries", queries, "N D", D=self.separator.config.separator.embedding_size)
+        check.finite("queries", queries, "make them with `System.query`")
+        if not len(queries):
+            check.fail("queries", "are none", "give one or more")
         if not samples.any():
             warnings.warn("the mixture is silent, and so are the estimates", stacklevel=2)
         estimates = long_audio.separate_long(
@@ -216,10 +255,20 @@ class System:
         ).cpu()
         flat = waveform.resample(estimates.flatten(0, 1), self.rate, rate)
         fitted = torch.nn.functional.pad(flat, (0, max(0, samples.shape[-1] - flat.shape[-1])))
-        return fitted[:, : samples.shape[-1]].reshape(len(queries), *mixture.shape)
+        estimate = fitted[:, : samples.shape[-1]].reshape(len(queries), *mixture.shape)
+        return estimate.numpy() if isinstance(mixture, np.ndarray) else estimate
 
-    def _check(self, samples: torch.Tensor, rate: int, name: str) -> None:
+    def _samples(self, value, rate: float, name: str) -> torch.Tensor:
+        """(L,) or (C, L) as it was given -> (C, L) on the CPU, float32, checked."""
+        check.between(f"rate of the {name}", rate, *RATES)
+        samples = torch.atleast_2d(_numbers(name, value))
+        self._check(samples, rate, name)
+        return samples
+
+    def _check(self, samples: torch.Tensor, rate: float, name: str) -> None:
         check.shape(name, samples, "C L")
+        if not samples.numel():
+            check.fail(name, "holds no samples", "give some")
         check.finite(name, samples)
         if samples.shape[-1] < self.shortest * rate:
             check.fail(
@@ -227,6 +276,18 @@ class System:
                 f"lasts {1e3 * samples.shape[-1] / rate:.0f} ms",
                 f"give at least one STFT window, {1e3 * self.shortest:.0f} ms",
             )
+
+
+def _numbers(name: str, value) -> torch.Tensor:
+    """Floating-point numbers in a tensor or an array, as a float32 tensor of their own on the CPU."""
+    remedy = "give floating-point numbers in a tensor or an array"
+    # PyTorch knows neither arrays that run backwards nor those of another byte order.
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        value = torch.from_numpy(value.astype(np.float32))
+    check.tensor_like(name, value, remedy)
+    if not value.is_floating_point():
+        check.fail(name, f"holds {value.dtype}".replace("torch.", ""), remedy)
+    return value.detach().to("cpu", torch.float32)
 
 
 def choose_device(name: str) -> str:

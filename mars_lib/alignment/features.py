@@ -170,13 +170,13 @@ def _run(encoder: Alignable, modality: str, examples: torch.Tensor | Sequence[st
 def _load(path: Path, key: str) -> TrunkFeatures | None:
     try:
         saved = checkpoint.load(path, "features")
+        if saved.meta["key"] != key:
+            return None
+        names = tuple(saved.meta["names"])
+        rows = [[saved.tensors[f"{m}.{i}"].float() for i in range(len(names))] for m in MODALITIES]
+        recordings = [saved.tensors[f"recording.{i}"] for i in range(len(names))]
     except InputError:
         return None
-    if saved.meta["key"] != key:
-        return None
-    names = tuple(saved.meta["names"])
-    rows = [[saved.tensors[f"{m}.{i}"].float() for i in range(len(names))] for m in MODALITIES]
-    recordings = [saved.tensors[f"recording.{i}"] for i in range(len(names))]
     return TrunkFeatures(names, *rows, key, recordings)
 
 

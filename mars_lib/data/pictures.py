@@ -1,48 +1,93 @@
 """Pictures: reading any image file, our drawings, and how a drawing may look elsewhere."""
 
+import os
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin
 from torch.nn import functional
 
 from mars_lib import shipped
-from mars_lib.check import fail
+from mars_lib.check import InputError, fail
 from mars_lib.data.classes import SoundClass
 
 SIZE = 224
 # Drawings 6 and 7 of every class are never trained on (data/README.md says how they differ).
 HELD_OUT = ("6", "7")
+# Of all that Pillow reads: its rarer decoders are seldom tried and fail in many ways.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+KNOWN = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+# Within these a picture takes less than 1 GB while it is read.
+MOST_PIXELS, LONGEST = 64_000_000, 32
 
 
 def load_picture(path: str | Path) -> torch.Tensor:
     """Read a picture: (3, 224, 224) float32 in [0, 1], the short side fitted and the middle kept.
 
-    Any mode (grey, palette, CMYK, with alpha: laid on white). Raises `InputError` for a missing file, one that is no
-    picture, and one of fewer than 8 x 8 pixels, which shows nothing.
+    PNG, JPEG, WebP, GIF, BMP or TIFF (of several frames the first) of at most 16 bits a channel, in any
+    mode (grey, palette, CMYK, with alpha: laid on white), turned as its EXIF orientation says. Raises
+    `InputError` for a missing file, one that is no such picture, one of fewer than 8 x 8 pixels, which
+    shows nothing, one of more than 64 million, and one of which a side is over 32 times the other.
     """
     return flatten(load_rgba(path), torch.ones(3, 1, 1))
 
 
 def load_rgba(path: str | Path) -> torch.Tensor:
     """Like `load_picture`, with the alpha channel kept: (4, 224, 224)."""
-    path = Path(path)
-    if not path.is_file():
-        fail(str(path), "is not there", "give the path of a picture (PNG, JPEG)")
+    if not isinstance(path, (str, os.PathLike)):
+        fail("picture", f"is a {type(path).__name__}", f"give the path of a {KNOWN} file")
+    if not Path(path).is_file():
+        fail(str(path), "is not there", f"give the path of a picture ({KNOWN})")
     try:
-        with Image.open(path) as file:
-            picture = file.convert("RGB" if file.mode == "CMYK" else "RGBA").convert("RGBA")
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        fail(str(path), f"cannot be read as a picture ({error})", "convert it to PNG or JPEG")
-    if min(picture.size) < 8:
-        fail(str(path), f"has {picture.size[0]} x {picture.size[1]} pixels", "give at least 8 x 8")
+        with warnings.catch_warnings(action="ignore"):
+            picture = _decode(Path(path))
+    except InputError:
+        raise
+    except Image.DecompressionBombError:
+        fail(str(path), "has too many pixels", f"give at most {MOST_PIXELS // 10**6} million")
+    # A damaged file leads Pillow's decoders to errors of any kind, SyntaxError and struct.error too.
+    except Exception as error:
+        problem = f"cannot be read as a picture ({error or type(error).__name__})"
+        fail(str(path), problem, f"give {KNOWN}")
     # Rounded as torchvision's Resize and CenterCrop do, which encoders were trained with.
     size = [side * SIZE // min(picture.size) for side in picture.size]
     left, top = (round((side - SIZE) / 2) for side in size)
     picture = picture.resize(size, Image.Resampling.BICUBIC)
     picture = picture.crop((left, top, left + SIZE, top + SIZE))
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).float() / 255
+
+
+def _decode(path: Path) -> Image.Image:
+    """A file as RGBA, upright. Sizes are checked before its pixels take any memory."""
+    with Image.open(path, formats=FORMATS) as file:
+        shown = f"has {file.width} x {file.height} pixels"
+        if min(file.size) < 8:
+            fail(str(path), shown, "give at least 8 x 8")
+        if file.width * file.height > MOST_PIXELS:
+            fail(str(path), shown, f"give at most {MOST_PIXELS // 10**6} million")
+        if max(file.size) > LONGEST * min(file.size):
+            fail(str(path), shown, f"cut it to at most {LONGEST} times as long as wide")
+        if file.mode in ("I", "F"):
+            problem = "has 32 bits a pixel, and nothing says which number is white"
+            fail(str(path), problem, "convert it to 8 or 16 bits a channel")
+        file.load()
+        with suppress(Exception):  # damaged EXIF says nothing, and harms no pixel
+            ImageOps.exif_transpose(file, in_place=True)
+        if file.mode == "CMYK":
+            return file.convert("RGB").convert("RGBA")
+        if file.mode.startswith("I;16"):
+            return _high_bytes(file).convert("RGBA")
+        return file.convert("RGBA")
+
+
+def _high_bytes(grey: Image.Image) -> Image.Image:
+    """16 bits a pixel as 8; Pillow itself would make all above 255 white."""
+    values = (np.asarray(grey) >> 8).astype(np.uint8)
+    white_is_zero = getattr(grey, "tag_v2", {}).get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    return Image.fromarray(255 - values if white_is_zero else values)
 
 
 def flatten(rgba: torch.Tensor, background: torch.Tensor) -> torch.Tensor:

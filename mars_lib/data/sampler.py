@@ -14,6 +14,7 @@ from mars_lib.data import sf2
 from mars_lib.data.sf2 import DRUMS, Zone
 
 FLOOR = 70.0  # dB below its peak where a note has died away
+FARTHEST = 12  # octaves: the whole keyboard and more; a damaged bank asks for thousands
 RAMP = 32  # envelopes are computed at every 32nd sample, and are straight lines between
 
 
@@ -53,7 +54,10 @@ class Sampler:
         """One zone of one note, at most `room` samples."""
         hold = zone.hold * 2 ** (zone.key_to_hold * (60 - key) / 1200)
         decay = zone.decay * 2 ** (zone.key_to_decay * (60 - key) / 1200)
-        step = zone.rate / rate * 2 ** ((zone.scale * (key - zone.root) + zone.cents) / 1200)
+        pitch = (zone.scale * (key - zone.root) + zone.cents) / 1200
+        if abs(pitch) > FARTHEST:
+            return np.zeros(0, dtype=np.float32)
+        step = zone.rate / rate * 2**pitch
         octave = max(0, int(np.ceil(np.log2(step) - 1e-6)))
         samples, loop = self._level(zone.start, zone.end, zone.loop, octave)
         step *= 2 / 2**octave

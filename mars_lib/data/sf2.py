@@ -36,6 +36,8 @@ DEFAULTS = {CUTOFF: 13_500, **dict.fromkeys(TIMES, -12_000),
 ADDED = (CUTOFF, TO_CUTOFF, *range(27, 30), *range(33, 41), ATTENUATION, COARSE_TUNE, FINE_TUNE, SCALE)
 
 DRUMS = 128  # the bank of drum kits
+RATES = (400, 192_000)  # Hz; section 7.10 says 400 to 50,000, and some banks are finer
+KEY_TIMES = 1_200  # timecents a key, up or down, that section 8.1.3 allows hold and decay
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ def _zone(outer: dict, inner: dict, sample: np.ndarray, available: int) -> Zone 
     start, end = max(start, 0), min(end, available)
     if end - start < 8 or any(low > high for low, high in ranges) or sample["kind"] & 0x8000:
         return None
+    if not RATES[0] <= sample["rate"] <= RATES[1]:
+        return None
     looped = value[MODES] in (1, 3) and start <= loop and loop_end - loop >= 2 and loop_end <= available
     seconds = {n: 2 ** (max(value[n], -12_000) / 1200) for n in TIMES}
     opened = value[CUTOFF] + value[TO_CUTOFF]
@@ -148,16 +152,16 @@ def _zone(outer: dict, inner: dict, sample: np.ndarray, available: int) -> Zone 
         value[SCALE], 0.04 * max(value[ATTENUATION], 0), bright, dull,
         seconds[MOD_HOLD], max(rest, 0.01) * seconds[MOD_DECAY],
         *(seconds[n] for n in (DELAY, ATTACK, HOLD, DECAY)), min(max(value[SUSTAIN], 0) / 10, 100.0), seconds[RELEASE],
-        value[KEY_TO_HOLD], value[KEY_TO_DECAY],
+        *(min(max(value[n], -KEY_TIMES), KEY_TIMES) for n in (KEY_TO_HOLD, KEY_TO_DECAY)),
     )  # fmt: skip
 
 
-def _chunks(data: np.ndarray, start: int, end: int):
-    """(name, bytes) of all RIFF chunks between two offsets, those inside lists too."""
+def _chunks(data: np.ndarray, start: int, end: int, listed: bool = False):
+    """(name, bytes) of all RIFF chunks between two offsets, and of those inside lists, which hold no further lists."""
     while start + 8 <= end:
         name, size = bytes(data[start : start + 4]), struct.unpack("<I", bytes(data[start + 4 : start + 8]))[0]
-        if name == b"LIST":
-            yield from _chunks(data, start + 12, min(start + 8 + size, end))
+        if name == b"LIST" and not listed:
+            yield from _chunks(data, start + 12, min(start + 8 + size, end), listed=True)
         else:
             yield name, data[start + 8 : min(start + 8 + size, end)]
         start += 8 + size + size % 2

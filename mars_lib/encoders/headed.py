@@ -24,17 +24,22 @@ class Headed(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
 
     def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable."""
+        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable. Raises `InputError` for whole numbers."""
         check.shape("waveform", waveform, "B L")
+        if not waveform.is_floating_point() or not waveform.shape[-1]:
+            problem = f"has shape {tuple(waveform.shape)} of {waveform.dtype}"
+            check.fail("waveform", problem, "give floating-point samples")
         return self.embed_features("audio", self.trunks["audio"](waveform))
 
     def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
         """B strings -> (B, D), unit norm. Raises `InputError` for text without a word."""
+        check_words(texts)
         return self.embed_features("text", self.trunks["text"](texts))
 
     def embed_image(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, 224, 224) in [0, 1] -> (B, D), unit norm."""
         check.shape("images", images, "B C H W", C=3, H=224, W=224)
+        check.inside("images", images, 0.0, 1.0)
         return self.embed_features("image", self.trunks["image"](images))
 
     def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
@@ -48,11 +53,17 @@ class Filmed(Headed):
     def embed_video(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, T, 3, 224, 224) in [0, 1] -> (B, D), unit norm."""
         check.shape("frames", frames, "B T C H W", C=3, H=224, W=224)
+        check.inside("frames", frames, 0.0, 1.0)
         return self.embed_features("image", self.trunks["image"](frames))
 
 
 def check_words(texts: Sequence[str]) -> None:
-    """Raise `InputError` for blank text."""
+    """Raise `InputError` for no text, for blank text, and for what is no text."""
+    remedy = "name a sound, as in 'violin'"
+    if isinstance(texts, str) or not len(texts):
+        check.fail("text queries", "are no list of texts", remedy)
     for text in texts:
+        if not isinstance(text, str):
+            check.fail("text query", f"is a {type(text).__name__}", remedy)
         if not text.strip():
-            check.fail("text query", f"{text!r} holds no word", "name a sound, as in 'violin'")
+            check.fail("text query", f"{text!r} holds no word", remedy)

@@ -36,9 +36,10 @@ class AudioTrunk(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            16_000, n_fft=1024, hop_length=320, f_min=40.0, n_mels=64, power=2.0
-        )
+        with torch.device("cpu"):  # it looks at its own numbers, which shapes alone do not have
+            self.mel = torchaudio.transforms.MelSpectrogram(
+                16_000, n_fft=1024, hop_length=320, f_min=40.0, n_mels=64, power=2.0
+            )
         # The filter bank is rebuilt from its numbers: nothing of it belongs into a checkpoint.
         for name, buffer in list(self.mel.named_buffers()):
             module = self.mel.get_submodule(name.rpartition(".")[0])

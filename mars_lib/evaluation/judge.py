@@ -29,9 +29,10 @@ class Judge(nn.Module):
     def __init__(self, names: Sequence[str], width: int = 192):
         super().__init__()
         self.names = tuple(names)
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            16_000, n_fft=1280, hop_length=256, f_min=50.0, n_mels=BANDS, power=2.0
-        )
+        with torch.device("cpu"):  # it looks at its own numbers, which shapes alone do not have
+            self.mel = torchaudio.transforms.MelSpectrogram(
+                16_000, n_fft=1280, hop_length=256, f_min=50.0, n_mels=BANDS, power=2.0
+            )
         # The filter bank is rebuilt from its numbers: nothing of it belongs into a checkpoint.
         for name, buffer in list(self.mel.named_buffers()):
             module = self.mel.get_submodule(name.rpartition(".")[0])

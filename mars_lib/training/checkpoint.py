@@ -1,17 +1,39 @@
 """Checkpoints: one safetensors file whose header carries the configuration as JSON. Nothing is unpickled."""
 
 import json
+import reprlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mars_lib import atomic
-from mars_lib.check import fail
+from mars_lib.check import InputError, fail
 
+Module = TypeVar("Module", bound=torch.nn.Module)
 REMEDY = "fetch or train it again (`mars train supervised`, `mars checkpoints`)"
+# What the header's entries are, where one has them; a training run has no best value before it has validated.
+NUMBER = (int, float, NoneType)
+TYPES = {
+    "config": dict, "rl": dict, "names": list, "trunks": str, "key": str, "embedding_size": int, "rank": int,
+    "step": int, "waited": int, "best": NUMBER, "baseline": NUMBER, "validation_si_sdri": NUMBER,
+}  # fmt: skip
+
+
+class Entries(dict):
+    """A checkpoint's tensors or header: one that is not there is an `InputError`."""
+
+    def __init__(self, entries: dict, name: str):
+        super().__init__(entries)
+        self.name = name
+
+    def __missing__(self, key: str):
+        fail(self.name, f"lacks {key!r}", REMEDY)
 
 
 @dataclass(frozen=True)
@@ -42,40 +64,88 @@ def save(path: str | Path, tensors: dict[str, torch.Tensor], meta: dict) -> None
 def load(path: str | Path, *kinds: str) -> Checkpoint:
     """Read a checkpoint of one of these kinds ("separator", "minibind", "judge" ...); `meta["kind"]` says which.
 
-    Raises `InputError` when it is missing, truncated, no safetensors file, a pickle, or of another kind.
+    Raises `InputError` when it is missing, truncated, no safetensors file, a pickle, of another kind, when its header
+    is not what such a file has, and for weights that are not finite.
     """
     path = Path(path)
+    name = f"checkpoint {path}"
     if not path.is_file():
-        fail(f"checkpoint {path}", "is not there", REMEDY)
-    with path.open("rb") as file:
-        head = file.read(4)
-    if head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
-        fail(f"checkpoint {path}", "is a pickle, which could run code", "give a .safetensors file")
+        fail(name, "is not there", REMEDY)
     try:
+        with path.open("rb") as file:
+            head = file.read(4)
+        if head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
+            fail(name, "is a pickle, which could run code", "give a .safetensors file")
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("mars", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
-        fail(f"checkpoint {path}", f"is truncated or corrupt ({error})", REMEDY)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except InputError:
+        raise
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        fail(name, f"is truncated or corrupt ({error})", REMEDY)
+    _check_header(name, meta, kinds)
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.float().isfinite().all():
+            fail(name, f"holds NaN or infinite weights (first in {key})", REMEDY)
+    return Checkpoint(Entries(tensors, name), Entries(meta, name))
+
+
+def _check_header(name: str, meta, kinds: tuple[str, ...]) -> None:
+    if not isinstance(meta, dict):
+        fail(name, f"has a header that is {reprlib.repr(meta)}", REMEDY)
     if meta.get("kind") not in kinds:
         found, wanted = meta.get("kind", "something else"), " or ".join(kinds)
-        fail(f"checkpoint {path}", f"holds {found}, not a {wanted}", f"give a {wanted} checkpoint")
-    return Checkpoint(tensors, meta)
+        fail(name, f"holds {found}, not a {wanted}", f"give a {wanted} checkpoint")
+    for key in meta.keys() & TYPES.keys():
+        if not isinstance(meta[key], TYPES[key]) or isinstance(meta[key], bool):
+            fail(name, f"has {key} {reprlib.repr(meta[key])} in its header", REMEDY)
+    if not all(isinstance(each, str) for each in meta.get("names", ())):
+        fail(name, "has names in its header that are no words", REMEDY)
+
+
+def build(make: Callable[[], Module], tensors: dict[str, torch.Tensor], name: str) -> Module:
+    """The network that `make` makes, with `tensors` for weights.
+
+    Its shapes are compared on the meta device first: a size that a damaged header asks for takes no memory. Raises
+    `InputError` when names or shapes do not match.
+    """
+    try:
+        with torch.device("meta"):
+            shapes = make()
+    except (RuntimeError, TypeError, OverflowError):
+        _misfit(name, "its header asks for sizes that no network has")
+    _compare(shapes.state_dict(), tensors, name)
+    module = make()
+    restore(module, tensors, name)
+    return module
 
 
 def restore_heads(encoder: torch.nn.Module, saved: Checkpoint, name: str) -> None:
     """Put the heads and the temperature of a checkpoint onto an encoder (see `mars_lib.alignment.features.Alignable`)."""
+    key = "log_temperature"
+    _compare({key: encoder.log_temperature}, {k: v for k, v in saved.tensors.items() if k == key}, name)
     restore(encoder.heads, saved.part("heads"), name)
     with torch.no_grad():
-        encoder.log_temperature.copy_(saved.tensors["log_temperature"])
+        encoder.log_temperature.copy_(saved.tensors[key])
 
 
 def restore(module: torch.nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
     """Load tensors into a module; raises `InputError` when names or shapes do not match."""
     own = module.state_dict()
-    missing, unknown = own.keys() - tensors.keys(), tensors.keys() - own.keys()
-    wrong = [k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape]
-    if missing or unknown or wrong:
-        first = sorted([*wrong, *missing, *unknown])[0]
-        fail(name, f"does not fit this configuration (first at {first})", "use its own preset")
+    _compare(own, tensors, name)
     module.load_state_dict({k: v.to(own[k].dtype) for k, v in tensors.items()})
+
+
+def _compare(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], name: str) -> None:
+    missing, unknown = own.keys() - tensors.keys(), tensors.keys() - own.keys()
+    wrong = [k for k in own.keys() & tensors.keys() if not _alike(own[k], tensors[k])]
+    if missing or unknown or wrong:
+        _misfit(name, f"first at {sorted([*wrong, *missing, *unknown])[0]}")
+
+
+def _alike(own: torch.Tensor, given: torch.Tensor) -> bool:
+    return own.shape == given.shape and (given.is_floating_point() or not own.is_floating_point())
+
+
+def _misfit(name: str, where: str) -> None:
+    fail(name, f"does not fit this configuration ({where})", "use its own preset")

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,12 @@ def test_the_middle_is_kept(tmp_path):
     assert pictures.load_picture(tmp_path / "wide.png")[:, :, 4:-4].min() > 0.9
 
 
+def encoded(kind, **more):
+    file = io.BytesIO()
+    Image.effect_mandelbrot((32, 32), (-2, -1, 1, 1), 10).convert("RGB").save(file, kind, **more)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
@@ -46,6 +54,14 @@ def test_the_middle_is_kept(tmp_path):
         (lambda p: p.write_text("no picture"), "cannot be read as a picture"),
         (lambda p: p.write_bytes(b""), "cannot be read as a picture"),
         (lambda p: None, "is not there"),
+        (lambda p: Image.new("1", (60_000, 8)).save(p), "60000 x 8 pixels; cut it to at most 32 times"),
+        (lambda p: Image.new("1", (8_001, 8_000)).save(p), "8001 x 8000 pixels; give at most 64 million"),
+        (lambda p: Image.new("1", (15_000, 12_000)).save(p), "too many pixels; give at most 64 million"),
+        (lambda p: Image.new("F", (9, 9), 0.5).save(p, "TIFF"), "32 bits a pixel.*; convert it to 8 or 16"),
+        (lambda p: Image.new("I", (9, 9), 70_000).save(p, "TIFF"), "32 bits a pixel.*; convert it to 8 or 16"),
+        (lambda p: Image.new("RGB", (9, 9)).save(p, "PCX"), "cannot be read .*; give PNG, JPEG, WebP, GIF, BMP or TIFF"),
+        # Half of a file for which Pillow raises a SyntaxError.
+        (lambda p: p.write_bytes(encoded("AVIF")[:300]), "cannot be read as a picture"),
     ],
 )
 def test_what_is_no_picture_is_named(tmp_path, make, problem):
@@ -53,6 +69,36 @@ def test_what_is_no_picture_is_named(tmp_path, make, problem):
     make(path)
     with pytest.raises(InputError, match=problem):
         pictures.load_picture(path)
+
+
+def test_a_photograph_is_turned_upright(tmp_path):
+    upright = np.zeros((60, 90, 3), dtype=np.uint8)
+    upright[:30] = 255
+    sideways = Image.fromarray(np.rot90(upright).copy())
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held a quarter turn to the left
+    for name in ("a.jpg", "a.png", "a.webp", "a.tiff"):
+        sideways.save(tmp_path / name, exif=exif)
+        seen = pictures.load_picture(tmp_path / name)
+        assert seen[:, :100].min() > 0.9 and seen[:, 124:].max() < 0.1, name
+
+
+def test_damaged_exif_harms_no_picture(tmp_path):
+    for name, more in (("plain", {}), ("damaged", {"exif": b"Exif\0\0no directory"})):
+        (tmp_path / f"{name}.png").write_bytes(encoded("PNG", **more))
+    plain, damaged = (pictures.load_picture(tmp_path / f"{n}.png") for n in ("plain", "damaged"))
+    assert torch.equal(plain, damaged)
+
+
+def test_sixteen_bits_keep_their_greys(tmp_path):
+    ramp = np.linspace(0, 65_535, 64).astype(np.uint16)[:, None].repeat(64, axis=1)
+    Image.fromarray((ramp >> 8).astype(np.uint8)).save(tmp_path / "eight.png")
+    eight = pictures.load_picture(tmp_path / "eight.png")
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    Image.fromarray(ramp).save(tmp_path / "a.tiff")
+    Image.fromarray(65_535 - ramp).save(tmp_path / "white-is-zero.tiff", tiffinfo={262: 0})
+    for name in ("a.png", "a.tiff", "white-is-zero.tiff"):
+        assert torch.equal(pictures.load_picture(tmp_path / name), eight), name
 
 
 def test_variations_differ_stay_in_range_and_can_be_repeated():

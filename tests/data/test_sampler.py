@@ -1,5 +1,7 @@
 """The SoundFont player against banks written by hand and numbers from the specification."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -146,6 +148,32 @@ def test_length_is_what_was_asked_for(bank):
         wave = one.play(0, [(0.05, 9.0, 69, 100), (50.0, 1.0, 69, 100)], seconds)
         assert wave.shape == (round(seconds * 16_000),) and wave.dtype == np.float32
     assert not one.play(0, [], 1.0).any()
+
+
+@pytest.mark.parametrize(
+    "zone, key",
+    [({51: 32_767}, 69), ({56: 32_767}, 127), ({51: -32_768}, 69), ({39: 32_767}, 0), ({39: 32_767, 40: -32_768}, 127)],
+)
+def test_generators_out_of_range_do_no_harm(bank, zone, key):
+    assert np.isfinite(play(bank(LOOPED | zone), key, seconds=0.1)).all()
+
+
+def test_samples_of_no_rate_are_silent(tmp_path):
+    whole = write_bank(tmp_path / "bank.sf2", [tone()], [LOOPED]).read_bytes()
+    header = whole.index(b"tone" + bytes(16)) + 36
+    assert whole[header : header + 4] == struct.pack("<I", RATE)
+    for rate in (0, 2**32 - 1):
+        (tmp_path / "bank.sf2").write_bytes(whole[:header] + struct.pack("<I", rate) + whole[header + 4 :])
+        assert not play(Sampler(tmp_path / "bank.sf2")).any()
+
+
+def test_lists_in_lists_are_refused(tmp_path):
+    body = b"sfbk"
+    for _ in range(5_000):
+        body = body[:4] + b"LIST" + struct.pack("<I", len(body)) + b"more" + body[4:]
+    (tmp_path / "nested.sf2").write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    with pytest.raises(InputError, match="is a damaged soundfont"):
+        Sampler(tmp_path / "nested.sf2")
 
 
 def test_bad_input(tmp_path):

@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from mars_lib.check import InputError
 from mars_lib.training import checkpoint
@@ -45,6 +46,59 @@ def test_truncated_corrupt_missing_and_foreign(saved, tmp_path):
         checkpoint.load(tmp_path / "none.safetensors", "separator")
     with pytest.raises(InputError, match="holds separator, not a minibind"):
         checkpoint.load(saved, "minibind")
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("[1, 2]", "has a header that is"),
+        ('"separator"', "has a header that is"),
+        ("[" * 100_000, "truncated or corrupt"),
+        ('{"kind": ["separator"]}', "not a separator"),
+        ('{"kind": "separator", "config": 5}', "has config 5 in its header"),
+        ('{"kind": "separator", "step": true}', "has step True in its header"),
+        ('{"kind": "separator", "names": ["harp", 3]}', "names in its header that are no words"),
+    ],
+)
+def test_a_header_of_other_things_is_named(tmp_path, header, problem):
+    path = tmp_path / "a.safetensors"
+    save_file({"w": torch.zeros(2)}, path, metadata={"mars": header})
+    with pytest.raises(InputError, match=problem):
+        checkpoint.load(path, "separator")
+
+
+def test_what_is_missing_is_named_when_it_is_asked_for(saved):
+    loaded = checkpoint.load(saved, "separator")
+    for part, key in ((loaded.meta, "config"), (loaded.tensors, "net.v")):
+        with pytest.raises(InputError, match=f"a.safetensors: lacks '{key}'; fetch or train"):
+            part[key]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64, torch.float8_e5m2])
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, dtype, value):
+    path = tmp_path / "a.safetensors"
+    weights = torch.tensor([1.0, value]).to(dtype)
+    checkpoint.save(path, {"a.w": torch.ones(2), "b.w": weights, "n": torch.tensor(3)}, {"kind": "judge"})
+    with pytest.raises(InputError, match=r"NaN or infinite weights \(first in b.w\)"):
+        checkpoint.load(path, "judge")
+
+
+def test_sizes_are_compared_before_memory_is_taken():
+    def huge():
+        return torch.nn.Linear(1 << 20, 1 << 20)  # 4 TB
+
+    with pytest.raises(InputError, match="checkpoint x: does not fit this configuration .first at bias"):
+        checkpoint.build(huge, {"weight": torch.zeros(3, 3), "bias": torch.zeros(3)}, "checkpoint x")
+    for size in (-1, 10**30):
+        with pytest.raises(InputError, match="sizes that no network has"):
+            checkpoint.build(lambda: torch.nn.Linear(3, size), {}, "checkpoint x")
+
+
+def test_weights_of_another_kind_of_number_are_refused():
+    whole = {"weight": torch.zeros(3, 3, dtype=torch.int64), "bias": torch.zeros(3)}
+    with pytest.raises(InputError, match="first at weight"):
+        checkpoint.restore(torch.nn.Linear(3, 3), whole, "checkpoint x")
 
 
 def test_another_preset_does_not_fit(saved):
