@@ -2,6 +2,7 @@
 
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class FolderMusic:
         """A random stretch of a random file of the class: (L,) float32, RMS 0.1 where it sounds."""
         rng = np.random.default_rng([zlib.crc32(f"{split}/{sound.name}".encode()), index])
         for _ in range(20):
-            wave = self._load(sound.sounds[rng.integers(len(sound.sounds))])
+            _, wave = self.recording(sound.sounds, rng)
             start = int(rng.integers(max(1, len(wave) - self.length)))
             stretch = np.resize(wave[start : start + self.length], self.length)
             wave = level(stretch)
@@ -77,6 +78,14 @@ class FolderMusic:
             if wave.any():
                 return wave
         fail(f"class {sound.name!r}", "holds only silence", "give recordings that sound")
+
+    def recording(self, files: Sequence[Path], rng: np.random.Generator) -> tuple[Path, np.ndarray]:
+        """A random file with its samples in mono; where it cannot be read, the next that can. Raises `InputError` for none."""
+        start = int(rng.integers(len(files)))
+        for path in (*files[start:], *files[:start]):
+            if len(wave := self._load(path)):
+                return path, wave
+        fail(str(files[0].parent), "holds no sound that can be read", "repair its files or remove them")
 
     def _readable(self, path: Path) -> bool:
         try:
@@ -87,10 +96,15 @@ class FolderMusic:
             return False
 
     def _load(self, path: Path) -> np.ndarray:
+        """Nothing, and a warning, for a file that cannot be read."""
         if path not in self._cache:
-            samples, rate = waveform.load(path)
-            mono = waveform.resample(samples, rate, self.sample_rate).mean(dim=0)
-            self._cache[path] = mono.numpy()
+            try:
+                samples, rate = waveform.load(path)
+                mono = waveform.resample(waveform.mono(samples)[None], rate, self.sample_rate)[0]
+                self._cache[path] = mono.numpy()
+            except InputError as error:
+                warnings.warn(f"left out: {error}", stacklevel=3)
+                self._cache[path] = np.zeros(0, np.float32)
         return self._cache[path]
 
 
