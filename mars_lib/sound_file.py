@@ -68,7 +68,7 @@ def open_sound(path: str | Path) -> SoundFile:
         except (soundfile.LibsndfileError, RuntimeError) as error:
             reason = getattr(error, "error_string", error)
     if about is not None and about.frames and about.format not in COMPRESSED:
-        frames = _declared(path, about)
+        frames = _declared(about)
         return SoundFile(path, about.samplerate, about.channels, frames, False, False)
     cut = about is not None and "lacks an end-of-stream bit" in about.extra_info
     first = next(_frames(av, _parts(path)[0], []), None) if av is not None else None
@@ -138,15 +138,15 @@ def _by_pyav(sound: SoundFile, size: int, lost: list) -> Iterator[np.ndarray]:
 def _pieces(path: Path, lost: list) -> Iterator[np.ndarray]:
     """(L, C) float32, as short as the packets of the file."""
     av = pyav()
-    resampler = av.AudioResampler("fltp")
-    for url in _parts(path):
-        try:
-            for frame in _frames(av, url, lost):
-                for converted in resampler.resample(frame):
-                    yield converted.to_ndarray().T.copy()
-        except ValueError:  # of the resampler
-            problem = "changes its rate or its channels on the way"
+    converter, first = av.AudioResampler("fltp"), None
+    for frame in (frame for url in _parts(path) for frame in _frames(av, url, lost)):
+        form = (frame.sample_rate, frame.layout.name, frame.format.name)
+        first = first or form
+        if form != first:
+            problem = "changes its rate, channels or bits on the way"
             check.fail(str(path), problem, "convert its parts to WAV, each alone")
+        for converted in converter.resample(frame):
+            yield converted.to_ndarray().T.copy()
 
 
 # What a file names, as playlists do, is not fetched.
@@ -162,11 +162,15 @@ def _frames(av: ModuleType, url: str, lost: list) -> Iterator:
                 if stream.codec_context.name == "flac":
                     # A frame whose checksum is wrong would sound as noise.
                     stream.codec_context.options = {"err_detect": "crccheck+explode"}
+                end = 0
                 for packet in container.demux(stream):
+                    end = packet.pos + packet.size if packet.pos else end
                     try:
                         yield from packet.decode()
                     except av.FFmpegError as error:
                         lost.append(error)
+                if stream.codec_context.name.startswith("pcm_") and end < 0.95 * container.size:
+                    lost.append("bytes beyond the end of an uncompressed sound")
     except av.FFmpegError as error:
         lost.append(error)
 
@@ -183,17 +187,14 @@ def _parts(path: Path) -> list[str]:
     return [f"subfile,,start,{low},end,{high},,:file:{path}" for low, high in zip(ends, ends[1:])]
 
 
-def _declared(path: Path, about) -> int:
+def _declared(about) -> int:
     """The length that the header of an uncompressed file declares: libsndfile takes what is there."""
     found = re.findall(r" : (\d+) \(should be (\d+)\)", about.extra_info)
     # Recorders that stream write the largest number for a length that they do not know.
-    found = [(int(said), int(there)) for said, there in found if (int(said) + 2**12) % 2**31 > 2**13]
-    if not found:
-        return about.frames
-    said, there = found[-1]
-    if there > 1.05 * said:
-        _warn(path, f"goes on for {there - said} bytes that cannot be read")
-    return max(about.frames, about.frames * said // max(1, there))
+    for said, there in ((int(said), int(there)) for said, there in found[-1:]):
+        if said > there and (said + 2**12) % 2**31 > 2**13:
+            return about.frames * said // max(1, there)
+    return about.frames
 
 
 def _promised(path: Path, about, rate: int) -> int | None:
