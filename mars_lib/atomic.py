@@ -3,20 +3,32 @@
 import errno
 import json
 import os
+import platform
+import stat
 import tempfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from mars_lib.check import fail
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_THERE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ,
+)  # fmt: skip
+# Names of temporary files begin with this and the number of the process that writes them.
+HIDDEN = f".mars-{platform.node() or 'here'}-"
 
 
 @contextmanager
 def writing(path: str | Path):
     """Yield a temporary path beside `path`; on success it becomes `path`, on any error it is removed.
 
-    The temporary name keeps the suffix, so that writers which look at it work. Parent folders are
-    made. A device or a pipe, such as /dev/stdout, is no file to replace: it is yielded itself. Raises `InputError` when
-    `path` is a folder, cannot be written, or the disk is full.
+    The temporary name keeps the suffix, so that writers which look at it work. Parent folders are made. A file that is there
+    already keeps its mode, a link stays a link to the file. A device or a pipe, such as /dev/stdout, is no file to replace: it is
+    yielded itself. What a process that was killed left behind in the folder is removed. Raises `InputError` when `path` is a folder,
+    cannot be written, or the disk is full.
     """
     path = Path(path)
     if path.is_dir():
@@ -26,26 +38,47 @@ def writing(path: str | Path):
         if path.exists() and not path.is_file():
             yield path
             return
-        # A link stays, and what it leads to is replaced: /dev/stdout may be one.
-        target = path.resolve() if path.is_symlink() else path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        file = Path(os.path.realpath(path))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(file.parent)
         handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=target.parent
+            prefix=f"{HIDDEN}{os.getpid()}-", suffix=path.suffix, dir=file.parent
         )
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
+        temporary.chmod(stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o666 & ~_umask())
+        temporary.replace(file)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in NO_ROOM:
             fail(str(path), "does not fit: the disk is full", "free some space and run again")
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in NOT_THERE:
             fail(str(path), f"cannot be written ({error.strerror})", "choose a folder you may write")
         raise
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@cache
+def _remove_stale(folder: Path) -> None:
+    """Remove, once a process, the temporary files in `folder` of processes of this machine that are no more."""
+    for left in folder.iterdir():
+        process = left.name.removeprefix(HIDDEN).partition("-")[0]
+        if left.name.startswith(HIDDEN) and process.isdecimal() and not _alive(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":
+        return True  # there `os.kill` ends it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def _umask() -> int:

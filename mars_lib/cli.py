@@ -1,5 +1,6 @@
 """The command `mars`."""
 
+import io
 import sys
 import warnings
 from pathlib import Path
@@ -30,6 +31,10 @@ Checkpoint = Annotated[
 
 def main() -> None:
     """Run `mars`; errors that a user can mend are one line on stderr and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold what the terminal, or no encoding at all, can show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         app()
@@ -66,10 +71,11 @@ def separate(
     """Pick one source out of a mixture: mars separate mix.wav --text violin -o violin.wav"""
     import torch
 
-    from mars_lib import system, waveform
-    from mars_lib.files import separate_file
+    from mars_lib import files, system
 
-    waveform.probe(mixture)
+    targets = files.target_names(output, text or [])
+    inputs = [audio, image, negative_audio, negative_image, checkpoint, weights]
+    files.check_targets(mixture, targets, inputs)
     strengths = {"text": text_weight, "audio": audio_weight, "image": image_weight}
     loaded = system.load(checkpoint, device, weights)
     queries = [
@@ -79,11 +85,7 @@ def separate(
         )
         for each in text or [None]
     ]
-    targets = [output]
-    if len(queries) > 1:
-        names = [each.replace(" ", "_") for each in text]
-        targets = [output.with_stem(f"{output.stem}-{name}") for name in names]
-    separate_file(loaded, mixture, targets, torch.stack(queries), not quiet)
+    files.separate_file(loaded, mixture, targets, torch.stack(queries), not quiet)
     for target in targets:
         print(target)
 

@@ -42,7 +42,9 @@ def separate_blocks(
         nonlocal tail
         segments = stretch.unfold(-1, length, hop)  # (C, S, length)
         flat = segments.reshape(-1, length)
-        estimates = separate(separator, flat, query.expand(len(flat), -1, -1)) * window
+        # Many channels are many segments: at most two channels of them go through the U-Net at a time.
+        parts = [separate(separator, f, query.expand(len(f), -1, -1)) for f in flat.split(2 * batch_size)]
+        estimates = torch.cat(parts) * window
         check.finite("estimate", estimates, "scale the mixture to [-1, 1], or fetch the checkpoint again")
         estimates = estimates.reshape(*segments.shape[:2], len(query), length)
         estimates = estimates.permute(2, 0, 1, 3)  # (N, C, S, length)

@@ -26,6 +26,8 @@ Module = TypeVar("Module", MiniBind, MLBP, Judge)
 Numbers = torch.Tensor | np.ndarray
 # Sound for a query: a path, or ((L,) or (C, L) samples, rate in Hz).
 Sound = str | Path | tuple[Numbers, float]
+# So much of the beginning of a sound is asked with: hours of it would take all memory.
+QUERY_SECONDS = 300.0
 # A picture for a query: a path, or (3, 224, 224) in [0, 1].
 Picture = str | Path | Numbers
 # In Hz, of what comes in: no recording of anything that can be heard lies outside.
@@ -221,12 +223,15 @@ class System:
         if modality == "image":
             loaded = value if torch.is_tensor(value) else pictures.load_picture(value)
             return self.encoder.embed_image(loaded[None].to(device))
-        samples, rate = value if isinstance(value, tuple) else waveform.load(value)
-        samples = torch.atleast_2d(samples).float()
+        samples, rate = value if isinstance(value, tuple) else waveform.load(value, QUERY_SECONDS)
+        longest = int(QUERY_SECONDS * rate)
+        if samples.shape[-1] > longest:
+            warnings.warn(f"audio query: only its first {QUERY_SECONDS:g} s are used", stacklevel=4)
+        samples = torch.atleast_2d(samples)[..., :longest].float()
         self._check(samples, rate, "audio query")
         if not samples.any():
             check.fail("audio query", "is silent", "give a recording of the wanted sound")
-        mono = waveform.resample(samples, rate, self.rate).mean(dim=0, keepdim=True)
+        mono = waveform.resample(waveform.mono(samples)[None], rate, self.rate)
         return self.encoder.embed_audio(mono.to(device))
 
     def separate(self, mixture: Numbers, rate: float, **query) -> Numbers:

@@ -1,64 +1,123 @@
 """Waveforms: files in and out, resampling, segments, mixtures. Values in [-1, 1], float32."""
 
+import io
+import math
+import os
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import soxr
 import torch
 
 from mars_lib import atomic, check
+from mars_lib.sound_file import open_sound
+
+# What is read and written at a time: libsndfile's Ogg encoder crashes when it is given minutes at once.
+BLOCK = 2**16
+# Samples, those of all channels together, of a file of which only the beginning is asked for: 134 MB.
+MOST = 2**25
+# Bytes that the 32-bit lengths of WAV and its like can count, less the header.
+LARGEST = 2**32 - 2**16
+COUNTS_64_BITS = ("WAV", "RF64", "W64", "CAF", "FLAC", "OGG", "MP3")
 
 
 def probe(path: str | Path) -> None:
     """Raise `InputError` unless `path` is a sound file with samples in it."""
-    path = Path(path)
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "is not there"
-        check.fail(str(path), problem, "give the path of a sound file (WAV, FLAC, OGG, MP3)")
-    try:
-        frames = soundfile.info(path).frames
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        check.fail(str(path), f"cannot be read as sound ({error})", "convert it to WAV or FLAC")
-    if frames == 0:
-        check.fail(str(path), "holds no samples", "give a file with sound in it")
+    open_sound(path)
 
 
-def load(path: str | Path) -> tuple[torch.Tensor, int]:
-    """Read a sound file: ((C, L) float32, sample rate in Hz).
+def load(path: str | Path, longest: float | None = None) -> tuple[torch.Tensor, int]:
+    """Read a sound file: ((C, L) float32, sample rate in Hz); with `longest` not more than so many seconds of it.
 
-    Raises `InputError` for a missing, unreadable or empty file and for NaN.
+    Warns where it is cut, damaged or longer than that. Raises `InputError` for a missing, unreadable or empty file and for NaN.
     """
-    probe(path)
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    waveform = torch.from_numpy(samples.T.copy())
-    check.finite(str(path), waveform)
-    return waveform, rate
+    sound = open_sound(path)
+    most = max(sound.rate // 10, MOST // sound.channels)
+    room = min(most, int(longest * sound.rate)) if longest is not None else None
+    blocks, got = [np.zeros((0, sound.channels), np.float32)], 0
+    for block in sound.blocks(max(1, BLOCK // sound.channels)):
+        blocks.append(block if room is None else block[: room - got])
+        got += len(blocks[-1])
+        if len(blocks[-1]) < len(block):
+            warnings.warn(f"{path}: only its first {got / sound.rate:.1f} s are used", stacklevel=2)
+            break
+    return torch.from_numpy(np.concatenate(blocks).T.copy()), sound.rate
 
 
 def format_of(path: str | Path) -> str:
     """libsndfile's name of the format that a suffix asks for; raises `InputError` for others."""
-    kind = Path(path).suffix[1:].upper()
+    kind = {"AIF": "AIFF"}.get(suffix := Path(path).suffix[1:].upper(), suffix)
     if kind not in soundfile.available_formats():
         check.fail(str(path), f"has the suffix {Path(path).suffix!r}", "end it in .wav or .flac")
     return kind
 
 
+def check_format(path: str | Path, rate: int, channels: int, frames: int = 0) -> str:
+    """The format for `frames` at `rate` Hz that a suffix asks for: RF64 for a .wav above 4 GiB.
+
+    Raises `InputError` where the format does not hold that rate, so many channels, or so many bytes.
+    """
+    kind = format_of(path)
+    large = 2 * frames * channels > LARGEST
+    if large and kind not in COUNTS_64_BITS:
+        check.fail(str(path), f"would be larger than the 4 GiB that {kind} holds", "end it in .wav")
+    # libsndfile's Ogg encoder crashes on these; what other formats hold is found out on a short piece.
+    fits = kind != "OGG" or channels <= 255 and rate <= 200_000
+    if fits:
+        try:
+            piece = io.BytesIO()
+            soundfile.write(piece, np.zeros((64, channels), np.float32), rate, format=kind)
+            piece.seek(0)
+            about = soundfile.info(piece)
+            fits = (about.samplerate, about.channels) == (rate, channels)
+        except (soundfile.LibsndfileError, TypeError):
+            fits = False
+    if not fits:
+        problem = f"cannot hold {channels} channel(s) at {rate} Hz"
+        check.fail(str(path), problem, "end it in .wav")
+    return "RF64" if large and kind == "WAV" else kind
+
+
+def write(
+    path: str | Path, temporary: Path, blocks: Iterable[np.ndarray], rate: int, channels: int, frames: int
+) -> None:
+    """Write (L, C) blocks of samples in [-1, 1] to `temporary`, in the format that `path` asks for, with 16 bits."""
+    kind = check_format(path, rate, channels, frames)
+    try:
+        with soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, format=kind) as file:
+            for block in blocks:
+                file.write(block)
+    except soundfile.LibsndfileError as error:
+        # libsndfile does not pass the system's reason on; a short write is a full disk.
+        check.fail(str(path), f"could not be written ({error.error_string})", "free some disk space")
+
+
 def save(path: str | Path, waveform: torch.Tensor, rate: int) -> None:
     """Write (L,) or (C, L) samples in [-1, 1] to a sound file, whole or not at all.
 
-    16-bit, the format by suffix (.wav, .flac, .ogg). A peak above 1 is scaled down to 1, never clipped.
-    Raises `InputError` for an unknown suffix and where the file cannot be written.
+    16-bit, the format by suffix (.wav, .flac, .ogg). A peak above 1 is scaled down to 1 with a warning, never clipped.
+    Raises `InputError` for an unknown suffix, for a format that does not hold the rate or the channels, and where the file
+    cannot be written.
     """
-    kind = format_of(path)
     samples = torch.atleast_2d(waveform.detach().to("cpu", torch.float32))
+    check_format(path, rate, *samples.shape)
     check.finite(str(path), samples)
-    samples = samples / samples.abs().max().clamp(min=1.0)
+    gain = headroom(float(samples.abs().max()) if samples.numel() else 0.0)
+    blocks = ((gain * block).T.numpy() for block in samples.split(BLOCK, dim=-1))
     with atomic.writing(path) as temporary:
-        try:
-            soundfile.write(temporary, samples.T.numpy(), rate, format=kind)
-        except soundfile.LibsndfileError as error:
-            # libsndfile does not pass the system's reason on; a short write is a full disk.
-            check.fail(str(path), f"could not be written ({error})", "free some disk space")
+        write(path, temporary, blocks, rate, *samples.shape)
+
+
+def headroom(peak: float) -> float:
+    """The gain that brings a peak above full scale down to it, said in a warning; 1 for others."""
+    if peak <= 1:
+        return 1.0
+    problem = f"a peak of {peak:.3g} is above full scale"
+    warnings.warn(f"{problem}: written {20 * math.log10(peak):.1f} dB quieter", stacklevel=3)
+    return 1 / peak
 
 
 def resample(waveform: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
@@ -67,6 +126,21 @@ def resample(waveform: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
     if rate == new_rate:
         return waveform
     return torch.from_numpy(soxr.resample(waveform.T.numpy(), rate, new_rate).T.copy())
+
+
+def mono(waveform: torch.Tensor) -> torch.Tensor:
+    """(C, L) -> (L,): the mean of the channels, or, where they cancel each other out, the loudest of them.
+
+    >>> mono(torch.tensor([[1.0, -2.0], [-1.0, 2.0]]))
+    tensor([ 1., -2.])
+    """
+    check.shape("waveform", waveform, "C L")
+    energies = waveform.square().sum(dim=-1)
+    total = waveform.sum(dim=0)
+    # The energy of a sum is that of its parts where they have nothing in common; 10 dB less is a cancellation.
+    if total.square().sum() < 0.1 * energies.sum():
+        return waveform[energies.argmax()]
+    return total / len(waveform)
 
 
 def fit_length(waveform: torch.Tensor, length: int) -> torch.Tensor:

@@ -1,9 +1,13 @@
 """The command as its users call it: exit status, messages, files, nothing half-written."""
 
+import contextlib
 import errno
+import io
 import json
+import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from mars_lib import cli, files, system
+from mars_lib import cli, files, system, waveform
 from mars_lib.evaluate import evaluate
 
 
@@ -21,9 +25,6 @@ def mars(*arguments):
     """Run `mars` in this process: (exit status, stdout, stderr)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["mars", *map(str, arguments)])
-        import contextlib
-        import io
-
         out, err = io.StringIO(), io.StringIO()
         status = 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -67,6 +68,92 @@ def test_several_texts_give_several_files(sound_file, tmp_path):
     )
     assert status == 0 and len(out.splitlines()) == 2
     assert (tmp_path / "out-violin.wav").is_file() and (tmp_path / "out-drum_kit.wav").is_file()
+
+
+def test_texts_that_are_no_names_or_the_same_one(sound_file, tmp_path):
+    texts = [word for text in ("drum kit", "drum_kit", "Drum Kit", "a/b..", "é" * 300) for word in ("--text", text)]
+    status, out, err = mars("separate", sound_file(), *texts, "-o", tmp_path / "out.wav", "--quiet")
+    assert status == 0, err
+    stems = ["drum_kit", "drum_kit-2", "Drum_Kit-3", "a_b", "é" * 32]
+    assert out.splitlines() == [str(tmp_path / f"out-{stem}.wav") for stem in stems]
+    assert all(soundfile.info(line).frames == 16_000 for line in out.splitlines())
+
+
+def test_no_input_is_written_over_also_through_links(sound_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(system, "load", lambda *_: pytest.fail("refused too late"))
+    source, reference = sound_file("mix.wav"), sound_file("like_this.wav")
+    (tmp_path / "link.wav").symlink_to(source)
+    (tmp_path / "hard.wav").hardlink_to(reference)
+    before = source.read_bytes(), reference.read_bytes()
+    for option, output in (("--audio", "like_this.wav"), ("--negative-audio", "hard.wav"), ("--image", "link.wav")):
+        status, _, err = mars("separate", source, option, reference, "-o", tmp_path / output, "--quiet")
+        assert status == 1 and f"{output}: is input and output at once" in err
+    assert (source.read_bytes(), reference.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "output", "says"),
+    [
+        (96_000, 1, "o.mp3", "cannot hold 1 channel(s) at 96000 Hz"),
+        (16_000, 9, "o.flac", "cannot hold 9 channel(s)"),
+        (16_000, 256, "o.ogg", "cannot hold 256 channel(s)"),
+        (16_000, 1, "o.raw", "cannot hold 1 channel(s)"),
+        (16_000, 1, "large.aiff", "larger than the 4 GiB that AIFF holds"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_said_first(sound_file, tmp_path, monkeypatch, rate, channels, output, says):
+    monkeypatch.setattr(system, "load", lambda *_: pytest.fail("refused too late"))
+    if output == "large.aiff":
+        monkeypatch.setattr(waveform, "LARGEST", 1_000)
+    source = sound_file(rate=rate, channels=channels, seconds=0.1)
+    status, _, err = mars("separate", source, "--text", "harp", "-o", tmp_path / output, "--quiet")
+    assert status == 1 and f"{output}: {'would be' if 'larger' in says else ''}" in err and says in err and "end it in .wav" in err
+
+
+def test_above_4_gib_a_wav_is_rf64(shipped, sound_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(waveform, "LARGEST", 1_000)
+    target = tmp_path / "o.wav"
+    files.separate_file(shipped, sound_file(), [target], torch.ones(1, 256), progress=False)
+    assert (soundfile.info(target).format, soundfile.info(target).frames) == ("RF64", 16_000)
+
+
+@pytest.mark.parametrize(("rate", "frames"), [(44_100, 20_001), (48_000, 20_003), (192_000, 50_005), (11_025, 9_999)])
+def test_odd_lengths_come_back_whole(shipped, sound_file, tmp_path, rate, frames):
+    wave = 0.1 * np.sin(np.arange(frames) * 2 * np.pi * 440 / rate)[:, None]
+    source, target = sound_file(rate=rate, samples=wave), tmp_path / "o.wav"
+    files.separate_file(shipped, source, [target], torch.ones(1, 256), progress=False)
+    assert soundfile.info(target).frames == frames
+
+
+def test_above_full_scale_nothing_is_clipped_and_all_get_one_gain(shipped, sound_file, tmp_path):
+    wave = 0.1 * np.random.default_rng(0).standard_normal((20_000, 1))
+    queries = torch.cat([shipped.query(text=word)[None] for word in ("violin", "drum kit")])
+    outputs = {}
+    for name, gain in (("quiet", 1), ("loud", 40)):
+        targets = [tmp_path / f"{name}{n}.wav" for n in range(2)]
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            source = sound_file(f"{name}.wav", samples=gain * wave)
+            files.separate_file(shipped, source, targets, queries, progress=False)
+        assert ["above full scale" in str(w.message) for w in said] == [True] * (gain > 1)
+        outputs[name] = np.stack([soundfile.read(target)[0] for target in targets])
+    gain = (outputs["loud"] * outputs["quiet"]).sum() / (outputs["quiet"] ** 2).sum()
+    assert 1 < gain < 40 and np.abs(outputs["loud"]).max() == pytest.approx(1, abs=1e-3)
+    for loud, quiet in zip(outputs["loud"], outputs["quiet"]):
+        assert np.mean((loud - gain * quiet) ** 2) < 1e-5 * np.mean(loud**2)
+
+
+def test_names_that_the_terminal_cannot_show(sound_file, tmp_path, monkeypatch):
+    source = sound_file().rename(tmp_path / "mix\udcff \u2669.wav")
+    target = tmp_path / "out\udcff \u2669.wav"
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "argv", ["mars", "separate", str(source), "--text", "harp", "-o", str(target)])
+    with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
+        with contextlib.suppress(SystemExit):
+            cli.main()
+    terminal.flush()
+    assert b"out\\udcff \\u2669.wav" in terminal.buffer.getvalue()
+    assert soundfile.info(os.fsencode(target)).frames == 16_000
 
 
 def test_unknown_word_warns_and_goes_on(sound_file, tmp_path):

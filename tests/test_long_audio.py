@@ -40,6 +40,19 @@ def test_blocks_of_any_size_give_what_one_block_gives(tiny, identity):
     assert max(piece.shape[-1] for piece in pieces) <= 3 * 32_766
 
 
+def test_many_channels_do_not_go_through_the_network_at_once(tiny, monkeypatch):
+    sizes = []
+
+    def separate(separator, mixture, query):
+        sizes.append(len(mixture))
+        return mixture[:, None] * query[..., :1]
+
+    monkeypatch.setattr(long_audio, "separate", separate)
+    mixture = torch.randn(50, 20_000)
+    out = long_audio.separate_long(tiny, mixture, torch.ones(1, 2), batch_size=4)
+    assert torch.allclose(out[0], mixture, atol=1e-5) and max(sizes) <= 8
+
+
 def test_no_blocks_give_no_estimates(tiny):
     assert list(long_audio.separate_blocks(tiny, [], torch.ones(1, 256))) == []
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import mars_lib
+from mars_lib import system
 from mars_lib.check import InputError
 from mars_lib.data import manifests, pictures
 from mars_lib.data.classes import sound_classes
@@ -30,6 +31,22 @@ def test_what_ships_separates_the_manifests(shipped, split, at_least):
     assert abs(rows["mixture"]["si_sdri"]["mean"]) < 1e-9
     floor, named, ceiling = (rows[n]["judge"]["mean"] for n in ("mixture", shipped.name, "oracle"))
     assert floor < named < ceiling
+
+
+def test_an_audio_query_in_antiphase_is_no_silence(shipped, example):
+    (other, _) = example[1]
+    asked = shipped.query(audio=(torch.stack([other, -other]), 16_000))
+    assert torch.allclose(asked, shipped.query(audio=(other, 16_000)), atol=1e-5)
+
+
+def test_hours_of_an_audio_query_are_asked_with_their_beginning(shipped, example, monkeypatch, sound_file):
+    monkeypatch.setattr(system, "QUERY_SECONDS", 1.0)
+    wave = example[1][0]
+    path = sound_file("query.wav", samples=wave.numpy())
+    for audio in ((wave, 16_000), path):
+        with pytest.warns(UserWarning, match="only its first 1(.0)? s are used"):
+            asked = shipped.query(audio=audio)
+        assert torch.allclose(asked, shipped.query(audio=(wave[:16_000], 16_000)), atol=1e-5)
 
 
 def gain(system, mixture, reference, **query):

@@ -1,8 +1,12 @@
 import errno
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from mars_lib import atomic, waveform
@@ -27,9 +31,24 @@ def test_files_come_back_as_they_were_written(tmp_path, generator):
 
 def test_a_peak_above_one_is_scaled_not_clipped(tmp_path):
     tone = 2 * torch.sin(torch.arange(8_000) * 0.05)
-    waveform.save(tmp_path / "loud.flac", tone, 16_000)
+    with pytest.warns(UserWarning, match="peak of 2 is above full scale: written 6.0 dB quieter"):
+        waveform.save(tmp_path / "loud.flac", tone, 16_000)
     read, _ = waveform.load(tmp_path / "loud.flac")
     assert torch.corrcoef(torch.stack([read[0], tone]))[0, 1] > 0.99999
+
+
+def test_minutes_of_ogg_are_written(tmp_path):
+    """libsndfile's encoder crashes on three million samples at once."""
+    waveform.save(tmp_path / "long.ogg", torch.zeros(3_000_000), 16_000)
+    assert soundfile.info(tmp_path / "long.ogg").frames == 3_000_000
+
+
+def test_channels_that_cancel_each_other_are_no_silence(generator):
+    left, right = torch.randn(2, 1_000, generator=generator)
+    for both in (torch.stack([left, right]), torch.stack([left, left]), torch.stack([left, 0 * left])):
+        assert torch.allclose(waveform.mono(both), both.mean(dim=0), atol=1e-6)
+    assert torch.equal(waveform.mono(torch.stack([left, -0.9 * left])), left)
+    assert not waveform.mono(torch.zeros(2, 10)).any()
 
 
 def test_resampling_keeps_a_tone_and_its_length():
@@ -97,6 +116,44 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_file_keeps_its_mode_and_a_link_its_file(tmp_path):
+    target, link = tmp_path / "x.json", tmp_path / "link.json"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    atomic.write_text(link, "new")
+    assert link.is_symlink() and target.read_text() == "new" and target.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        with atomic.writing(tmp_path / "x.json") as temporary:
+            temporary.write_text("half")
+            os.write(writing, b".")
+            time.sleep(60)
+    os.read(reading, 1)
+    foreign = tmp_path / ".mars-another machine-1-abcdefgh.json"
+    foreign.touch()
+    try:
+        # Its process lives: nothing is removed.
+        atomic._remove_stale.cache_clear()
+        atomic.write_text(tmp_path / "y.json", "text")
+        assert len(list(tmp_path.iterdir())) == 3
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    atomic._remove_stale.cache_clear()
+    atomic.write_text(tmp_path / "y.json", "text")
+    assert {path.name for path in tmp_path.iterdir()} == {"y.json", foreign.name}
+
+
+def test_a_name_that_is_too_long_is_named(tmp_path):
+    with pytest.raises(InputError, match="cannot be written"):
+        atomic.write_text(tmp_path / f"{'x' * 300}.json", "text")
 
 
 def test_a_parent_that_is_a_file_cannot_be_written_to(tmp_path):

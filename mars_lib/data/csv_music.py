@@ -1,6 +1,7 @@
 """MUSIC, VGGSound or videos of one's own, in the CSV layout of CLIPSep and OmniSep, as a data set."""
 
 import csv
+import os
 import warnings
 import zlib
 from dataclasses import dataclass, field
@@ -8,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 
-from mars_lib.check import InputError, fail
+from mars_lib.check import InputError, fail, finite
 from mars_lib.data.fingerprint import content, contents, digest
 from mars_lib.data.folders import FolderClass, serving, warn_of_single
 from mars_lib.data.render import clip_rng, level
 from mars_lib.data.variation import vary
 from mars_lib.streams import Stream
+from mars_lib.waveform import mono
 
 COLUMNS = ("audio path", "frames folder", "number of frames", "label")
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -120,7 +123,7 @@ class CsvMusic:
 
     def _stretch(self, path: Path, rng: np.random.Generator) -> np.ndarray:
         try:
-            with soundfile.SoundFile(path) as file:
+            with soundfile.SoundFile(os.fsencode(path)) as file:
                 rate = file.samplerate
                 file.seek(int(rng.integers(max(1, file.frames - self.length + 1))))
                 samples = file.read(self.length, dtype="float32", always_2d=True)
@@ -130,7 +133,8 @@ class CsvMusic:
             fail(str(path), f"has {rate} Hz, not {self.sample_rate}", "prepare it with `mars data prepare-music`")
         if not len(samples):
             fail(str(path), "holds no samples", "remove it and prepare it again")
-        return np.resize(samples.mean(axis=1), self.length)
+        finite(str(path), torch.from_numpy(samples))
+        return np.resize(mono(torch.from_numpy(samples.T)).numpy(), self.length)
 
 
 def shuffled(index: int, count: int, key: int) -> int:

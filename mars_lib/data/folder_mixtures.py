@@ -1,8 +1,9 @@
 """Mixtures of one's own recordings, to evaluate on: each a function of a seed and its number."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ class FolderMixtures:
     def mixture(self, index: int) -> FolderMixture:
         """Mixture number `index`. Raises `InputError` for a class of which nothing sounds."""
         rng, asking = (np.random.default_rng([self.seed, index, part]) for part in range(2))
-        first, files = self._firsts[index % len(self._firsts)]
+        first, files = self._first(index)
         others = [sound for sound in self._others if sound.name != first.name]
         if not others:
             fail(f"class {first.name!r}", "has no other class to be mixed with", "list recordings of other classes as interference")
@@ -92,7 +93,10 @@ class FolderMixtures:
     def _can_ask(self, sound: FolderClass, query: str) -> bool:
         """Whether there is all that a query of the class needs; warns where not."""
         lacks = []
-        if self._clips and len(sound.sounds) == 1 and len(self._recordings.samples(sound.sounds[0])) < 2 * self.length:
+        readable = list(islice(self._readable(sound.sounds), 2))
+        if not readable:
+            lacks.append("a recording that can be read")
+        elif self._clips and len(readable) == 1 and len(self._recordings.samples(readable[0])) < 2 * self.length:
             lacks.append(f"a second recording, or {2 * self.length / self._recordings.sample_rate:.1f} s of the one")
         if self._pictures and not sound.pictures:
             lacks.append("a picture")
@@ -100,15 +104,27 @@ class FolderMixtures:
             warnings.warn(f"{sound.name}: left out of {query} queries for want of {' and '.join(lacks)}", stacklevel=3)
         return not lacks
 
+    def _first(self, index: int) -> tuple[FolderClass, tuple[Path, ...]]:
+        """What comes first in mixture number `index`, and its files; where none of them can be read, the next that can."""
+        start = index % len(self._firsts)
+        for first, files in (*self._firsts[start:], *self._firsts[:start]):
+            if any(self._readable(files)):
+                return first, files
+        fail(str(self._recordings.folder), "holds no sound that can be read", "repair its files or remove them")
+
+    def _readable(self, files: Sequence[Path]) -> Iterator[Path]:
+        """Those of `files` that can be read; files are only read as far as this is asked."""
+        return (path for path in files if len(self._recordings.samples(path)))
+
     def _draw(self, paths: Sequence[Path], rng: np.random.Generator) -> Stretch:
         """A random stretch of a random file."""
-        path = paths[rng.integers(len(paths))]
-        return self._cut(path, 0, len(self._recordings.samples(path)), rng)
+        path, wave = self._recordings.readable(paths, rng)
+        return self._cut(path, 0, len(wave), rng)
 
     def _other(self, sound: FolderClass, taken: Stretch, rng: np.random.Generator) -> Stretch:
         """A clip of the class that shares nothing with the one in the mixture: of another file where there is one."""
         files = [path for path in sound.sounds if path != taken.path]
-        if files:
+        if any(self._readable(files)):
             return _sounding(sound, lambda: self._draw(files, rng))
         end = len(self._recordings.samples(taken.path))
         sides = [(0, taken.start), (taken.start + self.length, end)]

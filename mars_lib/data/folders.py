@@ -2,6 +2,7 @@
 
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -98,8 +99,7 @@ class FolderMusic:
         rng = clip_rng(split, sound.name, index, stream)
         files = serving(split, sound.sounds, stream)
         for _ in range(20):
-            path = files[rng.integers(len(files))]
-            wave = self._load(path)
+            path, wave = self.readable(files, rng)
             start = int(rng.integers(max(1, len(wave) - self.length)))
             stretch = np.resize(wave[start : start + self.length], self.length)
             wave = level(stretch)
@@ -115,6 +115,14 @@ class FolderMusic:
         sizes = (self.length, self.sample_rate, self.augment)
         return digest(type(self).__name__, contents(self.folder, files), sizes)
 
+    def readable(self, files: Sequence[Path], rng: np.random.Generator) -> tuple[Path, np.ndarray]:
+        """A random file with its samples in mono; where it cannot be read, the next that can. Raises `InputError` for none."""
+        start = int(rng.integers(len(files)))
+        for path in (*files[start:], *files[:start]):
+            if len(wave := self._load(path)):
+                return path, wave
+        fail(str(files[0].parent), "holds no sound that can be read", "repair its files or remove them")
+
     def _readable(self, path: Path) -> bool:
         try:
             waveform.probe(path)
@@ -124,11 +132,16 @@ class FolderMusic:
             return False
 
     def _load(self, path: Path) -> np.ndarray:
+        """A file in mono at the folder's rate; nothing, and a warning, for one that cannot be read."""
         return self._cache.get((path, self.sample_rate), lambda: self._read(path))
 
     def _read(self, path: Path) -> np.ndarray:
-        samples, rate = waveform.load(path)
-        return waveform.resample(samples, rate, self.sample_rate).mean(dim=0).numpy()
+        try:
+            samples, rate = waveform.load(path)
+        except InputError as error:
+            warnings.warn(f"left out: {error}", stacklevel=3)
+            return np.zeros(0, np.float32)
+        return waveform.resample(waveform.mono(samples)[None], rate, self.sample_rate)[0].numpy()
 
 
 def class_folders(folder: str | Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Videos and sound files as they were downloaded, decoded: samples at 16 kHz, and a picture a second.
 
-PyAV's wheels carry ffmpeg, so that no system library is needed; no other file of the package imports it.
+PyAV's wheels carry ffmpeg, so that no system library is needed.
 """
 
 import io
@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from mars_lib.check import fail
 from mars_lib.data.pictures import SIZE
+from mars_lib.sound_file import pyav
 
 RATE = 16_000
 VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".flv")
@@ -33,15 +34,6 @@ class Recording:
     def seconds(self) -> float:
         """How long its sound lasts."""
         return len(self.samples) / RATE
-
-
-def pyav() -> ModuleType:
-    """The package `av`; raises `InputError` where it is not installed."""
-    try:
-        import av
-    except ImportError:
-        fail("PyAV", "is not installed", "pip install 'mars-lib[video]'")
-    return av
 
 
 def read(path: str | Path) -> Recording:

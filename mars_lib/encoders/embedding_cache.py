@@ -16,7 +16,7 @@ from mars_lib.training import checkpoint
 
 RATE = 16_000
 # Part of every key: raise it when files are read in another way.
-READING = 1
+READING = 2
 
 
 class EmbeddingCache:
@@ -46,7 +46,7 @@ class EmbeddingCache:
 
     def _hear(self, path: str | Path) -> torch.Tensor:
         samples, rate = waveform.load(path)
-        mono = waveform.resample(samples, rate, RATE).mean(dim=0, keepdim=True)
+        mono = waveform.resample(waveform.mono(samples)[None], rate, RATE)
         return self.encoder.embed_audio(mono.to(self._device))
 
     def _see(self, path: str | Path) -> torch.Tensor:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import soundfile
 import torch
 
-from mars_lib.waveform import match_level
+from mars_lib.waveform import match_level, resample
 
 SECONDS = 3.0
+# Those that MP3 knows.
+RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int = 4):
@@ -32,8 +34,11 @@ def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int
 
 
 def audio(sound: torch.Tensor, rate: int) -> str:
-    """One HTML audio element with the sound inside, as MP3. Silence stays silence."""
-    samples = match_level(sound.detach().cpu()[..., : int(SECONDS * rate)].float(), 0.1)
+    """One HTML audio element with the sound (L,) inside, of any rate, as MP3. Silence stays silence."""
+    samples = sound.detach().cpu()[: int(SECONDS * rate)].float()
+    playable = min((r for r in RATES if r >= rate), default=RATES[-1])
+    samples, rate = resample(samples[None], rate, playable)[0], playable
+    samples = match_level(samples, 0.1)
     samples = samples / samples.abs().max().clamp(min=1.0)
     buffer = io.BytesIO()
     soundfile.write(buffer, samples.numpy(), rate, format="MP3")

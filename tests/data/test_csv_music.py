@@ -191,6 +191,17 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path):
     assert "train1.wav: cannot be read as sound" in said and "train2.wav: has 44100 Hz, not 16000" in said
 
 
+def test_nan_is_left_out_and_antiphase_is_heard(tmp_path):
+    folder = write(tmp_path, "train", ["a", "b"], files=3)
+    wave = 0.3 * np.sin(2 * np.pi * pitch(0, 1) * np.arange(2 * RATE) / RATE)
+    soundfile.write(folder / "audio/a/train1.wav", np.stack([wave, -wave], axis=1), RATE)
+    soundfile.write(folder / "audio/a/train2.wav", np.full(9_000, np.nan), RATE, subtype="FLOAT")
+    music = CsvMusic(folder, 4_000)
+    with pytest.warns(UserWarning, match="left out: .*train2.wav: holds .* NaN"):
+        clips = [music.clip("train", music.classes("train")[0], i) for i in range(6)]
+    assert {heard(clip, 0) for clip in clips} == {1}
+
+
 def test_pictures_are_spread_over_the_recordings(tmp_path):
     folder = write(tmp_path, "train", ["a", "b"], files=3, frames=40)
     music = CsvMusic(folder, 4_000)

@@ -53,6 +53,32 @@ def test_few_files_are_used_everywhere_with_a_warning(tmp_path):
         assert len(FolderMusic(tmp_path, 1_000).classes("test")) == 2
 
 
+def test_a_file_that_turns_out_damaged_is_left_out(own, monkeypatch):
+    """Its header is well: that it cannot be read shows when it is."""
+    wave = np.full((9_000, 1), np.nan)
+    for i in range(0, 30, 2):
+        soundfile.write(own / "kettle" / f"take-{i}.wav", wave, 22_050, subtype="FLOAT")
+    music = FolderMusic(own, 8_000)
+    sound = music.classes("train")[1]
+    with pytest.warns(UserWarning, match="left out: .*take-.*NaN"):
+        clips = [music.clip("train", sound, i) for i in range(30)]
+    assert all(np.isfinite(clip).all() and clip.any() for clip in clips)
+    assert np.array_equal(clips[7], FolderMusic(own, 8_000).clip("train", sound, 7))
+    for path in sound.sounds:
+        soundfile.write(path, wave, 22_050, subtype="FLOAT")
+    with pytest.raises(InputError, match="kettle: holds no sound that can be read"):
+        FolderMusic(own, 8_000).clip("train", sound, 7)
+
+
+def test_channels_in_antiphase_are_heard(tmp_path):
+    wave = 0.1 * np.random.default_rng(0).standard_normal(9_000)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "one.wav", np.stack([wave, -wave], axis=1), 16_000)
+    music = FolderMusic(tmp_path, 4_000)
+    assert music.clip("train", music.classes("train")[0], 0).any()
+
+
 def test_bad_folders(own, tmp_path):
     (own / "kettle" / "broken.wav").write_text("no sound")
     with pytest.warns(UserWarning, match="broken.wav"):
