@@ -123,24 +123,28 @@ def evaluate_folder(
 
 
 def report(result: dict) -> str:
-    """The table of an evaluation as text: a line a system, means with their standard errors."""
+    """The table of an evaluation as text: a line a system, means with their standard errors, and what no mean holds."""
     source = result.get("split", result.get("folder"))
     lines = [f"{source}, {result['query']} query, {result['mixtures']} mixtures, {result['skipped']} skipped"]
     name, row = next(iter(result["systems"].items()))
     judged = ["judge"] * ("judge" in row)
-    heads = ("SI-SDRi", "SDR", "SIR", "SAR", "closer", *judged)
-    lines.append(f"{'':20}" + "".join(f"{head:>18}" for head in heads))
+    decibels = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
+    lines.append(f"{'':20}" + "".join(f"{head:>18}" for head in (*decibels.values(), "closer", *judged)))
     for system, metrics in result["systems"].items():
-        cells = [
-            f"{metrics[m]['mean']:9.2f} ± {metrics[m]['sem']:4.2f}" if benchmark.meaningful(metrics[m]["mean"]) else "none"
-            for m in ("si_sdri", "sdr", "sir", "sar")
-        ]
+        cells = [f"{metrics[m]['mean']:9.2f} ± {metrics[m]['sem']:4.2f}" if m in metrics else "none" for m in decibels]
         cells.append(f"{100 * metrics['closer_to_target']:.1f} %")
         cells += [f"{100 * metrics[m]['mean']:.1f} ± {100 * metrics[m]['sem']:.1f} %" for m in judged]
         lines.append(f"{system:20}" + "".join(f"{cell:>18}" for cell in cells))
-    low, high = row["si_sdri"]["ci95"]
-    lines.append(f"dB, mean ± standard error; SI-SDRi of {name}: 95 % in [{low:.2f}, {high:.2f}]")
-    return "\n".join(lines)
+    scored = result["mixtures"] - result["skipped"]
+    missing = {
+        system: {title: metrics[m]["left_out"] if m in metrics else scored for m, title in decibels.items()}
+        for system, metrics in result["systems"].items()
+    }
+    note = "dB, mean ± standard error"
+    if "si_sdri" in row:
+        low, high = row["si_sdri"]["ci95"]
+        note += f"; SI-SDRi of {name}: 95 % in [{low:.2f}, {high:.2f}]"
+    return "\n".join(filter(None, (*lines, note, benchmark.left_out(missing))))
 
 
 @torch.no_grad()

@@ -11,16 +11,22 @@ from mars_lib.evaluation.statistics import summary
 
 METRICS = ("si_sdri", "si_sdr", "sdr", "sir", "sar")
 PROTOCOLS = ("appendix-c", "target-only")
+# dB. Sounds are float32: what rounding leaves of a perfect estimate lies 135 to 160 dB below it.
+LIMIT = 100
 
 
-def meaningful(decibels: float) -> bool:
-    """Whether a table shows it. The mixture has no artefacts: its SAR is what rounding leaves, hundreds of dB."""
-    return abs(decibels) < 100
+def meaningful(decibels: torch.Tensor) -> bool:
+    """Whether all are scores of a separation; those beyond `LIMIT`, infinite or NaN are of rounding.
+
+    The mixture has no artefacts, and where sources never sound together an ideal mask is perfect.
+    """
+    return bool((decibels.abs() < LIMIT).all())
 
 
 @dataclass(frozen=True)
 class Score:
-    """One system on one mixture, dB and shares; `None` where the energy guard skipped it or nobody judged."""
+    """One system on one mixture, dB and shares. All are None where the energy guard skipped it; one alone
+    is where it means nothing (`meaningful`) or nobody judged."""
 
     si_sdri: float | None = None
     si_sdr: float | None = None
@@ -30,6 +36,11 @@ class Score:
     closer_to_target: float | None = None
     judge: float | None = None
     clap: float | None = None
+
+    @property
+    def skipped(self) -> bool:
+        """True where a source or an estimate is silent."""
+        return self.closer_to_target is None
 
 
 def score(
@@ -57,7 +68,7 @@ def score(
         for name, row in _score_one(heard, reference[b], mixture[b], protocol).items():
             n = 1 if protocol == "target-only" else reference.shape[1]
             for opinion, given in (("judge", judged), ("clap", clap)):
-                if given and row.si_sdri is not None:
+                if given and not row.skipped:
                     row = replace(row, **{opinion: given[name][b, :n].float().mean().item()})
             scores[name].append(row)
     return scores
@@ -81,39 +92,53 @@ def _score_one(
         bss = metrics.bss_eval(estimate=torch.stack(list(matched.values())), reference=reference)
     for i, (name, gain) in enumerate(gains.items()):
         rows[name] = Score(
-            si_sdri=gain.mean,
-            si_sdr=sum(gain.si_sdr) / n,
-            sdr=bss.sdr[i, :n].mean().item(),
-            sir=bss.sir[i, :n].mean().item(),
-            sar=bss.sar[i, :n].mean().item(),
+            si_sdri=gain.mean if meaningful(torch.tensor([gain.si_sdr, gain.baseline])) else None,
+            si_sdr=_mean(torch.tensor(gain.si_sdr, dtype=torch.float64)),
+            sdr=_mean(bss.sdr[i, :n]),
+            sir=_mean(bss.sir[i, :n]),
+            sar=_mean(bss.sar[i, :n]),
             closer_to_target=_share_closer(estimates[name][:n], reference, gain.matrix),
         )
     return rows
+
+
+def _mean(decibels: torch.Tensor) -> float | None:
+    """Over the sources; None where the score of one of them means nothing."""
+    return decibels.mean().item() if meaningful(decibels) else None
 
 
 def _share_closer(estimate: torch.Tensor, reference: torch.Tensor, matrix: torch.Tensor) -> float:
     """Share of the estimates that are nearest to their own reference; `matrix` is known where all references were scored."""
     if len(matrix) < len(reference):
         matrix = metrics.si_sdr(estimate=estimate[None], reference=reference[:, None])
-    return (matrix.argmax(dim=0) == torch.arange(len(estimate))).double().mean().item()
+    return (matrix.argmax(dim=0).cpu() == torch.arange(len(estimate))).double().mean().item()
 
 
 def table(scores: dict[str, Sequence[Score]]) -> tuple[dict, int]:
-    """({system: {metric: {"mean", "sem", "ci95"}, "closer_to_target": share}}, skipped mixtures).
+    """({system: {metric: {"mean", "sem", "ci95", "left_out"}, "closer_to_target": share}}, skipped mixtures).
 
-    A mixture that is skipped for one system is left out for all, so that rows compare. "judge" is a metric like the
-    others where verdicts were given.
+    A mixture that is skipped as silent for one system is left out for all, so that rows compare. One score that
+    means nothing is left out of its own mean alone; `left_out` counts them, and a metric that has no other
+    has no entry. "judge" is a metric like the others where verdicts were given.
     """
-    kept = [
-        all(row.si_sdri is not None for row in rows) for rows in zip(*scores.values(), strict=True)
-    ]
+    kept = [not any(row.skipped for row in rows) for rows in zip(*scores.values(), strict=True)]
     if not any(kept):
         fail("evaluation", "skipped every mixture as silent", "check the checkpoint and the data")
     systems = {}
     for name, rows in scores.items():
         used = [row for row, keep in zip(rows, kept) if keep]
-        measured = METRICS if used[0].judge is None else (*METRICS, "judge")
-        systems[name] = {m: summary([getattr(row, m) for row in used]) for m in measured}
+        systems[name] = {}
+        for metric in (*METRICS, "judge"):
+            values = [v for row in used if (v := getattr(row, metric)) is not None]
+            if values:
+                left_out = len(used) - len(values)
+                systems[name][metric] = summary(values) | {"left_out": left_out}
         share = sum(row.closer_to_target for row in used) / len(used)
         systems[name]["closer_to_target"] = share
     return systems, len(kept) - sum(kept)
+
+
+def left_out(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """A sentence on {system's title: {metric's title: mixtures}}; "" where nothing was left out."""
+    parts = [f"{name} {metric} {n}" for name, by in counts.items() for metric, n in by.items() if n]
+    return f"Left out of a mean, as beyond {LIMIT} dB: {', '.join(parts)}." if parts else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from scipy.optimize import linear_sum_assignment
 from torch.nn import functional as F
 
@@ -75,7 +76,7 @@ def si_sdr_improvement(
     order = torch.arange(n)
     if permute:
         usable = torch.nan_to_num(scores, nan=-1e3, posinf=1e3, neginf=-1e3)
-        order = torch.from_numpy(linear_sum_assignment(-usable.numpy())[1])
+        order = torch.from_numpy(linear_sum_assignment(-usable.detach().cpu().numpy())[1])
     if (is_silent(reference) | is_silent(estimate[order])).any():
         return Improvement(None, None, None, None)
     baseline = si_sdr(estimate=mixture.expand_as(reference), reference=reference)
@@ -109,31 +110,76 @@ def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512
 
     (..., N, L) estimates, any number of systems, and (N, L) references. With P_k the projection on the
     `taps` shifts of reference k and P that on the shifts of all (Vincent et al., 2006):
-    SIR = |P_k e|^2 / |P e - P_k e|^2, SAR = |P e|^2 / |e - P e|^2, and SDR is the SNR. The correlation
-    matrices are factorised once for all systems. float64. Raises `InputError` for silence, for which there is no projection.
+    SIR = |P_k e|^2 / |P e - P_k e|^2, SAR = |P e|^2 / |e - P e|^2, and SDR is the SNR. float64, on the CPU.
+    A part of the estimate that is no more than the rounding of these projections counts as none, so that
+    SIR and SAR may be infinite (`_parts`). Raises `InputError` for silence, for which there is no projection.
     """
     check.shape("reference", reference, "N L")
     check.shape("estimate", estimate, "... N L", N=reference.shape[0])
     if is_silent(reference).any() or is_silent(estimate).any():
         check.fail("bss_eval", "a reference or estimate is silent", "skip it (see is_silent)")
     length, n = min(estimate.shape[-1], reference.shape[-1]), len(reference)
-    refs = reference[:, :length].double()
-    ests = estimate[..., :length].double().reshape(-1, length)
+    reference = reference[:, :length].detach().cpu().double()
+    estimate = estimate[..., :length].detach().cpu().double()
+    refs, ests = F.normalize(reference, dim=-1), estimate.reshape(-1, length)
     cross = _correlation(ests, refs, taps)
     auto = _correlation(refs, refs, taps)
     lags = torch.cat([auto.transpose(0, 1).flip(-1)[..., :-1], auto], dim=-1)
     # gram[j, a, k, b] = <reference j delayed by a, reference k delayed by b>, of the lag b - a alone
     rows = np.lib.stride_tricks.sliding_window_view(lags.numpy(), taps, axis=-1)[:, :, ::-1]
     gram = torch.from_numpy(rows.transpose(0, 2, 1, 3).copy())
-    energy = torch.linalg.vector_norm(ests, dim=-1).square()
-    everything = _projected(gram.view(n * taps, n * taps), cross.flatten(1))
-    own = torch.empty_like(energy)
+    parts = ests.new_empty(3, len(ests))
     for k in range(n):
-        own[k::n] = _projected(gram[k, :, k], cross[k::n, k])
-    sir = 10 * torch.log10(own / (everything - own).clamp(min=1e-300))
-    sar = 10 * torch.log10(everything / (energy - everything).clamp(min=1e-300))
-    shape = estimate.shape[:-1]
-    return BssEval(snr(estimate=estimate, reference=reference), sir.reshape(shape), sar.reshape(shape))
+        first = [k, *(j for j in range(n) if j != k)]
+        square = gram[first][:, :, first].reshape(n * taps, n * taps)
+        parts[:, k::n] = _parts(ests[k::n], refs[first], square, cross[k::n, first])
+    target, interference, artefacts = parts.reshape(3, *estimate.shape[:-1])
+    return BssEval(
+        snr(estimate=estimate, reference=reference),
+        10 * torch.log10(target / interference),
+        10 * torch.log10((target + interference) / artefacts),
+    )
+
+
+def _parts(
+    heard: torch.Tensor, reference: torch.Tensor, gram: torch.Tensor, cross: torch.Tensor
+) -> torch.Tensor:
+    """Energies of target, interference and artefacts in (M, L) estimates of the first reference: (3, M).
+
+    With G = L L' and y = L^-1 c, |P e|^2 = |y|^2, of which the rows of the first reference are |P_k e|^2
+    and the others the interference: nothing is subtracted that is nearly as large. Where the artefacts are
+    small they are measured sample by sample. In float64 y is then known to K eps sqrt(condition of G)
+    of the estimate, K the size of G; an energy below the square of that is rounding and counts as 0.
+    """
+    taps, size, eps = cross.shape[-1], len(gram), torch.finfo(torch.float64).eps
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if failed:
+        # Band-limited references: positive in theory, not quite in floating point.
+        factor = torch.linalg.cholesky(gram + size * eps * torch.eye(size, dtype=gram.dtype))
+    y = torch.linalg.solve_triangular(factor, cross.flatten(1).T, upper=False)
+    energy = heard.square().sum(dim=-1)
+    target, interference = (part.square().sum(dim=0) for part in (y[:taps], y[taps:]))
+    artefacts = energy - target - interference
+    small = artefacts < 1e-4 * energy
+    if small.any():
+        filters = torch.linalg.solve_triangular(factor.mT, y[:, small], upper=True)
+        filters = filters.T.reshape(-1, len(reference), taps)
+        artefacts[small] = _residual(heard[small], reference, filters)
+    pivots = factor.diagonal()
+    floor = (size * eps * pivots.max() / pivots.min()).square() * energy
+    parts = torch.stack([target, interference, artefacts])
+    return torch.where(parts > floor, parts, 0.0)
+
+
+def _residual(
+    heard: torch.Tensor, reference: torch.Tensor, filters: torch.Tensor
+) -> torch.Tensor:
+    """|e - sum of the filtered references|^2: (M, L), (N, L) and (M, N, taps) -> (M,)."""
+    size = heard.shape[-1] + filters.shape[-1] - 1
+    padded = next_fast_len(size, real=True)
+    spectrum = torch.fft.rfft(filters, padded) * torch.fft.rfft(reference, padded)
+    explained = torch.fft.irfft(spectrum.sum(dim=1), padded)[:, :size]
+    return (F.pad(heard, (0, filters.shape[-1] - 1)) - explained).square().sum(dim=-1)
 
 
 def _correlation(heard: torch.Tensor, reference: torch.Tensor, taps: int, size: int = 4096) -> torch.Tensor:
@@ -148,16 +194,6 @@ def _correlation(heard: torch.Tensor, reference: torch.Tensor, taps: int, size: 
         block = torch.fft.rfft(heard[:, start : start + hop], size).conj().resolve_conj()
         product.addcmul_(block[:, None], torch.fft.rfft(reference[:, start : start + size], size))
     return torch.fft.irfft(product, size)[..., :taps].flip(-1)
-
-
-def _projected(gram: torch.Tensor, cross: torch.Tensor) -> torch.Tensor:
-    """|P e|^2 = c' G^-1 c = |L^-1 c|^2 with G = L L', for rows c of `cross`: (M, K) -> (M,)."""
-    factor, failed = torch.linalg.cholesky_ex(gram)
-    if failed:
-        # Band-limited references: positive in theory, not quite in floating point.
-        solved = np.linalg.lstsq(gram.numpy(), cross.T.numpy(), rcond=None)[0]
-        return (cross.T * torch.from_numpy(solved)).sum(dim=0)
-    return torch.linalg.solve_triangular(factor, cross.T, upper=False).square().sum(dim=0)
 
 
 def closer_to_target(
