@@ -13,7 +13,7 @@ from tqdm.std import tqdm
 
 from mars_lib import config as configs
 from mars_lib import streams
-from mars_lib.config import Config, TrainingConfig
+from mars_lib.config import TrainingConfig
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.render import MiniMusic
 from mars_lib.encoders import Encoder
