@@ -9,7 +9,7 @@ from torch.nn import functional
 from mars_lib import check
 from mars_lib.config import Config
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.loss import wbce_weight
+from mars_lib.loss import check_masks, wbce_weight
 from mars_lib.separator import Separator, separate
 from mars_lib.training.method import Method
 from mars_lib.training.query_bank import MODALITIES
@@ -61,6 +61,7 @@ def noise_invariant(
 
     All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open.
     """
+    check_masks(masks + noise)
     options = []
     for order in permutations(range(noise.shape[1])):
         # min(1, .) whose gradient is 0 at a sum of exactly 1, where that of `clamp` is not and the cross-entropy's is huge.
