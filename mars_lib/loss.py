@@ -10,12 +10,22 @@ from mars_lib.config import PolicyConfig
 from mars_lib.policy import BetaMaskPolicy
 
 
+DIVERGED = "the masks are no longer finite"
+
+
 def wbce_weight(mixture_magnitude: torch.Tensor) -> torch.Tensor:
     """Loud bins count more: log(1 + magnitude), clamped to [1e-3, 10]. Same shape in and out.
 
     The paper says "weighted"; the weight is the one of OmniSep's recipe.
     """
     return torch.log1p(mixture_magnitude).clamp(1e-3, 10.0)
+
+
+def check_masks(masks: torch.Tensor) -> None:
+    """Raise FloatingPointError for masks that hold NaN, before torch or the sampler stops at them with words of their own, on a card
+    with an error that ends the process."""
+    if not torch.isfinite(masks).all():
+        raise FloatingPointError(DIVERGED)
 
 
 def wbce(
@@ -27,20 +37,12 @@ def wbce(
         proposal: (B, N, H, T) in [0, 1]; ideal: the same shape; mixture_magnitude: (B, H, T).
     Mean over bins and mixtures. The paper sums over sources, OmniSep's code takes their mean: a factor N
     that the gradient clipping swallows; we take the mean. Always float32: under CUDA's autocast torch refuses a cross-entropy of probabilities.
+    Raises FloatingPointError for a proposal with NaN.
     """
+    check_masks(proposal)
     weight = wbce_weight(mixture_magnitude).unsqueeze(1).expand_as(proposal)
     with torch.autocast(proposal.device.type, enabled=False):
         return functional.binary_cross_entropy(proposal.float(), ideal.float(), weight.float())
-
-
-def check_proposal(proposal: torch.Tensor) -> None:
-    """Raise FloatingPointError for proposals that are not finite: the weights have diverged.
-
-    Before a cross-entropy, which answers NaN with an error of its own, on a card with one that
-    ends the process.
-    """
-    if not torch.isfinite(proposal).all():
-        raise FloatingPointError("proposal is not finite: the weights have diverged")
 
 
 RATIOS = {"bin": (), "frame": (-2,), "joint": (-2, -1)}

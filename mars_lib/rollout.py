@@ -6,6 +6,7 @@ import torch
 
 from mars_lib import check
 from mars_lib.config import PolicyConfig
+from mars_lib.loss import DIVERGED
 from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target
@@ -71,11 +72,13 @@ def ideal_estimate(separator: Separator, mixture: torch.Tensor, references: torc
 
 
 def score(reward: Reward, estimate: torch.Tensor, target: Target) -> torch.Tensor:
-    """(B, N, L) estimates -> (B, N) rewards in float32. Raises `InputError` for a reward of another shape or NaN."""
+    """(B, N, L) estimates -> (B, N) rewards in float32. Raises `InputError` for a reward of another shape or NaN, FloatingPointError for NaN in an estimate."""
     batch, sources = estimate.shape[:2]
     with torch.autocast(estimate.device.type, enabled=False):
         value = reward(estimate.flatten(0, 1), target)
     check.shape("reward", value, "B", B=batch * sources)
+    if not torch.isfinite(estimate).all():
+        raise FloatingPointError(DIVERGED)
     if not torch.isfinite(value).all():
         check.fail("reward", "holds NaN or infinite values", "repair the reward function")
     return value.float().reshape(batch, sources)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from mars_lib import check
 from mars_lib.config import Config
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.loss import check_proposal, wbce_weight
+from mars_lib.loss import check_masks, wbce_weight
 from mars_lib.separator import Separator, separate
 from mars_lib.training.method import Method
 from mars_lib.training.query_bank import MODALITIES
@@ -61,6 +61,7 @@ def noise_invariant(
 
     All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open.
     """
+    check_masks(masks + noise)
     options = []
     for order in permutations(range(noise.shape[1])):
         # min(1, .) whose gradient is 0 at a sum of exactly 1, where that of `clamp` is not and the cross-entropy's is huge.
@@ -76,7 +77,6 @@ def loss(network: nn.Module, batch: MixtureBatch, query: torch.Tensor) -> torch.
     """Noise-invariant training of one batch, a scalar; `query` is (B, N, D), one a source."""
     mixture_magnitude, ideal = ideal_binary_of(network, batch)
     masks, noise = network(mixture_magnitude, query, with_noise=True)
-    check_proposal(masks)
     return noise_invariant(masks, noise, ideal, wbce_weight(mixture_magnitude).unsqueeze(1))
 
 

@@ -8,7 +8,7 @@ import torch
 from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.check import fail
 from mars_lib.config import PolicyConfig, check_training
-from mars_lib.loss import check_proposal, rl_loss, wbce
+from mars_lib.loss import check_masks, rl_loss, wbce
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, fused, mean_of_unimodal, signal_fidelity, unimodal, with_signal
 from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
@@ -153,7 +153,7 @@ def rl_step(
     """
     magnitude, spectrogram = view(separator, batch.mixture)
     proposal = separator(magnitude, batch.query)
-    check_proposal(proposal)
+    check_masks(proposal)
     loss, stats, anchor = proposal.new_zeros(()), {}, config.anchor
     if config.estimator == "score":
         loss, stats = score_loss(

@@ -168,7 +168,8 @@ def _train(
             run.step = step + 1
             row |= {"gradient_norm": norm, "learning_rate": rate, "kappa": kappa}
             if run.step % rl.validate_every == 0 or run.step == rl.steps:
-                row |= heldout.measure(run.separator)
+                with explained_divergence(step, run.folder):
+                    row |= heldout.measure(run.separator)
                 run.judge_progress(row["validation_reward"])
             log.write(step, **row)
             if on_step is not None:

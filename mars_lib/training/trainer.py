@@ -110,8 +110,9 @@ def _train(run: "_Run", music: MiniMusic, encoder: Encoder, method: Method, prog
             run.step = step + 1
             row |= {"learning_rate": rate, "gradient_norm": norm}
             if run.step % t.validate_every == 0 or run.step == t.steps:
-                estimates = validation.estimates(separator.module, method.separate)
-                row |= processes.mean({"validation_si_sdri": validation.improvement(estimates)})
+                with explained_divergence(step, run.folder):
+                    estimates = validation.estimates(separator.module, method.separate)
+                    row |= processes.mean({"validation_si_sdri": validation.improvement(estimates)})
                 run.judge_progress(row["validation_si_sdri"])
             log.write(step, **row)
             bar.update()
