@@ -43,9 +43,9 @@ def separate_blocks(
         segments = stretch.unfold(-1, length, hop)  # (C, S, length)
         flat = segments.reshape(-1, length)
         estimates = separate(separator, flat, query.expand(len(flat), -1, -1)) * window
-        check.finite("estimate", estimates, "scale the mixture to [-1, 1], or fetch the checkpoint again")
         estimates = estimates.reshape(*segments.shape[:2], len(query), length)
         estimates = estimates.permute(2, 0, 1, 3)  # (N, C, S, length)
+        check.finite("estimate", estimates, "scale the mixture to [-1, 1], or fetch the checkpoint again")
         late = torch.cat([tail[..., None, :], estimates[..., :-1, hop:]], dim=-2)
         tail = estimates[..., -1, hop:]
         return (late + estimates[..., :hop]).flatten(-2)

@@ -28,6 +28,7 @@ def wbce(
     Mean over bins and mixtures. The paper sums over sources, OmniSep's code takes their mean: a factor N
     that the gradient clipping swallows; we take the mean. Always float32: under CUDA's autocast torch refuses a cross-entropy of probabilities.
     """
+    check.inside("proposal", proposal, 0.0, 1.0)
     weight = wbce_weight(mixture_magnitude).unsqueeze(1).expand_as(proposal)
     with torch.autocast(proposal.device.type, enabled=False):
         return functional.binary_cross_entropy(proposal.float(), ideal.float(), weight.float())

@@ -61,6 +61,7 @@ def noise_invariant(
 
     All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open.
     """
+    check.inside("proposal", masks, 0.0, 1.0)
     options = []
     for order in permutations(range(noise.shape[1])):
         # min(1, .) whose gradient is 0 at a sum of exactly 1, where that of `clamp` is not and the cross-entropy's is huge.
