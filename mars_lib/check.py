@@ -57,7 +57,8 @@ def inside(name: str, tensor: torch.Tensor, low: float, high: float) -> None:
     if not tensor.is_floating_point():
         fail(name, f"holds {tensor.dtype}".replace("torch.", ""), remedy)
     if not ((tensor >= low) & (tensor <= high)).all():
-        fail(name, f"holds values from {tensor.min():g} to {tensor.max():g}", remedy)
+        found = "NaN" if tensor.isnan().any() else f"values from {tensor.min():g} to {tensor.max():g}"
+        fail(name, f"holds {found}", remedy)
 
 
 def between(name: str, value: float, low: float, high: float) -> None:

@@ -45,9 +45,9 @@ def separate_blocks(
         # Many channels are many segments: at most two channels of them go through the U-Net at a time.
         parts = [separate(separator, f, query.expand(len(f), -1, -1)) for f in flat.split(2 * batch_size)]
         estimates = torch.cat(parts) * window
-        check.finite("estimate", estimates, "scale the mixture to [-1, 1], or fetch the checkpoint again")
         estimates = estimates.reshape(*segments.shape[:2], len(query), length)
         estimates = estimates.permute(2, 0, 1, 3)  # (N, C, S, length)
+        check.finite("estimate", estimates, "scale the mixture to [-1, 1], or fetch the checkpoint again")
         late = torch.cat([tail[..., None, :], estimates[..., :-1, hop:]], dim=-2)
         tail = estimates[..., -1, hop:]
         return (late + estimates[..., :hop]).flatten(-2)

@@ -16,6 +16,8 @@ def ideal_binary(reference_magnitude: torch.Tensor, mixture_magnitude: torch.Ten
     >>> ideal_binary(torch.tensor([[[0.6]], [[0.5]]]), torch.tensor([[1.0]])).flatten()
     tensor([1., 0.])
     """
+    X, T = mixture_magnitude.shape[-2:]
+    check.shape("reference magnitude", reference_magnitude, "... N X T", X=X, T=T)
     return (reference_magnitude > 0.5 * mixture_magnitude.unsqueeze(-3)).float()
 
 

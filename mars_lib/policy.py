@@ -1,5 +1,8 @@
 """The policy: a proposal becomes a factorised Beta distribution over masks (Section 3.2.1, Eq. 2)."""
 
+import math
+from numbers import Integral, Real
+
 import torch
 from torch.nn import functional
 
@@ -15,15 +18,17 @@ class BetaMaskPolicy:
         patch: side of the square patches that the policy acts on. 1 is the paper: an action is a mask. Above 1, an
             action is one number a patch, drawn around the patch's mean of P, and it shifts the logits of the
             whole patch. Fewer dimensions make the score-function gradient less noisy.
-    Bins of a patch that overhangs the edge count as they are. Raises `InputError` for kappa or patch out of range.
+    Bins of a patch that overhangs the edge count as they are. Raises `InputError` for kappa or patch out of range, and for a
+    proposal that holds NaN or leaves [0, 1].
     """
 
     def __init__(self, proposal: torch.Tensor, kappa: float = 9.0, patch: int = 1):
         check.shape("proposal", proposal, "B N H T")
-        if not kappa > 0:
-            check.fail("kappa", f"is {kappa}", "give a number above 0; the paper uses 9")
-        if patch < 1:
-            check.fail("patch", f"is {patch}", "give 1 for the paper's policy, or a few bins")
+        check.inside("proposal", proposal, 0.0, 1.0)
+        if not isinstance(kappa, Real) or not 0 < kappa < math.inf:
+            check.fail("kappa", f"is {kappa!r}", "give a number above 0; the paper uses 9")
+        if not isinstance(patch, Integral) or patch < 1:
+            check.fail("patch", f"is {patch!r}", "give 1 for the paper's policy, or a few bins")
         self.kappa, self.patch = float(kappa), patch
         self.proposal = proposal.to(torch.promote_types(proposal.dtype, torch.float32))
 

@@ -15,6 +15,8 @@ def stft(waveform: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
     Always float32, also under autocast. Raises `InputError` when L is not above n_fft / 2.
     """
     check.shape("waveform", waveform, "... L")
+    if waveform.is_complex():
+        check.fail("waveform", "is complex", "give samples; a spectrogram goes to `istft`")
     if waveform.shape[-1] <= signal.n_fft // 2:
         check.fail(
             "waveform",
@@ -31,6 +33,8 @@ def stft(waveform: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
 def istft(spectrogram: torch.Tensor, signal: SignalConfig, length: int) -> torch.Tensor:
     """Waveform of exactly `length` samples: (..., F, T) -> (..., L). Inverts `stft`."""
     check.shape("spectrogram", spectrogram, "... F T", F=signal.n_fft // 2 + 1)
+    if not spectrogram.is_complex():
+        check.fail("spectrogram", "is real", "give the complex one, magnitude and phase, as `stft` makes it")
     flat = spectrogram.reshape(-1, *spectrogram.shape[-2:])
     window = _window(flat.real, signal)
     waveform = torch.istft(flat, signal.n_fft, signal.hop_length, window=window, length=length)

@@ -286,8 +286,10 @@ class System:
 def _numbers(name: str, value) -> torch.Tensor:
     """Floating-point numbers in a tensor or an array, as a float32 tensor of their own on the CPU."""
     remedy = "give floating-point numbers in a tensor or an array"
-    # PyTorch knows neither arrays that run backwards nor those of another byte order.
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind != "f":
+            check.fail(name, f"holds {value.dtype}", remedy)
+        # PyTorch knows neither arrays that run backwards nor those of another byte order.
         value = torch.from_numpy(value.astype(np.float32))
     check.tensor_like(name, value, remedy)
     if not value.is_floating_point():

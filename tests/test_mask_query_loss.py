@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional
 
 from mars_lib import loss, mask, query, stft
+from mars_lib.baselines.clipsep_nit import noise_invariant
 from mars_lib.check import InputError
 
 
@@ -25,6 +26,20 @@ def test_a_mask_of_ones_gives_the_mixture(signal, generator):
     assert (estimate - mixture).abs().max() < 1e-5
     with pytest.raises(InputError, match="mask"):
         mask.apply(torch.ones(3, 3), X)
+
+
+def test_masks_and_spectrograms_of_other_kinds_are_named(signal, generator):
+    mixture = torch.randn(5_000, generator=generator)
+    X = stft.stft(mixture, signal)
+    for call, problem in (
+        (lambda: mask.ideal_binary(torch.rand(2, 6, 5), torch.rand(6, 4)), "reference magnitude: has shape"),
+        (lambda: mask.apply(torch.ones(X.shape).tolist(), X), "mask: is a list"),
+        (lambda: stft.stft(mixture.numpy(), signal), "waveform: is a ndarray"),
+        (lambda: stft.stft(X.flatten(), signal), "waveform: is complex"),
+        (lambda: stft.istft(X.abs(), signal, 5_000), "spectrogram: is real"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            call()
 
 
 def test_query_mixup_by_hand():
@@ -56,6 +71,9 @@ def test_negative_query_by_hand():
     assert torch.equal(query.subtract(q, n, 0.0), q)
     with pytest.raises(InputError, match="strength"):
         query.subtract(q, n, -1.0)
+    for strength in (float("nan"), "0.5", None):
+        with pytest.raises(InputError, match="strength: is .*; give a number from 0 to 10"):
+            query.subtract(q, n, strength)
 
 
 def test_wbce_by_hand():
@@ -65,6 +83,17 @@ def test_wbce_by_hand():
     weight = torch.log(torch.tensor(2.0))
     by_hand = weight * (torch.log(torch.tensor(4.0)) + torch.log(torch.tensor(2.0))) / 2
     assert torch.isclose(loss.wbce(proposal, ideal, magnitude), by_hand)
+
+
+def test_a_proposal_of_nan_is_named():
+    proposal, ideal = torch.full((1, 2, 3, 4), 0.5), torch.ones(1, 2, 3, 4)
+    proposal[0, 0, 0, 0] = float("nan")
+    for supervised in (
+        lambda: loss.wbce(proposal, ideal, torch.ones(1, 3, 4)),
+        lambda: noise_invariant(proposal, ideal / 3, ideal, torch.ones(1, 1, 3, 4)),
+    ):
+        with pytest.raises(InputError, match="proposal: holds NaN"):
+            supervised()
 
 
 def test_wbce_gradient_and_bounds():

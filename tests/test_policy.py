@@ -173,7 +173,7 @@ def test_kappa_schedules():
         kappa_at(0, 5, 9.0, 9.0, "steps")
 
 
-@pytest.mark.parametrize("kappa", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("kappa", [0, -1.0, float("nan"), float("inf"), "9", None])
 def test_kappa_must_be_above_0(proposal, kappa):
     with pytest.raises(InputError, match="kappa: is"):
         BetaMaskPolicy(proposal, kappa)
@@ -182,8 +182,15 @@ def test_kappa_must_be_above_0(proposal, kappa):
 def test_bad_proposals_patches_and_counts(proposal, generator):
     with pytest.raises(InputError, match="proposal: has shape"):
         BetaMaskPolicy(proposal[0])
-    with pytest.raises(InputError, match="patch: is 0"):
-        BetaMaskPolicy(proposal, patch=0)
+    for patch in (0, 1.5, "2"):
+        with pytest.raises(InputError, match=f"patch: is {patch!r}"):
+            BetaMaskPolicy(proposal, patch=patch)
+    for wrong, problem in (
+        (proposal * float("nan"), "holds NaN"), (proposal + 1, "holds values from 1"),
+        (torch.zeros_like(proposal).long(), "holds int64"), (proposal.tolist(), "is a list"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=f"proposal: {problem}"):
+            BetaMaskPolicy(wrong)
     for count, antithetic in ((0, False), (3, True), (-2, True)):
         with pytest.raises(InputError, match=f"samples: are {count}"):
             BetaMaskPolicy(proposal).sample(generator, count, antithetic)

@@ -1,5 +1,6 @@
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -130,11 +131,87 @@ def test_silence_in_silence_out(shipped):
         (lambda s: s.separate(torch.full((9_000,), float("nan")), 16_000, text="harp"), "NaN"),
         (lambda s: s.separate(torch.rand(1_023), 16_000, text="harp"), "one STFT window, 64 ms"),
         (lambda s: s.separate(torch.rand(2, 2, 9_000), 16_000, text="harp"), "mixture: has shape"),
+        (lambda s: s.separate(torch.rand(0, 9_000), 16_000, text="harp"), "mixture: holds no samples"),
+        (lambda s: s.separate(torch.rand(9_000).tolist(), 16_000, text="harp"), "mixture: is a list"),
+        (lambda s: s.separate("mix.wav", 16_000, text="harp"), "mixture: is a str"),
+        (lambda s: s.separate(torch.ones(9_000).short(), 16_000, text="harp"), "mixture: holds int16"),
+        (lambda s: s.separate(np.ones(9_000, dtype="i2"), 16_000, text="harp"), "mixture: holds int16"),
+        (lambda s: s.separate(torch.ones(9_000) + 0j, 16_000, text="harp"), "mixture: holds complex"),
+        (lambda s: s.separate(torch.full((9_000,), 1e300, dtype=torch.float64), 16_000, text="harp"), "infinite"),
+        (lambda s: s.separate(torch.rand(9_000), 0, text="harp"), "rate of the mixture: is 0"),
+        (lambda s: s.separate(torch.rand(9_000), -16_000, text="harp"), "rate of the mixture: is -16000"),
+        (lambda s: s.separate(torch.rand(9_000), float("nan"), text="harp"), "rate of the mixture: is nan"),
+        (lambda s: s.separate(torch.rand(9_000), "16000", text="harp"), "rate of the mixture: is '16000'"),
+        (lambda s: s.separate(torch.rand(9_000), None, text="harp"), "rate of the mixture: is None"),
+        (lambda s: s.separate_queries(torch.rand(9_000), 16_000, torch.rand(0, 256)), "queries: are none"),
+        (lambda s: s.separate_queries(torch.rand(9_000), 16_000, torch.rand(256)), "queries: has shape"),
+        (lambda s: s.separate_queries(torch.rand(9_000), 16_000, torch.rand(2, 9)), "queries: has shape"),
+        (lambda s: s.separate_queries(torch.rand(9_000), 16_000, torch.full((1, 256), torch.nan)), "queries: .*NaN"),
+        (lambda s: s.separate_queries(torch.rand(9_000), 16_000, [[1.0] * 256]), "queries: is a list"),
+        (lambda s: s.query(text=5), "text query: is a int"),
+        (lambda s: s.query(text=["harp"]), "text query: is a list"),
+        (lambda s: s.query(text="  "), "text query: '  ' holds no word"),
+        (lambda s: s.query(text="harp", negative_text=b"piano"), "text query: is a bytes"),
+        (lambda s: s.query(text="harp", weights=0.5), "query weights: are a float"),
+        (lambda s: s.query(text="harp", weights={5: 0.5}), "query weights: name 5"),
+        (lambda s: s.query(text="harp", weights={"text": "1"}), "query weights: that of text: is '1'"),
+        (lambda s: s.query(text="harp", weights={"text": float("nan")}), "query weights: that of text: is nan"),
+        (lambda s: s.query(text="harp", negative_text="piano", negative_strength=float("nan")), "strength: is nan"),
+        (lambda s: s.query(text="harp", negative_text="piano", negative_strength="much"), "strength: is 'much'"),
+        (lambda s: s.query(image=torch.zeros(224, 224, 3)), "image query: has shape"),
+        (lambda s: s.query(image=torch.zeros(1, 3, 224, 224)), "image query: has shape"),
+        (lambda s: s.query(image=torch.zeros(3, 224, 224).byte()), "image query: holds uint8"),
+        (lambda s: s.query(image=torch.full((3, 224, 224), 255.0)), "image query: holds values from 255 to 255"),
+        (lambda s: s.query(image=torch.full((3, 224, 224), torch.nan)), "image query: holds NaN"),
+        (lambda s: s.query(negative_image=5, text="harp"), "image query: is a int"),
+        (lambda s: s.query(audio=torch.rand(9_000)), "audio query: is a Tensor; give a path, or"),
+        (lambda s: s.query(audio=(torch.rand(9_000).tolist(), 16_000)), "audio query: is a list"),
+        (lambda s: s.query(audio=(torch.rand(9_000), 0)), "rate of the audio query: is 0"),
+        (lambda s: s.encoder.embed_text("harp"), "text queries: are no list of texts"),
+        (lambda s: s.encoder.embed_text([]), "text queries: are no list of texts"),
+        (lambda s: s.encoder.embed_image(torch.zeros(1, 3, 224, 224).byte()), "images: holds uint8"),
+        (lambda s: s.encoder.embed_audio(torch.zeros(1, 9_000).short()), "waveform: .*int16"),
+        (lambda s: s.encoder.embed_audio(torch.zeros(1, 0)), "waveform: has shape"),
+        (lambda s: mars_lib.load(5), "checkpoint: is a int"),
+        (lambda s: mars_lib.load(weights=5), "weights 5: are not wanted"),
+        (lambda s: system.load_encoder("imagebind", 5), "weights: is a int|package imagebind"),
+        (lambda s: pictures.load_picture(torch.zeros(3, 224, 224)), "picture: is a Tensor"),
     ],
 )
 def test_bad_input_is_named(shipped, call, problem):
     with pytest.raises(InputError, match=problem):
         call(shipped)
+
+
+def test_every_kind_of_numbers_gives_the_same_estimate(shipped, example):
+    mixture = torch.stack([example[0], 0.5 * example[0]])[:, :30_000]
+    wanted = shipped.separate(mixture, 16_000, text="harp")
+    for given in (mixture.double(), mixture.clone().requires_grad_(), mixture.T.contiguous().T):
+        assert torch.allclose(shipped.separate(given, 16_000.0, text="harp"), wanted, atol=1e-5)
+    array = mixture.numpy()
+    for given in (array, array.astype(">f4"), array.astype(np.float64), array[:, ::-1][:, ::-1]):
+        found = shipped.separate(given, np.int64(16_000), text="harp")
+        assert isinstance(found, np.ndarray) and found.dtype == np.float32
+        assert np.allclose(found, wanted.numpy(), atol=1e-5)
+    query = shipped.query(text="harp").double().requires_grad_()
+    assert torch.allclose(shipped.separate_queries(mixture, 16_000, query[None])[0], wanted, atol=1e-5)
+
+
+def test_arrays_ask_as_tensors_do(shipped, generator):
+    picture, sound = torch.rand(3, 224, 224, generator=generator), torch.rand(16_000, generator=generator) - 0.5
+    for tensor, array in (
+        ({"image": picture}, {"image": picture.double().numpy()}),
+        ({"audio": (sound, 16_000)}, {"audio": (sound.numpy(), 16_000)}),
+        ({"audio": (sound, 16_000)}, {"audio": (sound.clone().requires_grad_(), 16_000)}),
+    ):
+        assert torch.allclose(shipped.query(**tensor), shipped.query(**array), atol=1e-6)
+
+
+def test_a_device_may_be_a_torch_device(monkeypatch, shipped):
+    monkeypatch.setattr(system, "load_encoder", lambda *_: shipped.encoder)
+    assert next(mars_lib.load(device=torch.device("cpu")).separator.parameters()).device.type == "cpu"
+    with pytest.raises(InputError, match="device: is 'None'"):
+        mars_lib.load(device=None)
 
 
 def test_devices_that_are_not_there():
