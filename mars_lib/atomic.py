@@ -31,7 +31,7 @@ def writing(path: str | Path):
     cannot be written, or the disk is full.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # no error for a name that cannot be
         fail(str(path), "is a folder", "give the name of a file")
     temporary = None
     try:

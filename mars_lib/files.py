@@ -1,5 +1,6 @@
 """Separating files: block by block, so that an hour needs no more memory than a minute."""
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,7 +90,7 @@ def target_names(output: Path, texts: Sequence[str]) -> list[Path]:
 
 
 def _same(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
+    if os.path.exists(one) and os.path.exists(other):
         return one.samefile(other)
     return one.resolve() == other.resolve()
 

@@ -57,8 +57,8 @@ class SoundFile:
 def open_sound(path: str | Path) -> SoundFile:
     """Look into a sound file. Raises `InputError` where none is there or no sample of it can be read."""
     path = Path(path)
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "is not there"
+    if not os.path.isfile(path):
+        problem = "is a folder" if os.path.isdir(path) else "is not there"
         check.fail(str(path), problem, "give the path of a sound file (WAV, FLAC, OGG, MP3)")
     av, about, reason = _av(), None, "no sound that can be decoded"
     # libsndfile's MP3 decoder writes to the terminal.
