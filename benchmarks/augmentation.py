@@ -35,10 +35,8 @@ def main() -> None:
         )
         settings = replace(base, training=training)
         folder = arguments.folder / f"{name}-{arguments.steps}"
-        best = folder / "best.safetensors"
-        if not best.is_file():
-            encoder = system.load_minibind()
-            train_supervised(settings, music, encoder, folder, accelerator="cpu")
+        begun = (folder / "last.safetensors").is_file()
+        best = train_supervised(settings, music, system.load_minibind(), folder, accelerator="cpu", resume=begun)
         loaded = system.load(best)
         loaded.name = name
         for split, found in scores.items():

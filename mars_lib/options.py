@@ -58,6 +58,16 @@ def output_file(path: Path, option: str) -> None:
         output_folder((path.resolve() if path.is_symlink() else path).parent, option)
 
 
+def no_run(folder: Path, *names: str) -> None:
+    """Raise `InputError` where one of these checkpoints is in `folder` already."""
+    there = [name for name in names if (folder / f"{name}.safetensors").exists()]
+    if there:
+        fail(
+            f"run {folder}", f"is there already ({there[0]}.safetensors)",
+            "go on with --resume, give another --out, or remove it",
+        )
+
+
 def processes() -> None:
     """Raise `InputError` for a WORLD_SIZE that `torchrun` did not set: left over, a run would wait for processes that nobody starts."""
     given = os.environ.get("WORLD_SIZE")

@@ -228,3 +228,10 @@ def test_json_on_the_screen_is_not_mixed_with_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(options, "output_file", lambda *_: None)
     status, out, err = mars(*EVALUATE, "--json", "/dev/stdout")
     assert status == 0 and written == ["/dev/stdout"] and out == "" and "the table" in err
+
+
+@pytest.mark.parametrize(("arguments", "name"), [(SUPERVISED, "last"), (RL, "best"), (ALIGN, "stage2")])
+def test_a_run_that_is_there_is_named_before_anything_is_loaded(arguments, name, nothing_is_loaded, tmp_path):
+    (tmp_path / f"{name}.safetensors").touch()
+    status, _, err = mars(*arguments, "--out", str(tmp_path))
+    assert status == 1 and f"is there already ({name}.safetensors); go on with --resume" in err, err

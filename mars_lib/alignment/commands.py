@@ -45,6 +45,8 @@ def align(
     alone("mars align")
     stages = tuple(stage or alignment.STAGES)
     alignment.check_stages(stages)
+    if not resume:
+        options.no_run(out, *stages, "mlbp")
     own = folder is not None or csv is not None
     if own and measure:
         options.unread({"--measure": measure}, "its mixtures are mini-MUSIC's", "leave out --folder and --csv")

@@ -54,6 +54,8 @@ def supervised(
     from mars_lib.training.trainer import train_supervised
 
     device = start_of_training(device, out, folder, csv, soundfont)
+    if not resume:
+        options.no_run(out, "last", "best")
     config = configs.profile(profile)
     changes = given(
         steps=steps, decay_steps=steps, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
@@ -121,6 +123,8 @@ def rl(
     from mars_lib.training.objective import RLConfig, recipe
 
     device = start_of_training(device, out, folder, csv, soundfont)
+    if not resume:
+        options.no_run(out, "last", "best")
     if preset not in PRESETS:
         fail("preset", f"is {preset!r}", f"give one of {', '.join(PRESETS)}")
     base = recipe() if preset == "recipe" else RLConfig()

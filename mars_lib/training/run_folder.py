@@ -10,6 +10,7 @@ import torch
 from filelock import FileLock, Timeout
 
 import mars_lib
+from mars_lib import options
 from mars_lib.check import fail
 from mars_lib.encoders.weights import fingerprint
 from mars_lib.training import checkpoint, processes
@@ -82,20 +83,10 @@ def claimed(
         fail(f"folder {folder}", f"cannot be written ({error.strerror})", "give another --out")
     try:
         if not (resume or overwrite):
-            check_empty(folder, *holds)
+            options.no_run(folder, *holds)
         yield
     finally:
         lock.release()
-
-
-def check_empty(folder: Path, *names: str) -> None:
-    """Raise `InputError` where one of these checkpoints is in `folder` already."""
-    there = [name for name in names if (folder / f"{name}.safetensors").exists()]
-    if there:
-        fail(
-            f"run {folder}", f"is there already ({there[0]}.safetensors)",
-            "go on with --resume, give another --out, or remove it",
-        )
 
 
 def last_of(folder: Path, kind: str, ours: dict) -> checkpoint.Checkpoint:
