@@ -9,4 +9,4 @@ from mars_lib import config, loss, mask, query, separator, stft, waveform
 from mars_lib.system import System, load
 
 __all__ = ["System", "config", "load", "loss", "mask", "query", "separator", "stft", "waveform"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
