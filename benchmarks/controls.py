@@ -1,8 +1,8 @@
 """Does reinforcement learning help, and is it the reward that helps? Controls from one start, for as many steps.
 
 Every row gets the same small search of learning rates (the better by SI-SDRi on the validation split), then the same seeds;
-scores are those of the last step on the first mixtures of a manifest, means over seeds. Differences are paired by mixture,
-against "supervised continued", "supervised + SI-SDR" and the frozen start. Results are kept in OUT, and a second call goes on from there.
+scores are those of the last step on the first mixtures of a manifest, means over seeds. Differences are paired by mixture and seed,
+against "supervised continued", "supervised + SI-SDR, sampled mask" and the frozen start. Results are kept in OUT, and a second call goes on from there.
 
     python benchmarks/controls.py --steps 100 --seeds 3
     python benchmarks/controls.py --start runs/systems/work/0/start/best.safetensors    # after mars train systems
@@ -40,15 +40,15 @@ from mars_lib.training.reinforce import train_rl
 START = shipped.checkpoint("separator-small")
 RATES = (1e-4, 1e-3)
 BEST_OF = 8
-FROZEN, BASE, FAIR = "frozen start", "supervised continued", "supervised + SI-SDR"
+FROZEN, BASE, FAIR = "frozen start", "supervised continued", "supervised + SI-SDR, sampled mask"
 
 
 def rows(run: RLConfig) -> dict[str, RLConfig]:
     """Name of a row -> what is trained. `run` carries steps, batch and validation.
 
     "recipe" is the default of `mars train rl`: a pathwise gradient of R = sim + 0.03 SI-SDR, WBCE x 0.3, heard by MiniBind with the heads of
-    the third stage of alignment. "supervised + SI-SDR" has the same signal term and no reward: the fair control. "PPO on patches" is the
-    score function, 8 x 8 patches, G = 4, no anchor.
+    the third stage of alignment. "supervised + SI-SDR, sampled mask" has the same signal term and sampling and no ear: the fair control.
+    "supervised + SI-SDR" takes the mask un-sampled. "PPO on patches" is the score function, 8 x 8 patches, G = 4, no anchor.
     """
     patches = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True)
     pathwise = replace(run, estimator="pathwise", anchor=0.3)
@@ -56,7 +56,8 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,
-        FAIR: replace(ours, estimator="mode", reward="signal"),
+        FAIR: replace(ours, reward="signal"),
+        "supervised + SI-SDR": replace(ours, estimator="mode", reward="signal"),
         "PPO on patches": replace(run, policy=patches),
         "PPO, the paper's defaults": run,
         "recipe, shuffled reward": ours,
@@ -174,17 +175,17 @@ def best_rate(row: dict) -> float:
 
 
 def table(results: dict[str, dict]) -> str:
-    """Means over seeds; differences from `BASE`, `FAIR` and `FROZEN` paired by mixture, with 95 % intervals."""
-    def mean(name: str, metric: str) -> np.ndarray:
-        return np.mean([run[metric] for run in results[name]["runs"].values()], axis=0)
+    """Means over seeds; differences from `BASE`, `FAIR` and `FROZEN` paired by mixture and seed, with 95 % intervals over both."""
+    def runs(name: str, metric: str) -> np.ndarray:
+        return np.array([run[metric] for run in results[name]["runs"].values()])
 
     trained = [name for name, row in results.items() if row["runs"]]
     lines = [f"{'':36}{'seeds':>6}{'rate':>7}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}"]
     for name in trained:
         row = results[name]
         rate = f"{best_rate(row):g}" if row["search"] else ""
-        cells = f"{len(row['runs']):6}{rate:>7}{mean(name, 'si_sdri').mean():9.2f}{100 * mean(name, 'judge').mean():7.1f}%"
-        lines.append(f"{name:36}{cells}{mean(name, 'reward').mean():8.3f}")
+        cells = f"{len(row['runs']):6}{rate:>7}{runs(name, 'si_sdri').mean():9.2f}{100 * runs(name, 'judge').mean():7.1f}%"
+        lines.append(f"{name:36}{cells}{runs(name, 'reward').mean():8.3f}")
     for base in (BASE, FAIR, FROZEN):
         if base not in trained:
             continue
@@ -194,7 +195,7 @@ def table(results: dict[str, dict]) -> str:
                 continue
             cells = ""
             for metric, scale, digits, unit in (("si_sdri", 1, 2, "dB"), ("judge", 100, 1, "points"), ("reward", 1, 3, "reward")):
-                d = paired_bootstrap(mean(name, metric), mean(base, metric))
+                d = paired_bootstrap(runs(name, metric), runs(base, metric))
                 mid, low, high = (f"{scale * x:+.{digits}f}" for x in (d.mean, *d.ci95))
                 cells += f"   {mid} [{low}, {high}] {unit}"
             lines.append(f"{name:36}{cells}")

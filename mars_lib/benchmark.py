@@ -1,6 +1,7 @@
 """`mars benchmark`: every system on the same mixtures, asked in every way; what `RESULTS.md` is written from."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -23,12 +24,17 @@ from mars_lib.query import subtract
 from mars_lib.results import TITLES
 from mars_lib.robustness import curves
 from mars_lib.system import ALIGNED, System, load_encoder, load_judge, load_minibind
-from mars_lib.training.comparison import EARS, SIGNAL_ALONE, SYSTEMS
+from mars_lib.training.comparison import EARS, SIGNAL_ALONE, SIGNAL_SAMPLED, SYSTEMS
 
 # The fourth way to ask: the words for the source, minus the words for the other one.
 MODES = (*QUERIES, "negative")
 BASE = "omnisep"
+# Who is compared in Tables 4 and 6, with the controls that have no ear.
+HEARD = (BASE, SIGNAL_ALONE, SIGNAL_SAMPLED, *EARS)
 SCORES = tuple(field.name for field in fields(benchmark.Score))
+NEARER = SCORES.index("closer_to_target")
+# What no system can leave: the ideal mask, and doing nothing.
+BOUNDS = ("oracle", "mixture")
 
 
 @dataclass(frozen=True)
@@ -101,30 +107,54 @@ def _asked(system: System, rows: Sequence, modes: Sequence[str], music: MiniMusi
 
 
 def summarise(scores: Scores, among: np.ndarray | None = None, base: str = BASE) -> dict:
-    """Means over seeds, then over mixtures, of each mode and system; differences from `base` paired by mixture.
+    """Means over seeds and mixtures of each mode and system; differences from `base` paired by seed and mixture.
 
-    `{mode: {system: {metric: {"mean", "sem", "ci95"}, "macro_si_sdri", "seeds", "mixtures", "against": {"si_sdri"|"judge": {"mean", "ci95",
-    "share_better"}}}}}`. `among` (mixtures,) bool takes a part of them. A mixture that was skipped for one system is left out for all.
+    `{mode: {system: {metric: {"mean", "sem", "ci95", "left_out"}, "macro_si_sdri", "seeds", "mixtures", "skipped",
+    "against": {"si_sdri"|"judge": {"mean", "ci95", "share_better"}}}}}`. `among` (mixtures,) bool takes a part of them.
+    A mixture that was skipped as silent for one system is left out for all, and counted in `skipped`. A score that means
+    nothing is left out of the means of its own metric alone, for all systems, as they are compared; the oracle and the
+    mixture, which bound them, leave out for themselves. `left_out` counts those; a metric of which nothing is left
+    has no entry.
     """
     found = {}
+    among = np.ones(len(scores.classes), bool) if among is None else among
     for mode, by_system in scores.values.items():
-        measured = [i for i, name in enumerate(SCORES) if name != "clap" or np.isfinite(next(iter(by_system.values()))[..., i]).any()]
-        kept = np.all([np.isfinite(v[..., measured]).all(axis=(0, 2)) for v in by_system.values()], axis=0)
-        kept &= True if among is None else among
+        heard = np.all([np.isfinite(v[..., NEARER]).all(axis=0) for v in by_system.values()], axis=0)
+        kept = heard & among
         if kept.sum() < 2:
             fail(f"{scores.split}, {mode}", f"has {kept.sum()} mixtures to score", "take more of them")
-        means = {
-            name: {SCORES[i]: values for i, values in zip(measured, v[:, kept][..., measured].mean(axis=0).T)} for name, v in by_system.items()
-        }
-        firsts = [row[0] for row, keep in zip(scores.classes, kept) if keep]
+        values = _complete({name: v[:, kept] for name, v in by_system.items()})
+        firsts = np.array([row[0] for row in scores.classes])[kept]
         found[mode] = {}
-        for name, metrics in means.items():
-            row = {metric: summary(values) for metric, values in metrics.items()}
-            row |= {"macro_si_sdri": macro_average(metrics["si_sdri"], firsts), "seeds": len(by_system[name]), "mixtures": int(kept.sum())}
-            if name not in (base, "oracle", "mixture") and base in means:
-                row["against"] = {m: vars(paired_bootstrap(metrics[m], means[base][m])) for m in ("si_sdri", "judge")}
+        for name, by_metric in values.items():
+            row = {
+                metric: summary(v[:, used]) | {"left_out": int((~used).sum())}
+                for metric, (v, used) in by_metric.items() if used.any()
+            }
+            if "si_sdri" in row:
+                v, used = by_metric["si_sdri"]
+                row["macro_si_sdri"] = macro_average(v[:, used], firsts[used])
+            row |= {"seeds": len(by_system[name]), "mixtures": int(kept.sum()), "skipped": int((among & ~heard).sum())}
+            if name not in (base, *BOUNDS) and base in values:
+                row["against"] = {m: _difference(by_metric[m], values[base][m]) for m in ("si_sdri", "judge") if m in row}
             found[mode][name] = row
     return found
+
+
+def _complete(by_system: dict[str, np.ndarray]) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """{system: {metric: ((seeds, mixtures), (mixtures,) bool of those that its mean is over)}}."""
+    finite = {name: np.isfinite(v).all(axis=0) for name, v in by_system.items()}
+    common = np.all([f for name, f in finite.items() if name not in BOUNDS], axis=0)
+    used = {name: common & f if name in BOUNDS else common for name, f in finite.items()}
+    return {
+        name: {metric: (v[..., i], used[name][:, i]) for i, metric in enumerate(SCORES)} for name, v in by_system.items()
+    }
+
+
+def _difference(ours: tuple[np.ndarray, np.ndarray], base: tuple[np.ndarray, np.ndarray]) -> dict:
+    """What `summarise` says of a system against its base: both are meant over the same mixtures."""
+    (a, used), (b, _) = ours, base
+    return vars(paired_bootstrap(a[:, used], b[:, used]))
 
 
 def one_family(scores: Scores) -> np.ndarray:
@@ -156,17 +186,24 @@ def cases(systems: Sequence[Contender], scores: Scores, seed: int = 0) -> dict[s
 
 @torch.no_grad()
 def ears(systems: Sequence[Contender], limit: int | None, progress: bool = True) -> dict | None:
-    """Tables 4 and 6 and the control without an ear, on `unseen` in the four ways to ask, with the seeds that all rows have.
+    """Tables 4 and 6 and the controls without an ear, on `unseen` in the four ways to ask, with the seeds that all rows have.
 
-    {"against supervised": `summarise`, "against SI-SDR": the same with that control as the base}; None where there are no such checkpoints.
+    {"against supervised": `summarise`, "against SI-SDR": the same with the control on the sampled mask as the base}; None where
+    no seed has all of those checkpoints (`missing` names them).
     """
-    heard = ("omnisep", SIGNAL_ALONE, *EARS)
-    seeds = set.intersection(*({each.seed for each in systems if each.system == name} for name in heard))
+    seeds = set.intersection(*({each.seed for each in systems if each.system == name} for name in HEARD))
     if not seeds:
         return None
-    rows = [each for each in systems if each.system in heard and each.seed in seeds]
+    rows = [each for each in systems if each.system in HEARD and each.seed in seeds]
     scores = score("unseen", [*rows, *alignment_alone(rows, progress=progress)], limit=limit, modes=QUERIES, progress=progress)
-    return {"against supervised": summarise(scores), "against SI-SDR": summarise(scores, base=SIGNAL_ALONE)}
+    return {"against supervised": summarise(scores), "against SI-SDR": summarise(scores, base=SIGNAL_SAMPLED)}
+
+
+def missing(systems: Sequence[Contender]) -> list[str]:
+    """What `ears` would compare and has no checkpoint, "SYSTEM-SEED" for the seeds of the supervised one."""
+    there = {(each.system, each.seed) for each in systems}
+    seeds = sorted(seed for name, seed in there if name == BASE)
+    return [f"{name}-{seed}" for name in HEARD for seed in seeds if (name, seed) not in there]
 
 
 def probe(limit: int | None = None, progress: bool = True) -> dict[str, dict[str, dict]]:
@@ -182,8 +219,11 @@ def probe(limit: int | None = None, progress: bool = True) -> dict[str, dict[str
 def run(systems: Sequence[Contender], limit: int | None = None, progress: bool = True, clap: Clap | None = None) -> tuple[dict, dict]:
     """The whole benchmark: plain numbers (both splits, both protocols, pairs of one family, alignment, robustness), and `cases` of "unseen"."""
     four = [each for each in systems if each.system in SYSTEMS]
+    absent = missing(systems)
+    if absent:
+        warnings.warn(f"no checkpoints {', '.join(absent)}: seeds without them are left out of who hears; make them: `mars train systems`", stacklevel=2)
     found: dict = {
-        "systems": sorted(f"{each.system}-{each.seed}" for each in systems), "steps": config.comparison().training.steps,
+        "systems": sorted(f"{each.system}-{each.seed}" for each in systems), "missing": absent, "steps": config.comparison().training.steps,
         "clap": clap and {"checkpoint": clap.name, "prompt": PROMPT}, "splits": {}, "judge on sources": {}, "one family": {}, "target-only": {},
     }
     for split in manifests.SPLITS:

@@ -14,11 +14,11 @@ from mars_lib.check import fail
 from mars_lib.data import manifests
 from mars_lib.system import load_encoder, load_minibind
 from mars_lib.training import checkpoint
-from mars_lib.training.comparison import EARS, SIGNAL_ALONE, SYSTEMS
+from mars_lib.training.comparison import EARS, SIGNAL_ALONE, SIGNAL_SAMPLED, SYSTEMS
 from mars_lib.training.method import OMNISEP
 from mars_lib.training.query_bank import QueryBank
 
-NAMES = tuple(dict.fromkeys((*SYSTEMS, *EARS, SIGNAL_ALONE)))
+NAMES = tuple(dict.fromkeys((*SYSTEMS, *EARS, SIGNAL_ALONE, SIGNAL_SAMPLED)))
 METHODS = {method.kind: method for method in (OMNISEP, CLIPSEP_NIT, AUDIOSEP)}
 
 

@@ -1,37 +1,48 @@
 """`RESULTS.md` from the numbers of `mars benchmark`: nothing in it is written by hand."""
 
+import re
 from pathlib import Path
 
 from mars_lib import atomic
-from mars_lib.evaluation.benchmark import meaningful
+from mars_lib.evaluation.benchmark import LIMIT, left_out
+from mars_lib.robustness import LEAST
+from mars_lib.training.objective import recipe
 
 TITLES = {
-    "clipsep-nit": "CLIPSep-NIT", "audiosep": "AudioSep", "omnisep": "OmniSep", "mars-sep": "MARS-Sep", "oracle": "oracle mask",
-    "mixture": "mixture",
+    "clipsep-nit": "CLIPSep-NIT (supervised)", "audiosep": "AudioSep (supervised)", "omnisep": "OmniSep (supervised)",
+    "mars-sep": "MARS-Sep (pathwise, sampled mask)", "oracle": "oracle mask", "mixture": "mixture",
 }
 METRICS = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
 HEAD = """# Results
 
 Written by `mars benchmark`; do not edit. All systems have about 1.1 million parameters, the same sounds, encoder, batches and {steps:,} steps
-(`mars train systems`); OmniSep and MARS-Sep are one separator for the first third of them. Means over mixtures and seeds with standard
-errors and, in brackets, 95 % bootstrap intervals over mixtures; differences are paired by mixture. dB, but for judge (share of estimates in which
-an independent network names the class that was asked for) and nearer (share nearer to the asked source), in per cent. Of the sources themselves
-the judge names {judge}.
+(`mars train systems`); OmniSep and MARS-Sep are one separator for the first third of them. MARS-Sep is here the recipe of this course and not the paper's PPO: its gradient goes
+through a sampled mask and the encoder (pathwise), its reward is sim + {recipe.signal_weight} SI-SDR, and WBCE x {recipe.anchor} anchors it.
+
+Means over mixtures and seeds with standard errors over mixtures and, in brackets, 95 % bootstrap intervals over mixtures and seeds; differences are paired
+by mixture and seed. Three seeds are few: what they add to an interval is the range of their means, which by itself holds the mean of all
+possible seeds in three cases of four. dB, but for judge (share of estimates in which an independent network names the class that was asked for) and nearer
+(share nearer to the asked source), in per cent. Of the sources themselves the judge names {judge}. A score beyond {limit} dB is what rounding leaves of a
+perfect one (the mixture has no artefacts, an ideal mask of sources that never sound together no fault): it is left out of its mean, and counted below the table.
 """
 CLAP = """
 CLAP_t is 100 times the cosine between the sound and "{prompt}" in `{checkpoint}`.
 """
 # Tables 4 and 6, in this order, and what the signal term of the reward brings alone.
+FAIR = "supervised + SI-SDR loss, sampled mask"
 EARS = {
-    "omnisep": "supervised (OmniSep)", "si-sdr": "supervised + SI-SDR loss",
+    "omnisep": "supervised (OmniSep)", "si-sdr": "supervised + SI-SDR loss, un-sampled mask", "si-sdr-sampled": FAIR,
     "alignment-alone": "alignment only", "alignment-alone-adapted": "alignment only, gate adapted",
-    "mars-sep-not-aligned": "RL, ear not aligned", "mars-sep-one-stage": "RL, ear aligned in one stage",
-    "mars-sep": "RL, ear aligned in three stages (MARS-Sep)",
+    "mars-sep-not-aligned": "pathwise RL, ear not aligned", "mars-sep-one-stage": "pathwise RL, ear aligned in one stage",
+    "mars-sep": "pathwise RL, ear aligned in three stages: MARS-Sep (pathwise, sampled mask)",
 }
 
 
 def write(found: dict, cases: dict, folder: Path) -> None:
-    """Numbers, page and figures of `mars_lib.benchmark.run`: `data/results.json`, `RESULTS.md`, `docs/cases.png`, `docs/robustness.png` in `folder`."""
+    """Numbers, page and figures of `mars_lib.benchmark.run`: `data/results.json`, `RESULTS.md`, `docs/cases.png`, `docs/robustness.png` in `folder`.
+
+    A `README.md` that is there gets its tables of these numbers (`quoted`).
+    """
     from mars_lib import show
 
     show.save(show.mel_grid(cases), folder / "docs" / "cases.png")
@@ -42,12 +53,15 @@ def write(found: dict, cases: dict, folder: Path) -> None:
     show.save(show.interval_grid(titled, "SI-SDRi, dB"), folder / "docs" / "robustness.png")
     atomic.write_json(folder / "data" / "results.json", found)
     atomic.write_text(folder / "RESULTS.md", markdown(found))
+    readme = folder / "README.md"
+    if readme.is_file():
+        atomic.write_text(readme, quoted(readme.read_text(encoding="utf-8"), found))
 
 
 def markdown(found: dict) -> str:
     """The page for the numbers of `mars_lib.benchmark.run`."""
     clean = " and ".join(f"{100 * share:.0f} % on `{split}`" for split, share in found["judge on sources"].items())
-    parts = [HEAD.format(steps=found["steps"], judge=clean), *([CLAP.format(**found["clap"])] if found["clap"] else [])]
+    parts = [HEAD.format(steps=found["steps"], judge=clean, limit=LIMIT, recipe=recipe()), *([CLAP.format(**found["clap"])] if found["clap"] else [])]
     for split, modes in found["splits"].items():
         for mode, systems in modes.items():
             parts.append(f"## `{split}`, {_asked(mode)}\n\n{_table(systems)}")
@@ -63,18 +77,22 @@ def markdown(found: dict) -> str:
         "## Does alignment help the ear? (Table 3)\n\nHow much more a word likes its clean source than the mixture with it: difference of cosines, "
         f"both sources of each mixture.\n\n{probe_table(found)}"
     )
+    parts.append("## Who hears (Tables 4 and 6), and what the signal term brings alone\n")
     if found["ears"]:
         count, seeds = (found["ears"]["against supervised"]["text"]["mars-sep"][key] for key in ("mixtures", "seeds"))
         parts.append(
-            f"## Who hears (Tables 4 and 6), and what the signal term brings alone\n\n{count} mixtures of `unseen`, {seeds} seed{'s' * (seeds > 1)}: SI-SDRi in dB and judge; differences from "
-            f"supervised, dB and judge's points, paired by mixture.\n\n{ears_table(found)}"
+            f"{count} mixtures of `unseen`, {seeds} seed{'s' * (seeds > 1)}: SI-SDRi in dB and judge; differences from supervised, dB and judge's "
+            f"points, paired by mixture and seed.\n\n{ears_table(found)}"
         )
+    else:
+        parts.append(f"Not compared: no checkpoints {', '.join(found['missing'])}; `mars train systems` makes them.\n")
     parts.append(
-        "## Three mixtures\n\nWorst, median and best mixture of `unseen` by MARS-Sep's SI-SDRi with seed 0, by text. Notebook 06 plays them.\n\n"
+        f"## Three mixtures\n\nWorst, median and best mixture of `unseen` by the SI-SDRi of {TITLES['mars-sep']} with seed 0, by text. Notebook 06 plays them.\n\n"
         "![Log-mel spectrograms of mixture, target, interference and each system's estimate for three mixtures](docs/cases.png)\n"
     )
     parts.append(
-        "## Robustness\n\nSI-SDRi in dB on mixtures of `unseen` sources, by text, means over seeds with 95 % intervals over mixtures (`mars_lib.robustness`).\n\n"
+        "## Robustness\n\nSI-SDRi in dB on mixtures of `unseen` sources, by text, means over seeds with 95 % intervals over mixtures and seeds (`mars_lib.robustness`). A leak below "
+        f"{LEAST} dB, as of silence, counts as {LEAST}.\n\n"
         "![SI-SDRi against level, number of sources, noise, reverberation and words, and what leaks](docs/robustness.png)\n"
     )
     parts += [_curve(curve, places) for curve, places in found["robustness"].items()]
@@ -87,7 +105,8 @@ def _curve(curve: str, places: dict) -> str:
     for place, by_system in places.items():
         cells = [f"{v['mean']:.2f} [{v['ci95'][0]:.2f}, {v['ci95'][1]:.2f}]" for v in by_system.values()]
         lines.append(_row([place, *cells]))
-    return "\n".join(lines)
+    without = left_out({place: {TITLES[name]: v["left_out"] for name, v in by.items()} for place, by in places.items()})
+    return "\n".join([*lines, *(["", without] if without else [])])
 
 
 def probe_table(found: dict) -> str:
@@ -112,14 +131,14 @@ def ears_table(found: dict) -> str:
 
     lines = [_row(["", *modes]), _row(["---"] * (1 + len(modes)))]
     lines += [_row([title, *(cell(by_system[name]) for by_system in modes.values())]) for name, title in EARS.items()]
-    lines.append(_row(["MARS-Sep against supervised + SI-SDR loss", *(cell(by_system["mars-sep"]) for by_system in control.values())]))
+    lines.append(_row([f"{TITLES['mars-sep']} against {FAIR}", *(cell(by_system["mars-sep"]) for by_system in control.values())]))
     return "\n".join(lines)
 
 
 def headline(found: dict) -> str:
-    """SI-SDRi of all systems on both splits, and MARS-Sep against OmniSep, as the README quotes it."""
+    """SI-SDRi of all systems on both splits, and MARS-Sep against OmniSep."""
     names = [name for name in TITLES if name in found["splits"]["test"]["text"] and name not in ("oracle", "mixture")]
-    heads = ["split", "query", *(TITLES[name] for name in names), "MARS-Sep against OmniSep, dB", "judge, points", "better in"]
+    heads = ["split", "query", *(TITLES[name] for name in names), "MARS-Sep (pathwise) against OmniSep, dB", "judge, points", "better in"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for split, modes in found["splits"].items():
         for mode, systems in modes.items():
@@ -129,6 +148,28 @@ def headline(found: dict) -> str:
                 _signed(against["judge"], 100, 1), f"{100 * against['si_sdri']['share_better']:.0f} %",
             ]))
     return "\n".join(lines)
+
+
+def bounds(found: dict) -> list[str]:
+    """Rows of the README's first table: the ideal mask and the mixture on both splits."""
+    rows = []
+    for name, title in (("oracle", "oracle mask (ceiling)"), ("mixture", "mixture (floor)")):
+        splits = [found["splits"][split]["text"][name] for split in ("test", "unseen")]
+        cells = ["{:.2f} [{:.2f}, {:.2f}]".format(row["si_sdri"]["mean"], *row["si_sdri"]["ci95"]) for row in splits]
+        cells += [" / ".join(f"{100 * row[m]['mean']:.0f}" for row in splits) + " %" for m in ("closer_to_target", "judge")]
+        rows.append(_row([title, *cells, ""]))
+    return rows
+
+
+def quoted(readme: str, found: dict) -> str:
+    """A README with its tables of these numbers made again: those between `<!-- NAME -->` and `<!-- end -->`, and `bounds`."""
+    tables = {"headline": headline(found), **({"who hears": ears_table(found)} if found["ears"] else {})}
+    for name, table in tables.items():
+        block = f"<!-- {name} -->\n\n{table}\n\n<!-- end -->"
+        readme = re.sub(rf"<!-- {name} -->.*?<!-- end -->", lambda _: block, readme, flags=re.DOTALL)
+    for row in bounds(found):
+        readme = re.sub(rf"^{re.escape(row.split(' |')[0])} \|.*$", lambda _: row, readme, flags=re.MULTILINE)
+    return readme
 
 
 def _asked(mode: str) -> str:
@@ -141,9 +182,10 @@ def _table(systems: dict) -> str:
     lines = [_row(heads), _row(["---"] * len(heads))]
     for name in (name for name in TITLES if name in systems):
         row = systems[name]
-        low, high = row["si_sdri"]["ci95"]
-        cells = [TITLES[name], f"{row['si_sdri']['mean']:.2f} ± {row['si_sdri']['sem']:.2f} [{low:.2f}, {high:.2f}]"]
-        cells += [f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if meaningful(row[m]["mean"]) else "" for m in list(METRICS)[1:]]
+        cells = [f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if m in row else "" for m in METRICS]
+        if "si_sdri" in row:
+            cells[0] += " [{:.2f}, {:.2f}]".format(*row["si_sdri"]["ci95"])
+        cells.insert(0, TITLES[name])
         cells += [f"{100 * row[m]['mean']:.1f}" for m in ("judge", *["clap"] * clap, "closer_to_target")]
         cells.append("" if name in ("oracle", "mixture") else str(row["seeds"]))
         against = row.get("against")
@@ -151,8 +193,13 @@ def _table(systems: dict) -> str:
             _signed(against["si_sdri"]), _signed(against["judge"], 100, 1), f"{100 * against['si_sdri']['share_better']:.0f} %"
         ] if against else [""] * 3
         lines.append(_row(cells))
-    count = next(iter(systems.values()))["mixtures"]
-    return "\n".join([*lines, "", f"{count} mixtures."])
+    first = next(iter(systems.values()))
+    skipped = f" {first['skipped']} skipped as silent." if first["skipped"] else ""
+    without = {
+        TITLES[name]: {title: row[m]["left_out"] if m in row else row["mixtures"] for m, title in METRICS.items()}
+        for name, row in systems.items()
+    }
+    return "\n".join([*lines, "", f"{first['mixtures']} mixtures.{skipped} {left_out(without)}".rstrip()])
 
 
 def _signed(difference: dict, scale: float = 1, digits: int = 2) -> str:

@@ -8,10 +8,12 @@ import torch
 from scipy.signal import fftconvolve
 from tqdm.std import tqdm
 
+from mars_lib.check import fail
 from mars_lib.contenders import Contender
 from mars_lib.data import manifests
 from mars_lib.data.classes import sound_classes
 from mars_lib.encoders import Encoder
+from mars_lib.evaluation.benchmark import LIMIT
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.statistics import summary
 from mars_lib.system import load_encoder
@@ -21,6 +23,8 @@ LEVELS = (-10, -5, 0, 5, 10)
 SOURCES = (2, 3, 4)
 NOISES = (30, 20, 10, 0)
 ROOMS = (0.2, 0.5, 1.0)
+# dB under the mixture: what is returned is not heard any more.
+LEAST = -60
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,11 @@ def _synonym(name: str, rng: np.random.Generator) -> str:
 def curves(
     systems: Sequence[Contender], split: str = "unseen", count: int = 100, seed: int = 0, progress: bool = True
 ) -> dict[str, dict[str, dict[str, dict]]]:
-    """{curve: {place on its axis: {system: {"mean", "sem", "ci95"} of SI-SDRi in dB, by text}}}, means over seeds first.
+    """{curve: {place on its axis: {system: {"mean", "sem", "ci95", "left_out"} of SI-SDRi in dB, by text}}}, over seeds and mixtures.
 
-    Besides, "leak, dB": the level of what is returned over that of the mixture, when a source is asked for that is there and one of a class that is not.
+    `left_out` counts the mixtures where the score of a system means nothing (`evaluation.benchmark.meaningful`, or it returned silence):
+    they are left out for all systems. Besides, "leak, dB": the level of what is returned over that of the mixture, when a source is asked for
+    that is there and one of a class that is not. There silence is an answer, and counts as `LEAST`.
     """
     encoder = load_encoder(systems[0].network.config.encoder)
     given = list(sources(split, count, max(SOURCES)))
@@ -115,7 +121,7 @@ def curves(
     found["leak, dB"] = {
         place: _by_system(
             systems,
-            {key: 10 * torch.log10((e.square().mean(dim=-1) / loud).clamp(min=1e-6)) for key, e in _heard(systems, cases, encoder).items()},
+            {key: (10 * torch.log10(e.square().mean(dim=-1) / loud)).clamp(min=LEAST) for key, e in _heard(systems, cases, encoder).items()},
         )
         for place, cases in (("asked for what is there", there), ("for what is not there", absent))
     }
@@ -135,8 +141,11 @@ def _heard(systems: Sequence[Contender], cases: list[Case], encoder: Encoder) ->
 
 
 def _by_system(systems: Sequence[Contender], values: dict[tuple[str, int], torch.Tensor]) -> dict[str, dict]:
-    names = dict.fromkeys(each.system for each in systems)
+    used = (torch.stack(list(values.values())).abs() < LIMIT).all(dim=0)
+    if not used.any():
+        fail("robustness", "has no mixture that all systems can be scored on", "check the checkpoints")
     return {
-        name: summary(torch.stack([v for (system, _), v in values.items() if system == name]).double().mean(dim=0).tolist())
-        for name in names
+        name: summary([v[used].tolist() for (system, _), v in values.items() if system == name])
+        | {"left_out": int((~used).sum())}
+        for name in dict.fromkeys(each.system for each in systems)
     }

@@ -2,7 +2,7 @@
 
 The same sounds, encoder, optimiser and number of steps for all, and a network of the same size. OmniSep and MARS-Sep are one separator for the
 first third of the steps; then the one goes on with its loss, the other with rewards. Beside them two that differ from MARS-Sep in the ear alone,
-and one that has its signal term and no ear.
+and two that have its signal term and no ear.
 """
 
 from dataclasses import replace
@@ -24,8 +24,9 @@ from mars_lib.training.trainer import train_supervised
 SYSTEMS = ("clipsep-nit", "audiosep", "omnisep", "mars-sep")
 # Heads of the encoder that hears MARS-Sep, and of those that hear the two others (Tables 4 and 6: no alignment, one stage, three stages).
 EARS = {"mars-sep": "stage3", "mars-sep-one-stage": "one-stage", "mars-sep-not-aligned": None}
-# The fair control of a reward that holds SI-SDR: the same start, anchor, signal term and rates, and nobody who hears.
-SIGNAL_ALONE = "si-sdr"
+# Controls of a reward that holds SI-SDR: the same start, anchor, signal term and rates, and nobody who hears. The fair one
+# takes its gradient through the sampled mask, as MARS-Sep does; "si-sdr" through the mask as it is.
+SIGNAL_SAMPLED, SIGNAL_ALONE = "si-sdr-sampled", "si-sdr"
 
 
 def train_systems(
@@ -58,8 +59,10 @@ def train_systems(
         encoder, varied, varied.classes("train"), "train", rl.queries_per_class, seed, system.choose_device(device), progress
     )
     alone = replace(rl, estimator="supervised", anchor=1.0)
-    signal = replace(rl, estimator="mode", reward="signal")
-    runs = (("omnisep", alone, None), *((name, rl, heads) for name, heads in EARS.items()), (SIGNAL_ALONE, signal, None))
+    sampled = replace(rl, estimator="pathwise", reward="signal")
+    signal = replace(sampled, estimator="mode")
+    controls = ((SIGNAL_ALONE, signal, None), (SIGNAL_SAMPLED, sampled, None))
+    runs = (("omnisep", alone, None), *((name, rl, heads) for name, heads in EARS.items()), *controls)
     for folder, run, heads in runs:
         listener = None if heads is None else system.load_minibind(heads=heads)
         train_rl(
@@ -68,7 +71,7 @@ def train_systems(
         )
     for method in (CLIPSEP_NIT, AUDIOSEP):
         supervised(method, method.kind, steps)
-    return {name: work / name / "best.safetensors" for name in (*SYSTEMS, *EARS, SIGNAL_ALONE)}
+    return {name: work / name / "best.safetensors" for name in (*SYSTEMS, *EARS, SIGNAL_ALONE, SIGNAL_SAMPLED)}
 
 
 def further(config: Config, steps: int, seed: int) -> RLConfig:
