@@ -15,7 +15,8 @@ from mars_lib.check import fail
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_THERE = (
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ,
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ,
 )  # fmt: skip
 # Names of temporary files begin with this and the number of the process that writes them.
 HIDDEN = f".mars-{platform.node() or 'here'}-"
@@ -31,7 +32,7 @@ def writing(path: str | Path):
     cannot be written, or the disk is full.
     """
     path = Path(path)
-    if os.path.isdir(path):  # no error for a name that cannot be
+    if os.path.isdir(path):  # unlike Path's, no error for a name that is too long
         fail(str(path), "is a folder", "give the name of a file")
     temporary = None
     try:
@@ -62,7 +63,7 @@ def writing(path: str | Path):
 
 @cache
 def _remove_stale(folder: Path) -> None:
-    """Remove, once a process, the temporary files in `folder` of processes of this machine that are no more."""
+    """Remove from `folder`, once a process, what dead processes of this machine left there."""
     for left in folder.iterdir():
         process = left.name.removeprefix(HIDDEN).partition("-")[0]
         if left.name.startswith(HIDDEN) and process.isdecimal() and not _alive(int(process)):

@@ -19,7 +19,7 @@ from mars_lib.sound_file import SoundFile, open_sound
 from mars_lib.system import System
 
 BLOCK_SECONDS = 30
-# The converter back is fed so many samples past the end, which the rounding of the way there may have cut off.
+# Fed to the converter back past the end, which rounding on the way there may have cut off.
 PAST_THE_END = 2
 
 
@@ -29,12 +29,12 @@ def separate_file(
 ) -> None:
     """Read `source`, write one estimate a query to `targets`: same rate, channels and length.
 
-    (N, D) queries for N targets; one U-Net pass for all. Targets are 16-bit, whole or not at all. Where an estimate rises above
-    full scale, all are written with the one gain that brings it back, and a warning says so. Estimates wait on the disk
-    of their targets in 32 bits until that is known.
+    (N, D) queries for N targets; one U-Net pass for all. Targets are 16-bit, whole or not at all.
+    Where an estimate rises above full scale, all are written with the one gain that brings it back,
+    and a warning says so; until that is known they wait in 32 bits on the disk of their targets.
 
-    Raises `InputError` for files that cannot be read or written, hold NaN, or are shorter than one STFT window, and for a
-    target whose format does not hold what `source` has.
+    Raises `InputError` for files that cannot be read or written, hold NaN, or are shorter than one
+    STFT window, and for a target whose format does not hold what `source` has.
     """
     if len(targets) != len(queries):
         check.fail("targets", f"are {len(targets)}, queries {len(queries)}", "give one each")
@@ -43,7 +43,7 @@ def separate_file(
         temporaries = [stack.enter_context(atomic.writing(target)) for target in targets]
         # Files without a name: nothing of them is left, however the process ends.
         waiting = [
-            stack.enter_context(tempfile.TemporaryFile(dir=temporary.parent)) for temporary in temporaries
+            stack.enter_context(tempfile.TemporaryFile(dir=path.parent)) for path in temporaries
         ]
         frames, peak = _separate(system, sound, waiting, queries, progress)
         gain = waveform.headroom(peak)
@@ -55,8 +55,11 @@ def separate_file(
 def check_targets(
     source: str | Path, targets: Sequence[str | Path], inputs: Iterable[str | Path | None] = ()
 ) -> SoundFile:
-    """`source`, opened. Raises `InputError` where a target is also an input or another target, through links too, or where its
-    format does not hold what `source` has."""
+    """`source`, opened.
+
+    Raises `InputError` where a target is also an input or another target, through links too, or
+    where its format does not hold what `source` has.
+    """
     sound = open_sound(source)
     given = [Path(path) for path in (source, *inputs) if path is not None]
     for n, target in enumerate(map(Path, targets)):
@@ -69,7 +72,7 @@ def check_targets(
 
 
 def target_names(output: Path, texts: Sequence[str]) -> list[Path]:
-    """One output for each text: `output` for one or none, else with the text in its name, as far as names can hold it.
+    """One output for each text: `output` for one or none, else with the text in its name.
 
     >>> [path.name for path in target_names(Path("out.wav"), ["drum kit", "drum_kit", "../AC/DC"])]
     ['out-drum_kit.wav', 'out-drum_kit-2.wav', 'out-AC_DC.wav']
@@ -98,7 +101,7 @@ def _same(one: Path, other: Path) -> bool:
 def _separate(
     system: System, sound: SoundFile, waiting: list[BinaryIO], queries: torch.Tensor, progress: bool
 ) -> tuple[int, float]:
-    """Write the float32 samples of an estimate to each file: (how many frames each has, the highest peak of all)."""
+    """Write one estimate's float32 samples to each file: (frames of each, highest peak of all)."""
     blocks = _Blocks(system, sound)
     total = round(sound.frames / sound.rate) if sound.frames else None
     back = [_resampler(system.rate, sound.rate, sound.channels) for _ in waiting]

@@ -42,8 +42,9 @@ def separate_blocks(
         nonlocal tail
         segments = stretch.unfold(-1, length, hop)  # (C, S, length)
         flat = segments.reshape(-1, length)
-        # Many channels are many segments: at most two channels of them go through the U-Net at a time.
-        parts = [separate(separator, f, query.expand(len(f), -1, -1)) for f in flat.split(2 * batch_size)]
+        # Many channels are many segments: no more go through the U-Net at a time than two have.
+        parts = flat.split(2 * batch_size)
+        parts = [separate(separator, part, query.expand(len(part), -1, -1)) for part in parts]
         estimates = torch.cat(parts) * window
         estimates = estimates.reshape(*segments.shape[:2], len(query), length)
         estimates = estimates.permute(2, 0, 1, 3)  # (N, C, S, length)

@@ -1,7 +1,8 @@
-"""Sound files, decoded block by block: the whole sound, a warning that some of it is lost, or one clear line.
+"""Sound files, decoded block by block: whole, or with a warning that some of it is lost.
 
-libsndfile reads what its header measures. Headers of MP3, Ogg and FLAC may promise too little, or nothing at all: these PyAV
-(extra `video`) reads to the end of the file, and libsndfile only where PyAV is not installed.
+libsndfile reads as much as the header measures. Headers of MP3, Ogg and FLAC may promise too
+little, or nothing at all: these PyAV (extra `video`) reads to the end of the file, and libsndfile
+only where PyAV is not installed.
 """
 
 import os
@@ -28,7 +29,11 @@ SLACK = 2304
 
 @dataclass(frozen=True)
 class SoundFile:
-    """A sound file of `channels` at `rate` Hz; `frames` are promised by its header, None where it promises nothing."""
+    """A sound file of `channels` at `rate` Hz.
+
+    `frames` is the length that its header promises, None where it promises nothing; `by_pyav` tells
+    who decodes it; `cut` that its last page is not there.
+    """
 
     path: Path
     rate: int
@@ -40,7 +45,8 @@ class SoundFile:
     def blocks(self, size: int) -> Iterator[np.ndarray]:
         """All of it in order, as (L, C) float32 of `size` frames, fewer in the last one.
 
-        Warns at the end where less was there than promised. Raises `InputError` for NaN and for what cannot be decoded.
+        Warns at the end where less was there than promised. Raises `InputError` for NaN and for
+        what cannot be decoded.
         """
         got, lost = 0, []
         blocks = _by_pyav(self, size, lost) if self.by_pyav else _by_libsndfile(self, size)
@@ -51,11 +57,12 @@ class SoundFile:
         short = self.frames is not None and got < self.frames - SLACK
         if short or lost or self.cut:
             promised = f" of {self.frames / self.rate:.2f} s" if short else ""
-            _warn(self.path, f"is cut or damaged: only {got / self.rate:.2f} s{promised} can be read")
+            found = f"only {got / self.rate:.2f} s{promised} can be read"
+            _warn(self.path, f"is cut or damaged: {found}")
 
 
 def open_sound(path: str | Path) -> SoundFile:
-    """Look into a sound file. Raises `InputError` where none is there or no sample of it can be read."""
+    """Look into a sound file. Raises `InputError` where no sample of it can be read."""
     path = Path(path)
     if not os.path.isfile(path):
         problem = "is a folder" if os.path.isdir(path) else "is not there"
@@ -176,7 +183,7 @@ def _frames(av: ModuleType, url: str, lost: list) -> Iterator:
 
 
 def _parts(path: Path) -> list[str]:
-    """What PyAV opens: WAV files that were joined end to end are its parts, any other file is one."""
+    """What PyAV opens: of WAV files that were joined end to end each, of others the file."""
     ends = [0]
     with path.open("rb") as file:
         while (head := file.read(12))[:4] == b"RIFF" and head[8:] == b"WAVE":
@@ -188,9 +195,9 @@ def _parts(path: Path) -> list[str]:
 
 
 def _declared(about) -> int:
-    """The length that the header of an uncompressed file declares: libsndfile takes what is there."""
+    """The length in the header of an uncompressed file: libsndfile takes what is there."""
     found = re.findall(r" : (\d+) \(should be (\d+)\)", about.extra_info)
-    # Recorders that stream write the largest number for a length that they do not know.
+    # Those who stream write the largest number for a length that they do not know.
     for said, there in ((int(said), int(there)) for said, there in found[-1:]):
         if said > there and (said + 2**12) % 2**31 > 2**13:
             return about.frames * said // max(1, there)

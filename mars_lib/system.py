@@ -12,7 +12,7 @@ import torch
 
 from mars_lib import check, config, long_audio, shipped, waveform
 from mars_lib.data import classes, pictures
-from mars_lib.encoders import Encoder
+from mars_lib.encoders import LONGEST, Encoder
 from mars_lib.encoders.headed import check_words
 from mars_lib.encoders.minibind import MiniBind
 from mars_lib.evaluation.judge import Judge
@@ -26,8 +26,6 @@ Module = TypeVar("Module", MiniBind, MLBP, Judge)
 Numbers = torch.Tensor | np.ndarray
 # Sound for a query: a path, or ((L,) or (C, L) samples, rate in Hz).
 Sound = str | Path | tuple[Numbers, float]
-# So much of the beginning of a sound is asked with: hours of it would take all memory.
-QUERY_SECONDS = 300.0
 # A picture for a query: a path, or (3, 224, 224) in [0, 1].
 Picture = str | Path | Numbers
 # In Hz, of what comes in: no recording of anything that can be heard lies outside.
@@ -223,10 +221,10 @@ class System:
         if modality == "image":
             loaded = value if torch.is_tensor(value) else pictures.load_picture(value)
             return self.encoder.embed_image(loaded[None].to(device))
-        samples, rate = value if isinstance(value, tuple) else waveform.load(value, QUERY_SECONDS)
-        longest = int(QUERY_SECONDS * rate)
+        samples, rate = value if isinstance(value, tuple) else waveform.load(value, LONGEST)
+        longest = int(LONGEST * rate)
         if samples.shape[-1] > longest:
-            warnings.warn(f"audio query: only its first {QUERY_SECONDS:g} s are used", stacklevel=4)
+            warnings.warn(f"audio query: only its first {LONGEST:g} s are used", stacklevel=4)
         samples = torch.atleast_2d(samples)[..., :longest].float()
         self._check(samples, rate, "audio query")
         if not samples.any():

@@ -15,9 +15,9 @@ import torch
 from mars_lib import atomic, check
 from mars_lib.sound_file import open_sound
 
-# What is read and written at a time: libsndfile's Ogg encoder crashes when it is given minutes at once.
+# Samples at a time: libsndfile's Ogg encoder crashes when it is given minutes at once.
 BLOCK = 2**16
-# Samples, those of all channels together, of a file of which only the beginning is asked for: 134 MB.
+# Samples of all channels together where only the beginning of a file is wanted: 134 MB.
 MOST = 2**25
 # Bytes that the 32-bit lengths of WAV and its like can count, less the header.
 LARGEST = 2**32 - 2**16
@@ -30,9 +30,11 @@ def probe(path: str | Path) -> None:
 
 
 def load(path: str | Path, longest: float | None = None) -> tuple[torch.Tensor, int]:
-    """Read a sound file: ((C, L) float32, sample rate in Hz); with `longest` not more than so many seconds of it.
+    """Read a sound file: ((C, L) float32, sample rate in Hz).
 
-    Warns where it is cut, damaged or longer than that. Raises `InputError` for a missing, unreadable or empty file and for NaN.
+    With `longest` only so many seconds of it, and no more than fit into 134 MB. Warns where it is
+    longer than that, cut or damaged. Raises `InputError` for a missing, unreadable or empty file
+    and for NaN.
     """
     sound = open_sound(path)
     most = max(sound.rate // 10, MOST // sound.channels)
@@ -58,13 +60,13 @@ def format_of(path: str | Path) -> str:
 def check_format(path: str | Path, rate: int, channels: int, frames: int = 0) -> str:
     """The format for `frames` at `rate` Hz that a suffix asks for: RF64 for a .wav above 4 GiB.
 
-    Raises `InputError` where the format does not hold that rate, so many channels, or so many bytes.
+    Raises `InputError` where it does not hold that rate, so many channels, or so many bytes.
     """
     kind = format_of(path)
     large = 2 * frames * channels > LARGEST
     if large and kind not in COUNTS_64_BITS:
         check.fail(str(path), f"would be larger than the 4 GiB that {kind} holds", "end it in .wav")
-    # libsndfile's Ogg encoder crashes on these; what other formats hold is found out on a short piece.
+    # libsndfile's Ogg encoder crashes on more; what others hold is found out on a short piece.
     fits = kind != "OGG" or channels <= 255 and rate <= 200_000
     if fits:
         try:
@@ -82,9 +84,14 @@ def check_format(path: str | Path, rate: int, channels: int, frames: int = 0) ->
 
 
 def write(
-    path: str | Path, temporary: Path, blocks: Iterable[np.ndarray], rate: int, channels: int, frames: int
+    path: str | Path,
+    temporary: Path,
+    blocks: Iterable[np.ndarray],
+    rate: int,
+    channels: int,
+    frames: int,
 ) -> None:
-    """Write (L, C) blocks of samples in [-1, 1] to `temporary`, in the format that `path` asks for, with 16 bits."""
+    """Write (L, C) blocks in [-1, 1] to `temporary`, 16-bit, in the format that `path` asks for."""
     kind = check_format(path, rate, channels, frames)
     try:
         with soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, format=kind) as file:
@@ -92,15 +99,16 @@ def write(
                 file.write(block)
     except soundfile.LibsndfileError as error:
         # libsndfile does not pass the system's reason on; a short write is a full disk.
-        check.fail(str(path), f"could not be written ({error.error_string})", "free some disk space")
+        problem = f"could not be written ({error.error_string})"
+        check.fail(str(path), problem, "free some disk space")
 
 
 def save(path: str | Path, waveform: torch.Tensor, rate: int) -> None:
     """Write (L,) or (C, L) samples in [-1, 1] to a sound file, whole or not at all.
 
-    16-bit, the format by suffix (.wav, .flac, .ogg). A peak above 1 is scaled down to 1 with a warning, never clipped.
-    Raises `InputError` for an unknown suffix, for a format that does not hold the rate or the channels, and where the file
-    cannot be written.
+    16-bit, the format by suffix (.wav, .flac, .ogg). A peak above 1 is scaled down to 1 with a
+    warning, never clipped. Raises `InputError` for an unknown suffix, for a format that does not
+    hold the rate or the channels, and where the file cannot be written.
     """
     samples = torch.atleast_2d(waveform.detach().to("cpu", torch.float32))
     check_format(path, rate, *samples.shape)
@@ -129,7 +137,7 @@ def resample(waveform: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
 
 
 def mono(waveform: torch.Tensor) -> torch.Tensor:
-    """(C, L) -> (L,): the mean of the channels, or, where they cancel each other out, the loudest of them.
+    """(C, L) -> (L,): the mean of the channels, or the loudest where they cancel each other out.
 
     >>> mono(torch.tensor([[1.0, -2.0], [-1.0, 2.0]]))
     tensor([ 1., -2.])
@@ -137,7 +145,7 @@ def mono(waveform: torch.Tensor) -> torch.Tensor:
     check.shape("waveform", waveform, "C L")
     energies = waveform.square().sum(dim=-1)
     total = waveform.sum(dim=0)
-    # The energy of a sum is that of its parts where they have nothing in common; 10 dB less is a cancellation.
+    # Parts that have nothing in common add up in energy; 10 dB less is a cancellation.
     if total.square().sum() < 0.1 * energies.sum():
         return waveform[energies.argmax()]
     return total / len(waveform)

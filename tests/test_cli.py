@@ -117,7 +117,7 @@ def test_above_4_gib_a_wav_is_rf64(shipped, sound_file, tmp_path, monkeypatch):
     assert (soundfile.info(target).format, soundfile.info(target).frames) == ("RF64", 16_000)
 
 
-@pytest.mark.parametrize(("rate", "frames"), [(44_100, 20_001), (48_000, 20_003), (192_000, 50_005), (11_025, 9_999)])
+@pytest.mark.parametrize(("rate", "frames"), [(44_100, 20_003), (22_050, 20_011), (192_000, 50_005)])
 def test_odd_lengths_come_back_whole(shipped, sound_file, tmp_path, rate, frames):
     wave = 0.1 * np.sin(np.arange(frames) * 2 * np.pi * 440 / rate)[:, None]
     source, target = sound_file(rate=rate, samples=wave), tmp_path / "o.wav"

@@ -11,7 +11,9 @@ import torch
 
 from mars_lib import sound_file, waveform
 from mars_lib.check import InputError
+from mars_lib.files import separate_file
 
+pytest.importorskip("av")
 RATE, SECONDS = 22_050, 4
 
 
@@ -144,6 +146,14 @@ def test_what_is_no_sound_stays_one(tmp_path, name):
     (tmp_path / name).write_bytes(b"\xff\xd8\xff\xe0" + noise.tobytes())
     with pytest.raises(InputError, match="cannot be read as sound"):
         sound_file.open_sound(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("unknown.flac", SECONDS), ("joined.ogg", 2 * SECONDS)])
+def test_the_whole_sound_is_separated_and_asked_with(shipped, put, tmp_path, name, seconds):
+    source, target = put(name), tmp_path / "o.flac"
+    query = shipped.query(audio=source)[None]
+    separate_file(shipped, source, [target], query, progress=False)
+    assert soundfile.info(target).duration == pytest.approx(seconds, abs=0.15)
 
 
 def test_names_outside_any_encoding(tmp_path, files):

@@ -41,7 +41,7 @@ def test_an_audio_query_in_antiphase_is_no_silence(shipped, example):
 
 
 def test_hours_of_an_audio_query_are_asked_with_their_beginning(shipped, example, monkeypatch, sound_file):
-    monkeypatch.setattr(system, "QUERY_SECONDS", 1.0)
+    monkeypatch.setattr(system, "LONGEST", 1.0)
     wave = example[1][0]
     path = sound_file("query.wav", samples=wave.numpy())
     for audio in ((wave, 16_000), path):

@@ -105,12 +105,13 @@ class FolderMixtures:
         return not lacks
 
     def _first(self, index: int) -> tuple[FolderClass, tuple[Path, ...]]:
-        """What comes first in mixture number `index`, and its files; where none of them can be read, the next that can."""
+        """What comes first in mixture number `index`, and its files; the next where none can be read."""
         start = index % len(self._firsts)
         for first, files in (*self._firsts[start:], *self._firsts[:start]):
             if any(self._readable(files)):
                 return first, files
-        fail(str(self._recordings.folder), "holds no sound that can be read", "repair its files or remove them")
+        problem = "holds no sound that can be read"
+        fail(str(self._recordings.folder), problem, "repair its files or remove them")
 
     def _readable(self, files: Sequence[Path]) -> Iterator[Path]:
         """Those of `files` that can be read; files are only read as far as this is asked."""

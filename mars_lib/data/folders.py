@@ -116,12 +116,16 @@ class FolderMusic:
         return digest(type(self).__name__, contents(self.folder, files), sizes)
 
     def readable(self, files: Sequence[Path], rng: np.random.Generator) -> tuple[Path, np.ndarray]:
-        """A random file with its samples in mono; where it cannot be read, the next that can. Raises `InputError` for none."""
+        """A random file and its samples in mono; where it cannot be read, the next that can.
+
+        Raises `InputError` where none can.
+        """
         start = int(rng.integers(len(files)))
         for path in (*files[start:], *files[:start]):
             if len(wave := self._load(path)):
                 return path, wave
-        fail(str(files[0].parent), "holds no sound that can be read", "repair its files or remove them")
+        problem = "holds no sound that can be read"
+        fail(str(files[0].parent), problem, "repair its files or remove them")
 
     def _readable(self, path: Path) -> bool:
         try:

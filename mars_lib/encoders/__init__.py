@@ -4,6 +4,9 @@ from typing import Protocol, Sequence
 
 import torch
 
+# Seconds of the beginning of a sound that are embedded: hours of it would take all memory.
+LONGEST = 300.0
+
 
 class Encoder(Protocol):
     """What the course needs of a multimodal encoder (phi_a, phi_t, phi_v of Section 3.2.2).

@@ -11,6 +11,7 @@ from torch import nn
 from mars_lib import waveform
 from mars_lib.check import InputError
 from mars_lib.data.pictures import load_picture
+from mars_lib.encoders import LONGEST
 from mars_lib.encoders.weights import fingerprint
 from mars_lib.training import checkpoint
 
@@ -45,7 +46,7 @@ class EmbeddingCache:
         return self._embed("text", texts, str.encode, lambda text: self.encoder.embed_text([text]))
 
     def _hear(self, path: str | Path) -> torch.Tensor:
-        samples, rate = waveform.load(path)
+        samples, rate = waveform.load(path, LONGEST)
         mono = waveform.resample(waveform.mono(samples)[None], rate, RATE)
         return self.encoder.embed_audio(mono.to(self._device))
 

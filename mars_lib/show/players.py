@@ -34,7 +34,7 @@ def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int
 
 
 def audio(sound: torch.Tensor, rate: int) -> str:
-    """One HTML audio element with the sound (L,) inside, of any rate, as MP3. Silence stays silence."""
+    """One HTML audio element with the sound (L,), of any rate, as MP3. Silence stays silence."""
     samples = sound.detach().cpu()[: int(SECONDS * rate)].float()
     playable = min((r for r in RATES if r >= rate), default=RATES[-1])
     samples, rate = resample(samples[None], rate, playable)[0], playable

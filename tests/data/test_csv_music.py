@@ -202,6 +202,19 @@ def test_nan_is_left_out_and_antiphase_is_heard(tmp_path):
     assert {heard(clip, 0) for clip in clips} == {1}
 
 
+def test_flac_of_unknown_length_is_left_out(tmp_path):
+    """Encoders that stream write 0 as the length; a stretch of it cannot be looked up."""
+    folder = write(tmp_path, "train", ["a", "b"], files=3)
+    soundfile.write(tmp_path / "whole.flac", 0.1 * np.ones(9_000), RATE)
+    unknown = bytearray((tmp_path / "whole.flac").read_bytes())
+    unknown[21] &= 0xF0
+    unknown[22:26] = bytes(4)
+    (folder / "audio/a/train1.wav").write_bytes(unknown)
+    music = CsvMusic(folder, 4_000)
+    with pytest.warns(UserWarning, match="left out: .*train1.wav"):
+        assert {heard(music.clip("train", music.classes("train")[0], i), 0) for i in range(6)} == {2}
+
+
 def test_pictures_are_spread_over_the_recordings(tmp_path):
     folder = write(tmp_path, "train", ["a", "b"], files=3, frames=40)
     music = CsvMusic(folder, 4_000)
