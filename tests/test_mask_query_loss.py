@@ -107,3 +107,12 @@ def test_wbce_gradient_and_bounds():
     assert ((proposal.grad < 0) == (ideal > 0.5)).all()
     exact = loss.wbce(ideal, ideal, torch.rand(1, 3, 4))
     assert exact == 0 and torch.isfinite(loss.wbce(1 - ideal, ideal, torch.rand(1, 3, 4)))
+
+
+def test_masks_that_are_no_numbers_end_supervised_training_with_the_remedy():
+    """Torch's own words, "all elements of input should be between 0 and 1", say neither what broke nor what helps."""
+    broken, ideal = torch.full((1, 2, 3, 4), float("nan")), torch.ones(1, 2, 3, 4)
+    with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
+        loss.wbce(broken, ideal, torch.rand(1, 3, 4))
+    with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
+        noise_invariant(broken, broken, ideal, torch.rand(1, 1, 3, 4))

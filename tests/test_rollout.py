@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mars_lib import config, stft
-from mars_lib.advantage import group_normalise
+from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.check import InputError
 from mars_lib.config import PolicyConfig
 from mars_lib.loss import rl_loss
@@ -15,6 +15,7 @@ from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Target, signal_fidelity
 from mars_lib.rollout import QueriedBatch, hear, ideal_estimate, roll_out, score, view
 from mars_lib.separator import Separator
+from mars_lib.training.objective import RLConfig, rl_step
 
 LENGTH, BATCH, SOURCES = 4_000, 2, 2
 FRAMES = LENGTH // 256 + 1
@@ -180,3 +181,20 @@ def test_scores_are_float32_also_under_autocast(generator):
     with torch.autocast("cpu", torch.bfloat16):
         mixed = score(projected, estimate, None)
     assert plain.shape == (2, 3) and mixed.dtype == torch.float32 and torch.equal(plain, mixed)
+
+
+@pytest.mark.parametrize("estimator", ["score", "pathwise", "mode", "supervised"])
+def test_weights_that_broke_end_a_step_with_the_remedy(separator, batch, generator, estimator):
+    """What a learning rate of 1e30 leaves; the sampler, the cross-entropy and the reward each stopped with a word of their own."""
+    broken = copy.deepcopy(separator)
+    with torch.no_grad():
+        next(broken.parameters()).fill_(float("nan"))
+    settings = RLConfig(estimator=estimator, anchor=0.3)
+    with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
+        rl_step(broken, broken, batch, signal_fidelity, MovingBaseline(), settings, generator)
+
+
+def test_an_estimate_that_broke_is_not_the_rewards_fault(batch):
+    estimate = batch.references * float("nan")
+    with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
+        score(signal_fidelity, estimate, batch.target)

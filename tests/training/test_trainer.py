@@ -220,11 +220,10 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(train):
         train("broken", method=replace(OMNISEP, loss=broken))
 
 
-@pytest.mark.parametrize("method", [OMNISEP, CLIPSEP_NIT, AUDIOSEP], ids=lambda method: method.kind)
-def test_an_absurd_learning_rate_ends_with_the_remedy(train, smoke, method):
+def test_an_absurd_learning_rate_ends_with_the_remedy(train, smoke):
     settings = replace(smoke, training=replace(smoke.training, learning_rate=1e30))
-    with pytest.raises(FloatingPointError, match="lower.* learning rate"):
-        train(settings=settings, method=method)
+    with pytest.raises(FloatingPointError, match="at step .* lower learning rate"):
+        train(settings=settings)
 
 
 def test_training_learns_to_overfit_one_batch(smoke, music, shipped):
