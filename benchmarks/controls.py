@@ -26,6 +26,7 @@ from mars_lib.data.remembered import Remembered
 from mars_lib.data.render import MiniMusic
 from mars_lib.data.soundfonts import find
 from mars_lib.evaluate import embed_queries
+from mars_lib.evaluation.benchmark import LIMIT
 from mars_lib.evaluation.judge import right
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.statistics import paired_bootstrap
@@ -175,12 +176,20 @@ def best_rate(row: dict) -> float:
 
 
 def table(results: dict[str, dict]) -> str:
-    """Means over seeds; differences from `BASE`, `FAIR` and `FROZEN` paired by mixture and seed, with 95 % intervals over both."""
-    def runs(name: str, metric: str) -> np.ndarray:
+    """Means over seeds; differences from `BASE`, `FAIR` and `FROZEN` paired by mixture and seed, with 95 % intervals over both.
+
+    A mixture whose score means nothing in one row (silence, rounding) is left out of all.
+    """
+    def everything(name: str, metric: str) -> np.ndarray:
         return np.array([run[metric] for run in results[name]["runs"].values()])
 
+    def runs(name: str, metric: str) -> np.ndarray:
+        return everything(name, metric)[:, used]
+
     trained = [name for name, row in results.items() if row["runs"]]
-    lines = [f"{'':36}{'seeds':>6}{'rate':>7}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}"]
+    used = (np.abs(np.concatenate([everything(name, "si_sdri") for name in trained])) < LIMIT).all(axis=0)
+    lines = [f"{(~used).sum()} mixtures left out"] * (not used.all())
+    lines += [f"{'':36}{'seeds':>6}{'rate':>7}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}"]
     for name in trained:
         row = results[name]
         rate = f"{best_rate(row):g}" if row["search"] else ""
