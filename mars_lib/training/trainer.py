@@ -57,7 +57,8 @@ def train_supervised(
     progress = progress and processes.first()
     processes.check_batch("batch size", t.batch_size, t.accumulate)
     torch.manual_seed(t.seed)
-    separator = method.build(config).to(memory_format=torch.channels_last)
+    # On its device before Adam: a resumed state goes where its parameters are.
+    separator = method.build(config).to(fabric.device, memory_format=torch.channels_last)
     processes.share_batch_norm(separator)
     optimizer = torch.optim.Adam(separator.parameters(), t.learning_rate, (0.9, 0.999), 1e-8)
     first, best = 0, float("-inf")
