@@ -38,6 +38,9 @@ def train_systems(
     steps = config.training.steps
     config = replace(config, training=replace(config.training, seed=seed))
     music = Remembered(replace(music, length=config.signal.length))
+    device = system.choose_device(device)
+    # Training would move it too, but what is finished is not trained again.
+    encoder = encoder.to(device)
 
     def supervised(method: Method, folder: str, steps: int) -> Path:
         done = work / folder / "best.safetensors"
@@ -55,7 +58,7 @@ def train_systems(
     rl = further(config, steps - steps // 3, seed)
     varied = replace(music, augment=rl.augment)
     bank = QueryBank.embed(
-        encoder, varied, varied.classes("train"), "train", rl.queries_per_class, seed, system.choose_device(device), progress
+        encoder, varied, varied.classes("train"), "train", rl.queries_per_class, seed, device, progress
     )
     alone = replace(rl, estimator="supervised", anchor=1.0)
     signal = replace(rl, estimator="mode", reward="signal")
