@@ -185,7 +185,7 @@ class System:
             loaded = value if torch.is_tensor(value) else pictures.load_picture(value)
             return self.encoder.embed_image(loaded[None].to(device))
         samples, rate = value if isinstance(value, tuple) else waveform.load(value)
-        samples = torch.atleast_2d(samples).float()
+        samples = torch.atleast_2d(samples).cpu().float()
         self._check(samples, rate, "audio query")
         if not samples.any():
             check.fail("audio query", "is silent", "give a recording of the wanted sound")
@@ -204,9 +204,9 @@ class System:
     def separate_queries(
         self, mixture: torch.Tensor, rate: int, queries: torch.Tensor
     ) -> torch.Tensor:
-        """Several sources at once: (N, D) queries -> (N, ...) estimates, for one U-Net pass."""
+        """Several sources at once: (N, D) queries -> (N, ...) estimates on the CPU, for one U-Net pass."""
         check.shape("queries", queries, "N D")
-        samples = torch.atleast_2d(mixture).float()
+        samples = torch.atleast_2d(mixture).cpu().float()
         self._check(samples, rate, "mixture")
         if not samples.any():
             warnings.warn("the mixture is silent, and so are the estimates", stacklevel=2)
