@@ -229,11 +229,19 @@ class System:
 
 
 def choose_device(name: str) -> str:
-    """cpu, cuda or mps for a device's name; "auto" takes CUDA where it is. Raises `InputError` for others."""
+    """cpu, cuda, cuda:N or mps for a device's name; "auto" takes CUDA where it is.
+
+    Raises `InputError` for others, and for a device that is not there.
+    """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    kind, _, number = name.partition(":")
+    if name not in ("cpu", "cuda", "mps") and not (kind == "cuda" and number.isdecimal()):
+        check.fail("device", f"is {name!r}", "use cpu, cuda, mps or auto; cuda:1 is the second card")
+    if kind == "cuda" and not torch.cuda.is_available():
         check.fail("device", "cuda is not there", "use --device cpu, or install a CUDA driver")
-    if name not in ("cpu", "mps") and not name.startswith("cuda"):
-        check.fail("device", f"is {name!r}", "use cpu, cuda, mps or auto")
+    if number and int(number) >= torch.cuda.device_count():
+        check.fail("device", f"{name} is not there", f"cards are counted from 0 to {torch.cuda.device_count() - 1}")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        check.fail("device", "mps is not there", "use --device cpu")
     return name

@@ -12,7 +12,7 @@ train = typer.Typer(no_args_is_help=True, help="Train a separator.")
 
 PROFILES = ("smoke", "cpu", "gpu", "paper")
 PRESETS = ("recipe", "paper")
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
 EncoderName = Annotated[str, typer.Option("--encoder", help="minibind, imagebind or pe-av.")]
 Weights = Annotated[Optional[Path], typer.Option(help="Of an encoder that does not ship: imagebind_huge.pth, or the folder of a PE-AV.")]
 Soundfont = Annotated[Optional[list[Path]], typer.Option(help="A further .sf2 file.")]
@@ -49,9 +49,10 @@ def supervised(
 ) -> None:
     """OmniSep's recipe: ideal binary masks, weighted cross-entropy, mixed queries."""
     from mars_lib import config as configs
-    from mars_lib.system import load_encoder
+    from mars_lib.system import choose_device, load_encoder
     from mars_lib.training.trainer import train_supervised
 
+    device = choose_device(device)
     config = configs.profile(profile)
     changes = given(
         steps=steps, decay_steps=steps, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
@@ -116,9 +117,10 @@ def rl(
 ) -> None:
     """MARS-Sep: a Beta policy over masks, rewarded by what a frozen encoder hears (Section 3.2)."""
     from mars_lib import shipped, system
-    from mars_lib.training import reinforce
+    from mars_lib.training import processes, reinforce
     from mars_lib.training.objective import RLConfig, recipe
 
+    device = system.choose_device(device)
     if preset not in PRESETS:
         fail("preset", f"is {preset!r}", f"give one of {', '.join(PRESETS)}")
     base = recipe() if preset == "recipe" else RLConfig()
@@ -136,13 +138,13 @@ def rl(
     start = start or shipped.checkpoint("separator-small")
     asked = system.load(start, weights=weights)
     music = music_of(folder, csv, soundfont, asked.separator.config.signal.length)
-    listener, pooling = ears(asked, heads, music)
+    listener, pooling = ears(asked, heads, music, processes.own_card(device))
     best = reinforce.train_rl(
         start, config, music, asked.encoder, pooling, out,
         listener=listener,
         # The judge knows the classes of mini-MUSIC only.
         judge=None if folder or csv else system.load_judge(),
-        accelerator=system.choose_device(device), resume=resume, compiled=compiled,
+        accelerator=device, resume=resume, compiled=compiled,
     )
     print(best)
 
@@ -171,8 +173,11 @@ def systems(
     print(out)
 
 
-def ears(asked, heads: str | None, music):
-    """(the encoder that hears for the reward, or None where it is the one that embeds queries; the fusion that fits it)."""
+def ears(asked, heads: str | None, music, device: str = "cpu"):
+    """(the encoder that hears for the reward, or None where it is the one that embeds queries; the fusion that fits it).
+
+    A fusion that does not ship is trained on `device`, where the encoder stays.
+    """
     from mars_lib import alignment, system
     from mars_lib.training.fusion import train_mlbp
 
@@ -180,7 +185,7 @@ def ears(asked, heads: str | None, music):
     heads = heads or ("stage3" if ships else "none")
     if heads == "none":
         # A fusion ships for MiniBind alone.
-        return None, system.load_mlbp() if ships else train_mlbp(asked.encoder, music)
+        return None, system.load_mlbp() if ships else train_mlbp(asked.encoder.to(device), music)
     if ships and heads in system.ALIGNED:
         return system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
     listener = alignment.own_heads(asked.encoder)
