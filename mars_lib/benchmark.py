@@ -172,14 +172,15 @@ def cases(systems: Sequence[Contender], scores: Scores, seed: int = 0) -> dict[s
     gains = scores.values["text"]["mars-sep"][[s.seed for s in systems if s.system == "mars-sep"].index(seed), :, SCORES.index("si_sdri")]
     order = [int(i) for i in np.argsort(gains) if np.isfinite(gains[i])]
     found, rows, music = {}, manifests.read(scores.split), manifests.music()
-    encoder = load_encoder(systems[0].network.config.encoder)
+    device = next(systems[0].network.parameters()).device
+    encoder = load_encoder(systems[0].network.config.encoder).to(device)
     for label, i in (("worst", order[0]), ("median", order[len(order) // 2]), ("best", order[-1])):
         mixture, reference = manifests.render(rows[i], music)
         query = encoder.embed_text([rows[i].classes[0]])[None]
         asked, other = rows[i].classes
         found[f"{label}: {asked}, with {other}"] = {
             "mixture": mixture, "target": reference[0], "interference": reference[1],
-            **{TITLES[s.system]: s.separate(s.network, mixture[None], query)[0, 0] for s in systems if s.seed == seed},
+            **{TITLES[s.system]: s.separate(s.network, mixture[None].to(device), query)[0, 0].cpu() for s in systems if s.seed == seed},
         }
     return found
 

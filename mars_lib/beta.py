@@ -119,21 +119,21 @@ def quantile(proposal: torch.Tensor, probability: torch.Tensor, kappa: float) ->
     Interpolated in a table over P and u. A uniform `probability` u gives a sample, 1 - u its antithetic twin, and
     autograd gives the pathwise derivative by P.
     """
-    table = _quantile_table(float(kappa), proposal.device.type)
+    table = _quantile_table(float(kappa), proposal.device)
     row = proposal.float() * (ROWS - 1)
     column = probability.float() * (COLUMNS - 1)
     i = row.detach().floor().clamp(0, ROWS - 2)
     j = column.floor().clamp(0, COLUMNS - 2)
-    corners = torch.take(table, (i * (COLUMNS - 1) + j).long())
-    corners = torch.view_as_real(corners.view(torch.complex64).reshape(*corners.shape, 2))
-    low = torch.lerp(corners[..., 0, 0], corners[..., 0, 1], column - j)
-    high = torch.lerp(corners[..., 1, 0], corners[..., 1, 1], column - j)
+    cell = (i * (COLUMNS - 1) + j).long()
+    corners = table.index_select(0, cell.flatten()).view(*cell.shape, 4)
+    low = torch.lerp(corners[..., 0], corners[..., 1], column - j)
+    high = torch.lerp(corners[..., 2], corners[..., 3], column - j)
     return torch.lerp(low, high, (row - i).expand_as(low)).clamp(EDGE, 1 - EDGE)
 
 
 @lru_cache(maxsize=16)
-def _quantile_table(kappa: float, device: str) -> torch.Tensor:
-    """The four corners of every cell, packed into one complex128, so that a sample is one look-up.
+def _quantile_table(kappa: float, device: torch.device) -> torch.Tensor:
+    """The four corners of every cell in a row, (cells, 4) float32, so that a sample is one look-up.
 
     The first and the last cell hold the tails, which are no straight lines: their outer nodes are chosen so that
     the cell's mean is exact. Then the samples' mean is the policy's.
@@ -149,5 +149,4 @@ def _quantile_table(kappa: float, device: str) -> torch.Tensor:
     q[:, 0] = 2 * (COLUMNS - 1) * share[:, 0] - q[:, 1]
     q[:, -1] = 2 * (COLUMNS - 1) * (a[:, 0] / (kappa + 2) - share[:, 1]) - q[:, -2]
     corners = np.stack([q[:-1, :-1], q[:-1, 1:], q[1:, :-1], q[1:, 1:]], axis=-1)
-    packed = np.ascontiguousarray(corners.astype(np.float32)).view(np.complex128)
-    return torch.from_numpy(packed.reshape(-1)).to(device)
+    return torch.from_numpy(corners.astype(np.float32).reshape(-1, 4)).to(device)

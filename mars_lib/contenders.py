@@ -61,8 +61,9 @@ def alignment_alone(systems: Sequence[Contender], clips: int = 16, progress: boo
     `clips` of each class teach the gate the new embeddings (`alignment.adapt_gate`).
     """
     first, music = systems[0].network, manifests.music()
-    before, after = load_encoder(first.config.encoder), load_minibind(heads="stage3")
-    banks = [QueryBank.embed(each, music, music.classes("train"), "train", clips, progress=progress) for each in (before, after)]
+    device = next(first.parameters()).device
+    both = [each.to(device) for each in (load_encoder(first.config.encoder), load_minibind(heads="stage3"))]
+    banks = QueryBank.embed_by(both, music, music.classes("train"), "train", clips, device=device, progress=progress)
     found = []
     for each in (each for each in systems if each.system == "omnisep"):
         adapted = alignment.adapt_gate(each.network, *banks).requires_grad_(False)

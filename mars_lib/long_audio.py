@@ -33,6 +33,7 @@ def separate_blocks(
     """
     length = separator.config.signal.length // 2 * 2
     hop = length // 2
+    query = query.to(next(separator.parameters()).device)
     window = torch.hann_window(length, device=query.device)
     pending = tail = None
     unwritten = 0

@@ -103,7 +103,8 @@ def curves(
     they are left out for all systems. Besides, "leak, dB": the level of what is returned over that of the mixture, when a source is asked for
     that is there and one of a class that is not. There silence is an answer, and counts as `LEAST`.
     """
-    encoder = load_encoder(systems[0].network.config.encoder)
+    device = next(systems[0].network.parameters()).device
+    encoder = load_encoder(systems[0].network.config.encoder).to(device)
     given = list(sources(split, count, max(SOURCES)))
     found: dict = {}
     plan = [(curve, place, make) for curve, places in conditions().items() for place, make in places.items()]
@@ -129,12 +130,12 @@ def curves(
 
 
 def _heard(systems: Sequence[Contender], cases: list[Case], encoder: Encoder) -> dict[tuple[str, int], torch.Tensor]:
-    """(count, L) estimates of each checkpoint."""
+    """(count, L) estimates of each checkpoint, on the CPU."""
     mixture = torch.stack([case.mixture for case in cases])
     query = encoder.embed_text([case.words for case in cases])[:, None]
     return {
         (each.system, each.seed): torch.cat(
-            [each.separate(each.network, x, q)[:, 0] for x, q in zip(mixture.split(16), query.split(16))]
+            [each.separate(each.network, x.to(q.device), q)[:, 0].cpu() for x, q in zip(mixture.split(16), query.split(16))]
         )
         for each in systems
     }

@@ -225,7 +225,7 @@ class System:
         longest = int(LONGEST * rate)
         if samples.shape[-1] > longest:
             warnings.warn(f"audio query: only its first {LONGEST:g} s are used", stacklevel=4)
-        samples = torch.atleast_2d(samples)[..., :longest].float()
+        samples = torch.atleast_2d(samples)[..., :longest].cpu().float()
         self._check(samples, rate, "audio query")
         if not samples.any():
             check.fail("audio query", "is silent", "give a recording of the wanted sound")
@@ -296,7 +296,10 @@ def _numbers(name: str, value) -> torch.Tensor:
 
 
 def choose_device(name: str) -> str:
-    """cpu, cuda, cuda:N or mps for a device's name; "auto" takes CUDA where it is. Raises `InputError` for others, and for what is not there."""
+    """cpu, cuda, cuda:N or mps for a device's name; "auto" takes CUDA where it is.
+
+    Raises `InputError` for others, and for a device that is not there.
+    """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):

@@ -29,7 +29,7 @@ def adapt_gate(separator: Separator, before: QueryBank, after: QueryBank, ridge:
             "query banks", f"are of shapes {tuple(old.shape)} and {tuple(new.shape)}, the gate takes {layer.in_features}",
             "embed the same examples with the encoder before and after alignment",
         )
-    wanted = layer(old.to(layer.weight)).double().cpu()
+    wanted = layer(old.to(layer.weight)).cpu().double()
     inputs = torch.cat([new, torch.ones(len(new), 1)], dim=1).double()
     gram = inputs.T @ inputs + ridge * torch.eye(inputs.shape[1], dtype=torch.float64)
     solution = torch.linalg.solve(gram, inputs.T @ wanted)

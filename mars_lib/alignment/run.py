@@ -70,7 +70,10 @@ def _align(
         else:
             bank = query_bank(encoder, train)
             size = min(config.batch_size, len(train.names))
-            pooling = fit_mlbp(bank, float(encoder.log_temperature.exp()), batch_size=size, progress=progress)
+            temperature = encoder.log_temperature
+            pooling = fit_mlbp(
+                bank, float(temperature.exp()), batch_size=size, progress=progress, device=temperature.device
+            )
             checkpoint.save(paths["mlbp"], pooling.state_dict(), mlbp_meta(pooling) | {"identity": ours})
     return paths
 

@@ -87,18 +87,23 @@ def _block(width: int, dilation: int) -> nn.Sequential:
 def right(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
     """Whether the judge, free to name any of its classes, names the one that was asked for.
 
-    (B, L) estimates at 16 kHz and B class names -> (B,) bool. Raises `InputError` for a class that it does not know.
+    (B, L) estimates at 16 kHz and B class names -> (B,) bool, on the device of the estimates, wherever the judge is.
+    Raises `InputError` for a class that it does not know.
     """
     wanted = _labels(judge, estimate, class_names)
-    with torch.no_grad():
-        return judge(estimate).argmax(dim=-1) == wanted
+    return _logits(judge, estimate).argmax(dim=-1) == wanted
 
 
 def probability(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
     """The probability that the judge gives to the class that was asked for: (B, L), B names -> (B,) in [0, 1]."""
     wanted = _labels(judge, estimate, class_names)
-    with torch.no_grad():
-        return judge(estimate).softmax(dim=-1).gather(1, wanted[:, None])[:, 0]
+    return _logits(judge, estimate).softmax(dim=-1).gather(1, wanted[:, None])[:, 0]
+
+
+@torch.no_grad()
+def _logits(judge: Judge, estimate: torch.Tensor) -> torch.Tensor:
+    device = next(judge.parameters()).device
+    return judge(estimate.to(device)).to(estimate.device)
 
 
 def _labels(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """How good an estimate is. Decibels, keyword-only `estimate=` and `reference=`, any batch shape.
 
-These functions know nothing of rewards, policies or encoders: a metric must not know the objective.
+These functions know nothing of rewards, policies or encoders: a metric must not know the objective. Wherever the sounds are,
+metrics are computed in float64 on the CPU: MPS has none, and SciPy and NumPy take part.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def si_sdr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
 def is_silent(waveform: torch.Tensor) -> torch.Tensor:
     """The energy guard of Appendix C: sum of absolute values <= 1e-5. (..., L) -> (...) bool."""
-    return torch.linalg.vector_norm(waveform.double(), ord=1, dim=-1) <= SILENCE
+    return torch.linalg.vector_norm(_exact(waveform), ord=1, dim=-1) <= SILENCE
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def snr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     and SAR alone.
     """
     length = min(estimate.shape[-1], reference.shape[-1])
-    estimate, reference = estimate[..., :length].double(), reference[..., :length].double()
+    estimate, reference = _exact(estimate[..., :length]), _exact(reference[..., :length])
     noise = torch.linalg.vector_norm(reference - estimate, dim=-1)
     return 20 * torch.log10(torch.linalg.vector_norm(reference, dim=-1) / noise)
 
@@ -119,8 +120,8 @@ def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512
     if is_silent(reference).any() or is_silent(estimate).any():
         check.fail("bss_eval", "a reference or estimate is silent", "skip it (see is_silent)")
     length, n = min(estimate.shape[-1], reference.shape[-1]), len(reference)
-    reference = reference[:, :length].detach().cpu().double()
-    estimate = estimate[..., :length].detach().cpu().double()
+    reference = _exact(reference[:, :length])
+    estimate = _exact(estimate[..., :length])
     refs, ests = F.normalize(reference, dim=-1), estimate.reshape(-1, length)
     cross = _correlation(ests, refs, taps)
     auto = _correlation(refs, refs, taps)
@@ -211,5 +212,9 @@ def closer_to_target(
 def _aligned(estimate: torch.Tensor, reference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Common length, float64, zero mean."""
     length = min(estimate.shape[-1], reference.shape[-1])
-    estimate, reference = estimate[..., :length].double(), reference[..., :length].double()
+    estimate, reference = _exact(estimate[..., :length]), _exact(reference[..., :length])
     return estimate - estimate.mean(-1, keepdim=True), reference - reference.mean(-1, keepdim=True)
+
+
+def _exact(waveform: torch.Tensor) -> torch.Tensor:
+    return waveform.to("cpu").double()

@@ -163,7 +163,7 @@ def pictures(images: Mapping[str, torch.Tensor], alt: str):
     """Named (3, H, W) pictures in a row."""
     figure = Figure(figsize=(1.6 * len(images), 1.9), layout="constrained")
     for axis, (name, picture) in zip(np.atleast_1d(figure.subplots(1, len(images))), images.items()):
-        axis.imshow(picture.permute(1, 2, 0).numpy())
+        axis.imshow(picture.permute(1, 2, 0).cpu().numpy())
         axis.set_title(name, fontsize=9)
         axis.set_axis_off()
     return as_html(figure, alt)

@@ -13,7 +13,7 @@ train = typer.Typer(no_args_is_help=True, help="Train a separator.")
 
 PROFILES = ("smoke", "cpu", "gpu", "paper")
 PRESETS = ("recipe", "paper")
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
 EncoderName = Annotated[str, typer.Option("--encoder", help="minibind, imagebind or pe-av.")]
 Weights = Annotated[Optional[Path], typer.Option(help="Of an encoder that does not ship: imagebind_huge.pth, or the folder of a PE-AV.")]
 Soundfont = Annotated[Optional[list[Path]], typer.Option(help="A further .sf2 file.")]
@@ -119,7 +119,7 @@ def rl(
     """MARS-Sep: a Beta policy over masks, rewarded by what a frozen encoder hears (Section 3.2)."""
     from mars_lib import config as configs
     from mars_lib import shipped, system
-    from mars_lib.training import checkpoint, reinforce
+    from mars_lib.training import checkpoint, processes, reinforce
     from mars_lib.training.objective import RLConfig, recipe
 
     device = start_of_training(device, out, folder, csv, soundfont)
@@ -144,7 +144,7 @@ def rl(
     check_start(configs.from_dict(checkpoint.load(start, "separator").meta["config"]), config, heads)
     asked = system.load(start, weights=weights)
     music = music_of(folder, csv, soundfont, asked.separator.config.signal.length)
-    listener, pooling = ears(asked, heads, music)
+    listener, pooling = ears(asked, heads, music, processes.own_card(device))
     best = reinforce.train_rl(
         start, config, music, asked.encoder, pooling, out,
         listener=listener,
@@ -180,8 +180,11 @@ def systems(
     print(out)
 
 
-def ears(asked, heads: str | None, music):
-    """(the encoder that hears for the reward, or None where it is the one that embeds queries; the fusion that fits it)."""
+def ears(asked, heads: str | None, music, device: str = "cpu"):
+    """(the encoder that hears for the reward, or None where it is the one that embeds queries; the fusion that fits it).
+
+    A fusion that does not ship is trained on `device`, where the encoder stays.
+    """
     from mars_lib import alignment, system
     from mars_lib.training.fusion import train_mlbp
 
@@ -189,7 +192,7 @@ def ears(asked, heads: str | None, music):
     heads = heads or ("stage3" if ships else "none")
     if heads == "none":
         # A fusion ships for MiniBind alone.
-        return None, system.load_mlbp() if ships else train_mlbp(asked.encoder, music)
+        return None, system.load_mlbp() if ships else train_mlbp(asked.encoder.to(device), music)
     if ships and heads in system.ALIGNED:
         return system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
     listener = alignment.own_heads(asked.encoder)
@@ -210,8 +213,6 @@ def start_of_training(
 
     options.processes()
     device = choose_device(device)
-    if ":" in device:
-        fail("device", f"is {device}, and training takes cpu, cuda or mps", "choose the card by CUDA_VISIBLE_DEVICES")
     options.output_folder(out, option)
     options.one_source(folder, csv, soundfont)
     if csv is not None:

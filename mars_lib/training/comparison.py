@@ -40,7 +40,9 @@ def train_systems(
     steps = config.training.steps
     config = replace(config, training=replace(config.training, seed=seed))
     music = Remembered(replace(music, length=config.signal.length))
-    encoder = encoder.to(system.choose_device(device))
+    device = system.choose_device(device)
+    # Training would move it too, but what is finished is not trained again.
+    encoder = encoder.to(device)
 
     def begun(folder: str) -> bool:
         return (work / folder / "last.safetensors").is_file()
@@ -56,7 +58,7 @@ def train_systems(
     rl = further(config, steps - steps // 3, seed)
     varied = replace(music, augment=rl.augment)
     bank = QueryBank.embed(
-        encoder, varied, varied.classes("train"), "train", rl.queries_per_class, seed, system.choose_device(device), progress
+        encoder, varied, varied.classes("train"), "train", rl.queries_per_class, seed, device, progress
     )
     alone = replace(rl, estimator="supervised", anchor=1.0)
     sampled = replace(rl, estimator="pathwise", reward="signal")

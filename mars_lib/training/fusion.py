@@ -35,7 +35,7 @@ def train_mlbp(
     encoder's own temperature, the encoder frozen: a batch holds `batch_size` classes, one item each, so that no
     positive counts as a negative; the audio factor is one clip of the class, the positive one of another recording where there is one. Each
     step draws one of the seven subsets of modalities. Embeddings of `examples` clips and varied drawings of each class of "train" are computed once. The result is frozen,
-    in evaluation mode, on the CPU, and depends on the arguments alone.
+    in evaluation mode, on the CPU, and depends on the arguments alone; it is computed where the encoder is.
 
     Raises `InputError` for `steps` below 1 and for a `batch_size` below 2 or above the number of classes.
     """
@@ -46,8 +46,10 @@ def train_mlbp(
         # Not those of queries: of a few recordings one or two answer queries, too few for positives.
         purpose="fusion clips",
     )
-    temperature = float(encoder.log_temperature.exp())
-    return fit_mlbp(bank, temperature, steps=steps, batch_size=batch_size, seed=seed, progress=progress)
+    temperature, device = float(encoder.log_temperature.exp()), encoder.log_temperature.device
+    return fit_mlbp(
+        bank, temperature, steps=steps, batch_size=batch_size, seed=seed, progress=progress, device=device
+    )
 
 
 def mlbp_meta(pooling: MLBP) -> dict:
@@ -70,30 +72,31 @@ def fit_mlbp(
     batch_size: int = 32,
     seed: int = 0,
     progress: bool = True,
+    device: torch.device | str = "cpu",
 ) -> MLBP:
-    """`train_mlbp` on embeddings that are there already, at a temperature."""
+    """`train_mlbp` on embeddings that are there already, at a temperature; computed on `device`, returned on the CPU."""
     classes = bank.pools["audio"]
     _check(steps, batch_size, len(classes))
     generator = streams.generator("fusion batches", seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams.generator("initial weights", seed, "mlbp").initial_seed())
-        pooling = MLBP(classes[0].shape[-1])
+        pooling = MLBP(classes[0].shape[-1]).to(device)
     optimizer = torch.optim.Adam(pooling.parameters(), lr=PEAK_RATE)
     for step in tqdm(range(steps), "fusion", mininterval=1, disable=not progress):
         optimizer.param_groups[0]["lr"] = learning_rate(step + 1, PEAK_RATE, steps // 20, steps)
         labels = torch.randperm(len(classes), generator=generator)[:batch_size]
-        chosen, positive = _draw(bank, labels, generator)
+        chosen, positive = _draw(bank, labels, generator, device)
         subset = SUBSETS[int(torch.randint(len(SUBSETS), (1,), generator=generator))]
         anchor = pooling({name: chosen[name] for name in subset})
-        loss = functional.cross_entropy(anchor @ positive.T / temperature, torch.arange(batch_size))
+        loss = functional.cross_entropy(anchor @ positive.T / temperature, torch.arange(batch_size, device=device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return pooling.eval().requires_grad_(False)
+    return pooling.cpu().eval().requires_grad_(False)
 
 
 def _draw(
-    bank: QueryBank, labels: torch.Tensor, generator: torch.Generator
+    bank: QueryBank, labels: torch.Tensor, generator: torch.Generator, device: torch.device | str
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """One embedding a modality for every label, {modality: (B, D)}, and that of another recording, (B, D)."""
     picks: dict[str, list] = {name: [] for name in (*MODALITIES, "positive")}
@@ -106,5 +109,5 @@ def _draw(
                 others = elsewhere(bank.recordings[label], pick)
                 other = int(torch.randint(len(others), (1,), generator=generator))
                 picks["positive"].append(pool[others[other]])
-    stacked = {name: torch.stack(rows) for name, rows in picks.items()}
+    stacked = {name: torch.stack(rows).to(device) for name, rows in picks.items()}
     return stacked, stacked.pop("positive")

@@ -17,23 +17,26 @@ from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
 from mars_lib.check import fail
+from mars_lib.system import choose_device
 from mars_lib.training.precision import used
 
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
     """Device and precision of a run: one process, or all those that `torchrun` started, on all its nodes.
 
-    An emulated bfloat16 gives way to float32 (see `mars_lib.training.precision`).
+    `accelerator` is cpu, cuda, cuda:N, mps or auto, as in `mars_lib.system.choose_device`. An emulated bfloat16 gives way to float32
+    (see `mars_lib.training.precision`). Raises `InputError` for a device that is not there, and for one card of several processes.
     """
-    on_card = accelerator not in ("cpu", "mps") and torch.cuda.is_available()
-    device = "cuda" if on_card else "cpu" if accelerator != "mps" else "mps"
-    precision = used(precision, device)
+    accelerator, _, number = choose_device(accelerator).partition(":")
+    precision = used(precision, accelerator)
     how: dict = {"precision": precision}
     if precision.endswith("-mixed"):
-        how = {"plugins": [Autocast(precision, device)]}
+        how = {"plugins": [Autocast(precision, accelerator)]}
     local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     if world == 1:
-        return Fabric(accelerator=accelerator, devices=1, **how)
+        return Fabric(accelerator=accelerator, devices=[int(number)] if number else 1, **how)
+    if number:
+        fail("device", f"is cuda:{number}, of {world} processes", "give cuda: torchrun's processes take a card each")
     fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=world // local, strategy="ddp", **how)
     fabric.launch()
     atexit.register(leave)
@@ -63,6 +66,12 @@ def share() -> tuple[int, int]:
     if not distributed.is_initialized():
         return 0, 1
     return distributed.get_rank(), distributed.get_world_size()
+
+
+def own_card(device: str) -> str:
+    """The card of this process, "cuda:N", where `torchrun` started it on "cuda"; else the device itself."""
+    rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{rank}" if device == "cuda" and rank is not None else device
 
 
 def first() -> bool:
@@ -97,7 +106,8 @@ def gather(own: torch.Tensor, dim: int = 0) -> torch.Tensor:
     if count == 1:
         return own
     # NCCL moves what is on a card, and nothing else.
-    held = own.detach().to("cuda" if distributed.get_backend() == "nccl" else own.device).contiguous()
+    on_card = own.is_cuda or distributed.get_backend() != "nccl"
+    held = own.detach().to(own.device if on_card else "cuda").contiguous()
     parts = [torch.empty_like(held) for _ in range(count)]
     distributed.all_gather(parts, held)
     return torch.cat(parts, dim).to(own.device)
