@@ -184,12 +184,12 @@ def test_bad_input_is_named(shipped, call, problem):
 
 
 def test_every_kind_of_numbers_gives_the_same_estimate(shipped, example):
-    mixture = torch.stack([example[0], 0.5 * example[0]])[:, :30_000]
+    mixture = torch.stack([example[0], 0.5 * example[0]])[:, :9_000]
     wanted = shipped.separate(mixture, 16_000, text="harp")
-    for given in (mixture.double(), mixture.clone().requires_grad_(), mixture.T.contiguous().T):
-        assert torch.allclose(shipped.separate(given, 16_000.0, text="harp"), wanted, atol=1e-5)
+    given = mixture.double().requires_grad_()
+    assert torch.allclose(shipped.separate(given, 16_000.0, text="harp"), wanted, atol=1e-5)
     array = mixture.numpy()
-    for given in (array, array.astype(">f4"), array.astype(np.float64), array[:, ::-1][:, ::-1]):
+    for given in (array.astype(">f8"), array[:, ::-1].copy()[:, ::-1]):
         found = shipped.separate(given, np.int64(16_000), text="harp")
         assert isinstance(found, np.ndarray) and found.dtype == np.float32
         assert np.allclose(found, wanted.numpy(), atol=1e-5)
