@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from mars_lib.check import check_training, fail
 
-# Above it float32 no longer holds the logarithms of Eq. 3, and a sample is its mean in every bit that matters.
-LARGEST_KAPPA = 10_000
+LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
 
 
 @dataclass(frozen=True)
