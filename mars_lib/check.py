@@ -5,6 +5,11 @@ from numbers import Real
 
 import torch
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+# A seed times a million, plus a step, is still a seed for every generator.
+LARGEST_SEED = 2**32 - 1
+COUNTS = ("steps", "batch_size", "accumulate", "queries_per_class", "validate_every", "validation_mixtures")
+
 
 class InputError(ValueError):
     """Bad input, reported as `name: problem; remedy`."""
@@ -71,3 +76,30 @@ def one_of(name: str, value: str, known: Collection[str]) -> None:
     """Raise unless `value` is one of the `known` words."""
     if value not in known:
         fail(name, f"is {value!r}", f"give one of {', '.join(known)}")
+
+
+def check_training(run) -> None:
+    """Raise `InputError` for numbers of a `TrainingConfig` or an `RLConfig` that no run can use."""
+    for name in COUNTS:
+        if getattr(run, name) < 1:
+            fail(name.replace("_", " "), f"is {getattr(run, name)}", "give 1 or more")
+    if run.batch_size % run.accumulate:
+        fail("batch size", f"is {run.batch_size}, in {run.accumulate} passes", f"give a multiple of {run.accumulate}")
+    if not 0 <= run.augment <= 1:
+        fail("augment", f"is {run.augment}", "give a share from 0 to 1")
+    if run.precision not in PRECISIONS:
+        fail("precision", f"is {run.precision!r}", f"give one of {', '.join(PRECISIONS)}")
+    check_rate(run.learning_rate)
+    check_seed(run.seed)
+
+
+def check_rate(rate: float) -> None:
+    """Raise `InputError` unless a learning rate is finite and above 0."""
+    if not 0 < rate < math.inf:
+        fail("learning rate", f"is {rate}", "give a finite number above 0")
+
+
+def check_seed(seed: int) -> None:
+    """Raise `InputError` for a seed that some random generator would refuse."""
+    if not 0 <= seed <= LARGEST_SEED:
+        fail("seed", f"is {seed}", f"give a whole number from 0 to {LARGEST_SEED}")

@@ -8,11 +8,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from mars_lib import check, config, options
+from mars_lib import check, options
 from mars_lib.alignment.commands import align
 from mars_lib.check import InputError
 from mars_lib.data.commands import data
-from mars_lib.training.commands import Device, Weights, start_of_training, train
+from mars_lib.training.commands import Device, Weights, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -120,7 +120,7 @@ def evaluate(
     split, seed = split or SPLITS[0], seed or 0
     for name, value, known in (("split", split, SPLITS), ("query", query, evaluate.QUERIES), ("protocol", protocol, PROTOCOLS)):
         check.one_of(name, value, known)
-    config.check_seed(seed)
+    check.check_seed(seed)
     options.one_source(folder, csv)
     for path in (each for each in (csv, interference) if each is not None):
         options.input_file(path)
@@ -179,7 +179,7 @@ def checkpoints(
     from mars_lib.training.processes import alone
     from mars_lib.training.recipe import make_checkpoints
 
-    device = start_of_training(device, work, option="--work")
+    device = options.start_of_training(device, work, option="--work")
     alone("mars checkpoints")
     make_checkpoints(work, device=device)
 

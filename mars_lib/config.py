@@ -7,41 +7,9 @@ import math
 import reprlib
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 
-from mars_lib.check import fail
+from mars_lib.check import check_training, fail
 
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-# A seed times a million, plus a step, is still a seed for every generator.
-LARGEST_SEED = 2**32 - 1
-# Above it float32 no longer holds the logarithms of Eq. 3, and a sample is its mean in every bit that matters.
-LARGEST_KAPPA = 10_000
-COUNTS = ("steps", "batch_size", "accumulate", "queries_per_class", "validate_every", "validation_mixtures")
-
-
-def check_training(run) -> None:
-    """Raise `InputError` for numbers of a `TrainingConfig` or an `RLConfig` that no run can use."""
-    for name in COUNTS:
-        if getattr(run, name) < 1:
-            fail(name.replace("_", " "), f"is {getattr(run, name)}", "give 1 or more")
-    if run.batch_size % run.accumulate:
-        fail("batch size", f"is {run.batch_size}, in {run.accumulate} passes", f"give a multiple of {run.accumulate}")
-    if not 0 <= run.augment <= 1:
-        fail("augment", f"is {run.augment}", "give a share from 0 to 1")
-    if run.precision not in PRECISIONS:
-        fail("precision", f"is {run.precision!r}", f"give one of {', '.join(PRECISIONS)}")
-    check_rate(run.learning_rate)
-    check_seed(run.seed)
-
-
-def check_rate(rate: float) -> None:
-    """Raise `InputError` unless a learning rate is finite and above 0."""
-    if not 0 < rate < math.inf:
-        fail("learning rate", f"is {rate}", "give a finite number above 0")
-
-
-def check_seed(seed: int) -> None:
-    """Raise `InputError` for a seed that some random generator would refuse."""
-    if not 0 <= seed <= LARGEST_SEED:
-        fail("seed", f"is {seed}", f"give a whole number from 0 to {LARGEST_SEED}")
+LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
 
 
 @dataclass(frozen=True)
@@ -132,13 +100,11 @@ class PolicyConfig:
     def __post_init__(self):
         for name in ("kappa", "kappa_end"):
             if not 0 < getattr(self, name) <= LARGEST_KAPPA:
-                remedy = f"give a number above 0, at most {LARGEST_KAPPA}; the paper uses 9"
-                fail(name, f"is {getattr(self, name)}", remedy)
+                fail(name, f"is {getattr(self, name)}", f"give a number above 0 and at most {LARGEST_KAPPA}; the paper uses 9")
         if not 0 < self.clip_range < 1:
             fail("clip range", f"is {self.clip_range}", "give a number between 0 and 1")
-        for name in ("entropy_coefficient", "kl_coefficient"):
-            if not math.isfinite(getattr(self, name)):
-                fail(name.replace("_", " "), f"is {getattr(self, name)}", "give a finite number")
+        if not math.isfinite(self.entropy_coefficient + self.kl_coefficient):
+            fail("entropy and KL coefficients", f"are {self.entropy_coefficient} and {self.kl_coefficient}", "give finite numbers")
         for name, least in (("group_size", 1), ("patch", 1), ("lag", 0)):
             if getattr(self, name) < least:
                 fail(name.replace("_", " "), f"is {getattr(self, name)}", f"give {least} or more")

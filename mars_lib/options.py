@@ -80,3 +80,48 @@ def processes() -> None:
     if lacking:
         problem = f"is {given} in the environment, without {', '.join(lacking)}"
         fail("WORLD_SIZE", problem, "unset it, or start with torchrun")
+
+
+def start_of_training(
+    device: str, out: Path, folder: Path | None = None, csv: Path | None = None, soundfont: list[Path] | None = None, option: str = "--out",
+) -> str:
+    """Check what every training is given, before anything is loaded; returns the device."""
+    from mars_lib.system import choose_device
+
+    processes()
+    device = choose_device(device)
+    output_folder(out, option)
+    one_source(folder, csv, soundfont)
+    if csv is not None:
+        input_file(csv / "train.csv")
+    return device
+
+
+# The options of `mars train rl` that are a field of the policy by another name.
+FIELDS = {"entropy_coefficient": "entropy", "kl_coefficient": "kl"}
+
+
+def check_read(config, policy: dict, anchor: float | None, heads: str | None) -> None:
+    """Raise `InputError` for an option that this run's estimator or reward does not read. `policy`: fields that were given."""
+    from mars_lib.training.objective import READS
+
+    for field, value in policy.items():
+        readers = [name for name, fields in READS.items() if field in fields]
+        # `--kappa` sets the end of its schedule too.
+        if field != "kappa_end" and config.estimator not in readers:
+            option = "--" + FIELDS.get(field, field).replace("_", "-")
+            unread({option: value}, f"the estimator is {config.estimator}", f"give --estimator {' or '.join(readers)}")
+    if anchor == 0 and config.estimator == "supervised":
+        unread({"--anchor": anchor}, "the supervised loss is all that there is", "give another --estimator")
+    if config.reward == "signal" and heads != "none":
+        unread({"--heads": heads}, "nobody hears for --reward signal", "give another --reward")
+
+
+def check_start(start, config, heads: str | None) -> None:
+    """Raise `InputError` for patches that are larger than the start's masks, and for heads that are not there."""
+    masks = (start.signal.n_bins, start.signal.n_frames)
+    if config.policy.patch > min(masks):
+        fail("patch", f"is {config.policy.patch}, and the masks are {masks[0]} x {masks[1]}", f"give {min(masks)} or less")
+    known = ("none", "stage3", "one-stage") if start.encoder == "minibind" else ("none",)
+    if heads is not None and heads not in known and not Path(heads).is_file():
+        fail(f"heads {heads}", "are not there", f"give {', '.join(known)}, or a file that `mars align` wrote")

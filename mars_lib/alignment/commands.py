@@ -7,7 +7,7 @@ import typer
 
 from mars_lib import options
 from mars_lib.check import fail
-from mars_lib.training.commands import Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, given, music_of, start_of_training
+from mars_lib.training.commands import Csv, Device, EncoderName, Folder, Resume, Soundfont, Weights, given, music_of
 
 
 def align(
@@ -37,21 +37,15 @@ def align(
     """Three-stage alignment of the encoder's heads (Section 3.3)."""
     from mars_lib import alignment, atomic
     from mars_lib.data import manifests
-    from mars_lib.alignment.stages import MARGINAL
     from mars_lib.system import load_encoder
     from mars_lib.training.processes import alone
 
-    device = start_of_training(device, out, folder, csv, soundfont)
+    device = options.start_of_training(device, out, folder, csv, soundfont)
     alone("mars align")
-    stages = tuple(stage or alignment.STAGES)
-    alignment.check_stages(stages)
+    stages, own = tuple(stage or alignment.STAGES), folder is not None or csv is not None
+    _check_read(stages, own, measure, margin)
     if not resume:
         options.no_run(out, *stages, "mlbp")
-    own = folder is not None or csv is not None
-    if own and measure:
-        options.unread({"--measure": measure}, "its mixtures are mini-MUSIC's", "leave out --folder and --csv")
-    if not set(stages) & set(MARGINAL):
-        options.unread({"--margin": margin}, f"{' and '.join(stages)} has none", f"give --stage {' or '.join(MARGINAL)}")
     config = alignment.AlignmentConfig(
         seed=seed, **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin)
     )
@@ -77,3 +71,14 @@ def align(
         found = alignment.report(before, heads, held_out)
         atomic.write_json(out / "measures.json", found)
         print(alignment.table(found))
+
+
+def _check_read(stages: tuple[str, ...], own: bool, measure: bool | None, margin: float | None) -> None:
+    """Raise `InputError` for a stage that is none, and for an option that nothing reads: `own` data have no measures."""
+    from mars_lib.alignment.stages import MARGINAL, check_stages
+
+    check_stages(stages)
+    if own and measure:
+        options.unread({"--measure": measure}, "its mixtures are mini-MUSIC's", "leave out --folder and --csv")
+    if not set(stages) & set(MARGINAL):
+        options.unread({"--margin": margin}, f"{' and '.join(stages)} has none", f"give --stage {' or '.join(MARGINAL)}")

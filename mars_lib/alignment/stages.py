@@ -10,8 +10,7 @@ from tqdm.std import tqdm
 from mars_lib.alignment import losses
 from mars_lib.alignment.features import Alignable, TrunkFeatures
 from mars_lib.alignment.pairs import Pairs, PairSampler
-from mars_lib.check import fail
-from mars_lib.config import check_rate, check_seed
+from mars_lib.check import check_rate, check_seed, fail
 
 # The heads that each stage trains, beside the shared temperature. In stage 1 the paper unfreezes "the projection heads";
 # the picture head has no gradient there, and AdamW's decay alone would shrink it.

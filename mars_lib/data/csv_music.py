@@ -93,7 +93,7 @@ class CsvMusic:
         self, split: str, sound: FolderClass, index: int, stream: Stream | None
     ) -> tuple[np.ndarray, Path]:
         rng = clip_rng(split, sound.name, index, stream)
-        legacy = zlib.crc32(f"{split}/{sound.name}".encode())
+        legacy = zlib.crc32(f"{split}/{sound.name}".encode("utf-8", "surrogateescape"))
         key = legacy if stream is None else stream.key(split, sound.name)
         files = serving(split, sound.sounds, stream)
         for number in range(index, index + TRIES):

@@ -174,7 +174,7 @@ def warn_of_single(classes: list[FolderClass]) -> None:
 
 def _split(files: tuple[Path, ...], split: str) -> tuple[Path, ...]:
     """Files of one split, by a hash of their names; all of them where a split would stay empty."""
-    share = {path: zlib.crc32(path.name.encode()) % 10 for path in files}
+    share = {path: zlib.crc32(path.name.encode("utf-8", "surrogateescape")) % 10 for path in files}
     parts = {"train": range(8), "validation": (8,), "test": (9,), "unseen": (9,)}
     if split not in parts:
         fail("split", f"is {split!r}", f"give one of {', '.join(parts)}")

@@ -103,7 +103,7 @@ class MiniMusic:
 def clip_rng(split: str, name: str, index: int, stream: Stream | None) -> np.random.Generator:
     """The random numbers of clip `index` of class `name`; a manifest's where there is no `stream`."""
     if stream is None:
-        return np.random.default_rng([zlib.crc32(f"{split}/{name}".encode()), index])
+        return np.random.default_rng([zlib.crc32(f"{split}/{name}".encode("utf-8", "surrogateescape")), index])
     return stream.rng(split, name, index)
 
 

@@ -53,7 +53,7 @@ def supervised(
     from mars_lib.system import load_encoder
     from mars_lib.training.trainer import train_supervised
 
-    device = start_of_training(device, out, folder, csv, soundfont)
+    device = options.start_of_training(device, out, folder, csv, soundfont)
     if not resume:
         options.no_run(out, "last", "best")
     config = configs.profile(profile)
@@ -122,7 +122,7 @@ def rl(
     from mars_lib.training import checkpoint, processes, reinforce
     from mars_lib.training.objective import RLConfig, recipe
 
-    device = start_of_training(device, out, folder, csv, soundfont)
+    device = options.start_of_training(device, out, folder, csv, soundfont)
     if not resume:
         options.no_run(out, "last", "best")
     if preset not in PRESETS:
@@ -139,9 +139,9 @@ def rl(
         queries_per_class=queries_per_class,
     )
     config = replace(base, policy=replace(base.policy, **policy), seed=seed, **run)
-    check_read(config, policy, anchor, heads)
+    options.check_read(config, policy, anchor, heads)
     start = start or shipped.checkpoint("separator-small")
-    check_start(configs.from_dict(checkpoint.load(start, "separator").meta["config"]), config, heads)
+    options.check_start(configs.from_dict(checkpoint.load(start, "separator").meta["config"]), config, heads)
     asked = system.load(start, weights=weights)
     music = music_of(folder, csv, soundfont, asked.separator.config.signal.length)
     listener, pooling = ears(asked, heads, music, processes.own_card(device))
@@ -171,7 +171,7 @@ def systems(
     from mars_lib.training.processes import alone
     from mars_lib.training.recipe import make_systems
 
-    device = start_of_training(device, out, folder, csv, soundfont)
+    device = options.start_of_training(device, out, folder, csv, soundfont)
     alone("mars train systems")
     config = configs.comparison()
     config = replace(config, training=replace(config.training, **given(steps=steps, decay_steps=steps)))
@@ -203,51 +203,6 @@ def ears(asked, heads: str | None, music, device: str = "cpu"):
 def given(**options) -> dict:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def start_of_training(
-    device: str, out: Path, folder: Path | None = None, csv: Path | None = None, soundfont: list[Path] | None = None, option: str = "--out",
-) -> str:
-    """Check what every training is given, before anything is loaded; returns the device."""
-    from mars_lib.system import choose_device
-
-    options.processes()
-    device = choose_device(device)
-    options.output_folder(out, option)
-    options.one_source(folder, csv, soundfont)
-    if csv is not None:
-        options.input_file(csv / "train.csv")
-    return device
-
-
-# The options of `mars train rl` that are a field of the policy by another name.
-FIELDS = {"entropy_coefficient": "entropy", "kl_coefficient": "kl"}
-
-
-def check_read(config, policy: dict, anchor: float | None, heads: str | None) -> None:
-    """Raise `InputError` for an option that this run's estimator or reward does not read. `policy`: fields that were given."""
-    from mars_lib.training.objective import READS
-
-    for field, value in policy.items():
-        readers = [name for name, fields in READS.items() if field in fields]
-        # `--kappa` sets the end of its schedule too.
-        if field != "kappa_end" and config.estimator not in readers:
-            option = "--" + FIELDS.get(field, field).replace("_", "-")
-            options.unread({option: value}, f"the estimator is {config.estimator}", f"give --estimator {' or '.join(readers)}")
-    if anchor == 0 and config.estimator == "supervised":
-        options.unread({"--anchor": anchor}, "the supervised loss is all that there is", "give another --estimator")
-    if config.reward == "signal" and heads != "none":
-        options.unread({"--heads": heads}, "nobody hears for --reward signal", "give another --reward")
-
-
-def check_start(start, config, heads: str | None) -> None:
-    """Raise `InputError` for patches that are larger than the start's masks, and for heads that are not there."""
-    masks = (start.signal.n_bins, start.signal.n_frames)
-    if config.policy.patch > min(masks):
-        fail("patch", f"is {config.policy.patch}, and the masks are {masks[0]} x {masks[1]}", f"give {min(masks)} or less")
-    known = ("none", "stage3", "one-stage") if start.encoder == "minibind" else ("none",)
-    if heads is not None and heads not in known and not Path(heads).is_file():
-        fail(f"heads {heads}", "are not there", f"give {', '.join(known)}, or a file that `mars align` wrote")
 
 
 def music_of(folder: Path | None, csv: Path | None, soundfont: list[Path] | None, length: int):

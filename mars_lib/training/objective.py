@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 import torch
 
 from mars_lib.advantage import MovingBaseline, group_normalise
-from mars_lib.check import fail
-from mars_lib.config import PolicyConfig, check_training
+from mars_lib.check import check_training, fail
+from mars_lib.config import PolicyConfig
 from mars_lib.loss import check_masks, rl_loss, wbce
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, fused, mean_of_unimodal, signal_fidelity, unimodal, with_signal
