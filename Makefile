@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help course test lab checkpoints data test-fuzz test-browser test-encoders test-hosted outputs lock clean
+.PHONY: help course test lab checkpoints data test-fuzz test-browser test-gpu test-encoders test-hosted outputs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test-fuzz: .venv/ready  ## Give every reader of files thousands of damaged ones 
 
 test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromium (MARS_CHROMIUM or on PATH)
 	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
+
+test-gpu: .venv/ready  ## Train and evaluate on every kind of card that is here: CUDA, or MPS (a few minutes)
+	"$(BIN)/python" -m pytest tests/gpu --override-ini="addopts=-q -rs --import-mode=importlib" --override-ini="norecursedirs="
 
 test-encoders: .venv/encoders  ## Hold ImageBind, PE-AV and CLAP against their own packages, and run notebooks with ImageBind (network, 200 MB)
 	"$(BIN)/python" -m pytest tests/encoders tests/evaluation/test_clap.py tests/notebooks/test_ear.py

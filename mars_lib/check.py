@@ -1,5 +1,6 @@
 """One error format for bad input: what it is, what is wrong with it, what to do about it."""
 
+import math
 from collections.abc import Collection
 from numbers import Real
 
