@@ -7,7 +7,7 @@ from numbers import Real
 import torch
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-# A seed times a million, plus a step, is still a seed for every generator.
+# What every generator takes.
 LARGEST_SEED = 2**32 - 1
 COUNTS = ("steps", "batch_size", "accumulate", "queries_per_class", "validate_every", "validation_mixtures")
 

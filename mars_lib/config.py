@@ -3,10 +3,9 @@
 The paper's numbers are the defaults. `small()` and `smoke()` change sizes, never the method.
 """
 
-import math
-import reprlib
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 
+from mars_lib import limits
 from mars_lib.check import check_training, fail
 
 LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
@@ -236,19 +235,8 @@ def to_dict(config: Config) -> dict:
     return asdict(config)
 
 
-# What a file may ask for: beyond any use, and within any machine that can separate.
-LIMITS = {
-    "sample_rate": (1_000, 192_000), "length": (1_024, 1 << 20), "n_fft": (64, 16_384),
-    "hop_length": (16, 8_192), "n_bins": (8, 2_048), "n_layers": (5, 10), "n_masks": (1, 1_024),
-    "width": (1, 1_024), "embedding_size": (1, 65_536), "n_sources": (1, 64),
-}  # fmt: skip
-
-
 def from_dict(values: dict, name: str = "configuration") -> Config:
-    """The inverse of `to_dict`; errors speak of `name`.
-
-    Raises `InputError` on an unknown or missing field, a value of another type and an absurd size.
-    """
+    """The inverse of `to_dict`. Raises `InputError`, about `name`, on other fields, other types and absurd sizes."""
     try:
         found = Config(
             name=values["name"],
@@ -261,21 +249,7 @@ def from_dict(values: dict, name: str = "configuration") -> Config:
     except (TypeError, KeyError) as error:
         fail(name, f"does not fit this version ({error})", "train the checkpoint again")
     for part in (found, found.signal, found.separator, found.training):
-        for each in fields(part):
-            _check_value(name, each, getattr(part, each.name))
+        limits.check_fields(name, part)
     if not 2 * found.signal.hop_length <= found.signal.n_fft <= found.signal.length:
         fail(name, "has hops or a length that do not fit its n_fft", "train the checkpoint again")
     return found
-
-
-def _check_value(name: str, known: Field, value) -> None:
-    """Raise unless a value has the type of the field's default and is within `LIMITS`."""
-    if known.default is MISSING:
-        return
-    number = type(value) in (int, float) and math.isfinite(value)
-    right = number if type(known.default) is float else type(value) is type(known.default)
-    if right and known.name in LIMITS:
-        low, high = LIMITS[known.name]
-        right = low <= value <= high
-    if not right:
-        fail(name, f"has {known.name} {reprlib.repr(value)}", "train the checkpoint again")

@@ -1,6 +1,5 @@
 """The two calls that most people want: `load()` and `separate()`."""
 
-import os
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,26 +9,18 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from mars_lib import check, config, long_audio, shipped, waveform
+from mars_lib import check, config, inputs, long_audio, shipped, waveform
 from mars_lib.data import classes, pictures
 from mars_lib.encoders import LONGEST, Encoder
-from mars_lib.encoders.headed import check_words
 from mars_lib.encoders.minibind import MiniBind
 from mars_lib.evaluation.judge import Judge
+from mars_lib.inputs import Numbers, Picture, Sound
 from mars_lib.query import query_mixup, subtract
 from mars_lib.reward import MLBP
 from mars_lib.separator import Separator
 from mars_lib.training import checkpoint
 
 Module = TypeVar("Module", MiniBind, MLBP, Judge)
-# Floating-point samples or pixels. Whole numbers are refused: what is full scale among them, nothing says.
-Numbers = torch.Tensor | np.ndarray
-# Sound for a query: a path, or ((L,) or (C, L) samples, rate in Hz).
-Sound = str | Path | tuple[Numbers, float]
-# A picture for a query: a path, or (3, 224, 224) in [0, 1].
-Picture = str | Path | Numbers
-# In Hz, of what comes in: no recording of anything that can be heard lies outside.
-RATES = (1_000, 1_000_000)
 
 
 def load(
@@ -41,7 +32,7 @@ def load(
     missing, corrupt, pickled or foreign checkpoint, for weights that are not given or do not fit, and for a device that is not there.
     """
     device = choose_device(str(device))
-    path = _path("checkpoint", path) if path is not None else shipped.checkpoint("mars-sep-small")
+    path = inputs.path("checkpoint", path) if path is not None else shipped.checkpoint("mars-sep-small")
     saved, name = checkpoint.load(path, "separator"), f"checkpoint {path}"
     settings = config.from_dict(saved.meta["config"], name)
     separator = checkpoint.build(lambda: Separator(settings), saved.part("separator"), name)
@@ -84,7 +75,7 @@ def load_encoder(name: str, weights: str | Path | None = None) -> Encoder:
         from mars_lib.encoders.imagebind import load
     else:
         from mars_lib.encoders.pe_av import load
-    return load(_path("weights", weights))
+    return load(inputs.path("weights", weights))
 
 
 # Heads that ship beside those that the separators were trained with: after each stage of alignment, and its control.
@@ -125,16 +116,10 @@ def load_judge(path: str | Path | None = None) -> Judge:
 
 def _frozen(path: str | Path | None, kind: str, build: Callable[[dict], Module]) -> Module:
     """A module of one kind from a checkpoint, by default the one that ships, in evaluation mode."""
-    path = _path("checkpoint", path) if path is not None else shipped.checkpoint(kind)
+    path = inputs.path("checkpoint", path) if path is not None else shipped.checkpoint(kind)
     saved = checkpoint.load(path, kind)
     module = checkpoint.build(lambda: build(saved.meta), saved.tensors, f"checkpoint {path}")
     return module.eval().requires_grad_(False)
-
-
-def _path(name: str, value) -> Path:
-    if not isinstance(value, (str, os.PathLike)):
-        check.fail(name, f"is a {type(value).__name__}", "give the path of a file")
-    return Path(value)
 
 
 class System:
@@ -189,29 +174,12 @@ class System:
             check.fail("query weights", f"name {named}", "use text, audio, image")
         for key, weight in weights.items():
             check.between(f"query weights: that of {key}", weight, 0.0, 1.0)
-        used = {key: self._given(key, value) for key, value in given.items() if value is not None}
+        used = {key: inputs.of_query(key, value) for key, value in given.items() if value is not None}
         if not used:
             check.fail(name, "is empty", "give text, audio or image")
         embeddings = torch.cat([self._embed(key, value) for key, value in used.items()])
         numbers = torch.tensor([float(weights.get(key, 1.0)) for key in used])
         return query_mixup(embeddings, numbers.to(embeddings.device))
-
-    def _given(self, modality: str, value):
-        """What was given for a modality, as `_embed` takes it: text, a path, (samples, rate) or a picture."""
-        if modality == "text":
-            check_words([value])
-            return value
-        if isinstance(value, (str, os.PathLike)):
-            return Path(value)
-        if modality == "image":
-            picture = _numbers("image query", value)
-            check.shape("image query", picture, "C H W", C=3, H=pictures.SIZE, W=pictures.SIZE)
-            check.inside("image query", picture, 0.0, 1.0)
-            return picture
-        if not isinstance(value, tuple) or len(value) != 2:
-            problem = f"is a {type(value).__name__}"
-            check.fail("audio query", problem, "give a path, or (samples, rate in Hz)")
-        return self._samples(*value, "audio query"), value[1]
 
     def _embed(self, modality: str, value) -> torch.Tensor:
         if modality == "text":
@@ -240,13 +208,13 @@ class System:
         array, else a tensor. Raises `InputError` for whole numbers, for NaN, for a rate outside 1 kHz to 1 MHz and
         for less than one STFT window.
         """
-        self._samples(mixture, rate, "mixture")
+        inputs.samples(mixture, rate, "mixture", self.shortest)
         return self.separate_queries(mixture, rate, self.query(**query)[None])[0]
 
     def separate_queries(self, mixture: Numbers, rate: float, queries: Numbers) -> Numbers:
         """Several sources at once: (N, D) queries -> (N, ...) estimates as from `separate`, for one U-Net pass."""
-        samples = self._samples(mixture, rate, "mixture")
-        queries = _numbers("queries", queries).to(next(self.separator.parameters()).device)
+        samples = inputs.samples(mixture, rate, "mixture", self.shortest)
+        queries = inputs.numbers("queries", queries).to(next(self.separator.parameters()).device)
         check.shape("queries", queries, "N D", D=self.separator.config.separator.embedding_size)
         check.finite("queries", queries, "make them with `System.query`")
         if not len(queries):
@@ -261,38 +229,8 @@ class System:
         estimate = fitted[:, : samples.shape[-1]].reshape(len(queries), *mixture.shape)
         return estimate.numpy() if isinstance(mixture, np.ndarray) else estimate
 
-    def _samples(self, value, rate: float, name: str) -> torch.Tensor:
-        """(L,) or (C, L) as it was given -> (C, L) on the CPU, float32, checked."""
-        check.between(f"rate of the {name}", rate, *RATES)
-        samples = torch.atleast_2d(_numbers(name, value))
-        self._check(samples, rate, name)
-        return samples
-
     def _check(self, samples: torch.Tensor, rate: float, name: str) -> None:
-        check.shape(name, samples, "C L")
-        if not samples.numel():
-            check.fail(name, "holds no samples", "give some")
-        check.finite(name, samples)
-        if samples.shape[-1] < self.shortest * rate:
-            check.fail(
-                name,
-                f"lasts {1e3 * samples.shape[-1] / rate:.0f} ms",
-                f"give at least one STFT window, {1e3 * self.shortest:.0f} ms",
-            )
-
-
-def _numbers(name: str, value) -> torch.Tensor:
-    """Floating-point numbers in a tensor or an array, as a float32 tensor of their own on the CPU."""
-    remedy = "give floating-point numbers in a tensor or an array"
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind != "f":
-            check.fail(name, f"holds {value.dtype}", remedy)
-        # PyTorch knows neither arrays that run backwards nor those of another byte order.
-        value = torch.from_numpy(value.astype(np.float32))
-    check.tensor_like(name, value, remedy)
-    if not value.is_floating_point():
-        check.fail(name, f"holds {value.dtype}".replace("torch.", ""), remedy)
-    return value.detach().to("cpu", torch.float32)
+        inputs.check_samples(samples, rate, name, self.shortest)
 
 
 def choose_device(name: str) -> str:
