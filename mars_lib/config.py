@@ -3,6 +3,7 @@
 The paper's numbers are the defaults. `small()` and `smoke()` change sizes, never the method.
 """
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 
 from mars_lib import limits
