@@ -7,9 +7,7 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 
 from mars_lib import limits
-from mars_lib.check import check_training, fail
-
-LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
+from mars_lib.check import check_training, fail, one_of
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,8 @@ class PolicyConfig:
 
     def __post_init__(self):
         for name in ("kappa", "kappa_end"):
-            if not 0 < getattr(self, name) <= LARGEST_KAPPA:
-                fail(name, f"is {getattr(self, name)}", f"give a number above 0 and at most {LARGEST_KAPPA}; the paper uses 9")
+            if not 0 < getattr(self, name) <= limits.LARGEST_KAPPA:
+                fail(name, f"is {getattr(self, name)}", f"give a number above 0 and at most {limits.LARGEST_KAPPA}; the paper uses 9")
         if not 0 < self.clip_range < 1:
             fail("clip range", f"is {self.clip_range}", "give a number between 0 and 1")
         if not math.isfinite(self.entropy_coefficient + self.kl_coefficient):
@@ -111,8 +109,7 @@ class PolicyConfig:
         if self.antithetic and self.group_size % 2:
             fail("group size", f"is {self.group_size}", "give an even number: antithetic samples come in pairs")
         for name, known in OPTIONS.items():
-            if getattr(self, name) not in known:
-                fail(name.replace("_", " "), f"is {getattr(self, name)!r}", f"give one of {', '.join(known)}")
+            one_of(name.replace("_", " "), getattr(self, name), known)
 
 
 OPTIONS = {
@@ -249,8 +246,5 @@ def from_dict(values: dict, name: str = "configuration") -> Config:
         )
     except (TypeError, KeyError) as error:
         fail(name, f"does not fit this version ({error})", "train the checkpoint again")
-    for part in (found, found.signal, found.separator, found.training):
-        limits.check_fields(name, part)
-    if not 2 * found.signal.hop_length <= found.signal.n_fft <= found.signal.length:
-        fail(name, "has hops or a length that do not fit its n_fft", "train the checkpoint again")
+    limits.check(name, found)
     return found

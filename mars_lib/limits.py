@@ -13,8 +13,19 @@ LIMITS = {
     "width": (1, 1_024), "embedding_size": (1, 65_536), "n_sources": (1, 64),
 }  # fmt: skip
 
+LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
 
-def check_fields(name: str, part) -> None:
+
+def check(name: str, config) -> None:
+    """Raise `InputError`, about `name`, for values of a configuration that no run has written."""
+    signal = config.signal
+    for part in (config, signal, config.separator, config.training):
+        _check_fields(name, part)
+    if not 2 * signal.hop_length <= signal.n_fft <= signal.length:
+        fail(name, "has hops or a length that do not fit its n_fft", "train the checkpoint again")
+
+
+def _check_fields(name: str, part) -> None:
     """Raise `InputError` unless each field of a dataclass has the type of its default and is within `LIMITS`.
 
     Fields without a plain default are left alone.

@@ -194,7 +194,7 @@ class System:
         if samples.shape[-1] > longest:
             warnings.warn(f"audio query: only its first {LONGEST:g} s are used", stacklevel=4)
         samples = torch.atleast_2d(samples)[..., :longest].cpu().float()
-        self._check(samples, rate, "audio query")
+        inputs.check_samples(samples, rate, "audio query", self.shortest)
         if not samples.any():
             check.fail("audio query", "is silent", "give a recording of the wanted sound")
         mono = waveform.resample(waveform.mono(samples)[None], rate, self.rate)
@@ -228,9 +228,6 @@ class System:
         fitted = torch.nn.functional.pad(flat, (0, max(0, samples.shape[-1] - flat.shape[-1])))
         estimate = fitted[:, : samples.shape[-1]].reshape(len(queries), *mixture.shape)
         return estimate.numpy() if isinstance(mixture, np.ndarray) else estimate
-
-    def _check(self, samples: torch.Tensor, rate: float, name: str) -> None:
-        inputs.check_samples(samples, rate, name, self.shortest)
 
 
 def choose_device(name: str) -> str:

@@ -9,7 +9,7 @@ import threading
 import pytest
 import torch
 
-from mars_lib import check, config, options, system
+from mars_lib import check, limits, options, system
 from mars_lib.alignment.stages import AlignmentConfig
 from mars_lib.check import InputError
 from mars_lib.config import PolicyConfig, TrainingConfig
@@ -193,7 +193,7 @@ def test_the_largest_values_that_pass_can_be_used():
     from mars_lib.policy import BetaMaskPolicy
 
     torch.Generator().manual_seed(check.LARGEST_SEED * 1_000_003 + 10**6)
-    policy = BetaMaskPolicy(torch.rand(1, 1, 8, 8), float(config.LARGEST_KAPPA))
+    policy = BetaMaskPolicy(torch.rand(1, 1, 8, 8), float(limits.LARGEST_KAPPA))
     action = policy.sample(torch.Generator().manual_seed(0), 2)
     assert all(torch.isfinite(x).all() for x in policy.statistics(action, policy))
 
