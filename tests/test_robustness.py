@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mars_lib import config, contenders, robustness
+from mars_lib.check import InputError
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.separator import Separator
 from mars_lib.training.method import OMNISEP
@@ -82,3 +83,12 @@ def test_curves_are_means_over_seeds_then_mixtures(monkeypatch):
     estimate = OMNISEP.separate(network, mixture, query)[:, 0].detach()
     gain = si_sdr(estimate=estimate, reference=reference) - si_sdr(estimate=mixture, reference=reference)
     assert found["sources"]["2"]["omnisep"]["mean"] == pytest.approx(gain.mean().item(), abs=1e-3)
+
+
+def test_what_cannot_be_scored_is_left_out_for_all_and_counted():
+    systems = [contenders.Contender(name, 0, None, None) for name in ("a", "b")]
+    values = {("a", 0): torch.tensor([1.0, torch.nan, 3.0, 150.0]), ("b", 0): torch.tensor([0.0, 5.0, 1.0, 2.0])}
+    found = robustness._by_system(systems, values)
+    assert {name: (row["mean"], row["left_out"]) for name, row in found.items()} == {"a": (2, 2), "b": (0.5, 2)}
+    with pytest.raises(InputError, match="no mixture that all systems"):
+        robustness._by_system(systems, {**values, ("b", 0): torch.full((4,), torch.nan)})
