@@ -19,7 +19,6 @@ import torch
 from tqdm.std import tqdm
 
 from mars_lib import atomic, shipped, system
-from mars_lib.check import fail
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.remembered import Remembered
@@ -34,6 +33,7 @@ from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target, fused
 from mars_lib.rollout import hear, ideal_estimate, view
 from mars_lib.separator import separate
+from mars_lib.training import checkpoint, run_folder
 from mars_lib.training.objective import RLConfig, make_reward
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.reinforce import train_rl
@@ -160,8 +160,9 @@ def train_row(
     def keep(step: int, row: dict) -> None:
         final.update({key: value for key, value in row.items() if key.startswith("validation_")})
 
+    # What the last call broke off begins anew: its validation is what is returned.
     train_rl(start, run, music, encoder, pooling, out, listener=ear, bank=bank, accelerator="cpu", on_step=keep,
-             judge=judge, reward=shuffled(reward) if "shuffled" in name else None)
+             judge=judge, reward=shuffled(reward) if "shuffled" in name else None, overwrite=True)
     return out / "last.safetensors", final
 
 
@@ -225,17 +226,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/controls"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    music = Remembered(MiniMusic(tuple(find()), manifests.LENGTH))
     kept = options.out / "setup.json"
-    setup = {name: str(getattr(options, name)) for name in ("start", "steps", "batch_size", "mixtures", "split")}
-    if kept.is_file() and json.loads(kept.read_text()) != setup:
-        fail(f"results in {options.out}", "are of other options", "give the same ones, or another --out")
+    setup = run_folder.identity(
+        options={name: getattr(options, name) for name in ("steps", "batch_size", "mixtures", "split")},
+        start=run_folder.digest(checkpoint.load(options.start, "separator").tensors), data=music.fingerprint(),
+    )
+    if kept.is_file():
+        run_folder.check_identity(f"results in {options.out}", setup, {"identity": json.loads(kept.read_text())})
     atomic.write_json(kept, setup)
     run = RLConfig(steps=options.steps, batch_size=options.batch_size, queries_per_class=16, patience=10**6,
                    validate_every=options.steps, validation_mixtures=96)
     start, ear, pooling = system.load(options.start), system.load_minibind(heads="stage3"), system.load_mlbp(heads="stage3")
     judge = system.load_judge()
     test = Test(start, ear, pooling, judge, options.split, options.mixtures)
-    music = Remembered(MiniMusic(tuple(find()), test.mixture.shape[-1]))
     varied = replace(music, augment=run.augment)
     bank = QueryBank.embed(start.encoder, varied, varied.classes("train"), "train", run.queries_per_class)
     shared = (music, start.encoder, bank, ear, pooling, judge)
