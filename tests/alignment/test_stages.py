@@ -123,10 +123,11 @@ def test_all_stages_in_a_row_and_again_from_their_files(toy, train, validation, 
 
 def test_stages_are_not_overwritten_and_resume_refuses_another_run(toy, train, validation, tmp_path):
     start, quick = copy.deepcopy(toy), replace(QUICK, steps=2)
-    paths = align(toy, train, validation, tmp_path, quick, progress=False)
+    two = {"stages": ("stage1", "stage2"), "progress": False}
+    paths = align(toy, train, validation, tmp_path, quick, **two)
     kept = paths["stage1"].read_bytes()
     with pytest.raises(InputError, match="is there already .* --resume"):
-        align(copy.deepcopy(start), train, validation, tmp_path, quick, progress=False)
+        align(copy.deepcopy(start), train, validation, tmp_path, quick, **two)
     others = {
         "options.margin": (start, train, replace(quick, margin=0.5)),
         "start": (toy, train, quick),
@@ -134,9 +135,9 @@ def test_stages_are_not_overwritten_and_resume_refuses_another_run(toy, train, v
     }
     for what, (encoder, features, config) in others.items():
         with pytest.raises(InputError, match=f"is of another run: it differs in {what}"):
-            align(copy.deepcopy(encoder), features, validation, tmp_path, config, resume=True, progress=False)
+            align(copy.deepcopy(encoder), features, validation, tmp_path, config, resume=True, **two)
     assert paths["stage1"].read_bytes() == kept
-    align(start, train, validation, tmp_path, quick, overwrite=True, progress=False)
+    align(start, train, validation, tmp_path, quick, overwrite=True, **two)
 
 
 def test_heads_and_features_of_another_trunk(toy, train, validation, tmp_path):
