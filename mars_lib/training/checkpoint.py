@@ -73,8 +73,9 @@ def load(path: str | Path, *kinds: str) -> Checkpoint:
         fail(name, "is not there", REMEDY)
     try:
         with path.open("rb") as file:
-            head = file.read(4)
-        if head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
+            head = file.read(9)
+        # After the length of its header, whose bytes may be any, a safetensors file has a brace.
+        if head[8:] != b"{" and head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
             fail(name, "is a pickle, which could run code", "give a .safetensors file")
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("mars", "{}"))

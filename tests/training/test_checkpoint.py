@@ -1,5 +1,7 @@
+import json
 import errno
 import pickle
+import struct
 
 import pytest
 import torch
@@ -19,6 +21,15 @@ def saved(tmp_path):
 def test_comes_back_with_its_meta(saved):
     loaded = checkpoint.load(saved, "separator")
     assert loaded.meta["n"] == 3 and loaded.part("net")["w"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0480, 0x4B50])
+def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path, length):
+    """The first bytes of a safetensors file are the length of its header: 0x0280 begins as a pickle does, 0x4B50 is "PK"."""
+    header = json.dumps({"__metadata__": {"mars": json.dumps({"kind": "heads"})}, "x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + header.encode().ljust(length) + struct.pack("<f", 1.0))
+    assert checkpoint.load(path, "heads").tensors["x"].tolist() == [1.0]
 
 
 def test_pickles_are_never_loaded(tmp_path):
