@@ -5,7 +5,7 @@ from mars_lib.alignment.gate import adapt_gate
 from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.pairs import PairSampler
 from mars_lib.alignment.report import probe_features, report, table
-from mars_lib.alignment.run import align, load_heads, own_heads, query_bank, save_heads
+from mars_lib.alignment.run import align, fusion_of, load_heads, own_heads, query_bank, save_heads
 from mars_lib.alignment.stages import STAGES, AlignmentConfig, check_stages, stage_loss, train_stage
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_stages",
     "discrimination",
     "forecast",
+    "fusion_of",
     "load_heads",
     "own_heads",
     "probe_features",

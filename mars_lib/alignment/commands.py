@@ -45,7 +45,7 @@ def align(
     stages, own = tuple(stage or alignment.STAGES), folder is not None or csv is not None
     _check_read(stages, own, measure, margin)
     if not resume:
-        options.no_run(out, *stages, "mlbp")
+        options.no_run(out, *stages)
     config = alignment.AlignmentConfig(
         seed=seed, **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin)
     )

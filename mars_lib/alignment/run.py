@@ -31,7 +31,7 @@ def align(
     """Train `stages` in their order, each from the best of the one before; the encoder ends with the last one's heads.
 
     Writes `folder/<stage>.safetensors` and `<stage>/metrics.csv` as each stage ends, and after the third or the control the fusion of
-    modalities that fits these heads, `mlbp.safetensors`; returns the paths. With `resume` a stage
+    modalities that fits these heads (`fusion_of`); returns the paths, that of the fusion as "mlbp". With `resume` a stage
     whose file is there is read instead of trained; one that was interrupted begins again, since it takes seconds. Raises
     `InputError` for an unknown stage, for features or heads of another trunk; for a folder that holds stages already, unless they are
     to be resumed or (`overwrite`) made anew; and for stages there that differ in options, data, first heads or version of the code.
@@ -41,7 +41,7 @@ def align(
     for features in (train, validation):
         if features.key.split("-")[0] != own:
             fail("trunk features", "are of another trunk", "make them with this encoder (trunk_features)")
-    with claimed(Path(folder), resume=resume, overwrite=overwrite, holds=(*stages, "mlbp")):
+    with claimed(Path(folder), resume=resume, overwrite=overwrite, holds=(*stages, f"{stages[-1]}-mlbp")):
         return _align(encoder, train, validation, Path(folder), config, stages, resume, progress)
 
 
@@ -64,7 +64,7 @@ def _align(
             log.close()
         save_heads(encoder, path, stage=stage, identity=ours, **best)
     if stages[-1] in (STAGES[-1], "one-stage"):
-        paths["mlbp"] = folder / "mlbp.safetensors"
+        paths["mlbp"] = fusion_of(paths[stages[-1]])
         if resume and paths["mlbp"].is_file():
             check_identity(f"checkpoint {paths['mlbp']}", ours, checkpoint.load(paths["mlbp"], "mlbp").meta)
         else:
@@ -76,6 +76,15 @@ def _align(
             )
             checkpoint.save(paths["mlbp"], pooling.state_dict(), mlbp_meta(pooling) | {"identity": ours})
     return paths
+
+
+def fusion_of(heads: Path) -> Path:
+    """Where the fusion of modalities lies that fits a file of heads: beside it, and named after it.
+
+    >>> fusion_of(Path("runs/align/stage3.safetensors")).name
+    'stage3-mlbp.safetensors'
+    """
+    return heads.with_stem(f"{heads.stem}-mlbp")
 
 
 def own_heads(encoder: Alignable) -> Alignable:

@@ -197,7 +197,7 @@ def ears(asked, heads: str | None, music, device: str = "cpu"):
         return system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
     listener = alignment.own_heads(asked.encoder)
     alignment.load_heads(listener, heads)
-    return listener, system.load_mlbp(Path(heads).with_name("mlbp.safetensors"))
+    return listener, system.load_mlbp(alignment.fusion_of(Path(heads)))
 
 
 def given(**options) -> dict:

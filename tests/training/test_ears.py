@@ -30,10 +30,14 @@ def test_heads_of_ones_own_stand_on_the_same_trunks(shipped, tmp_path):
     before = system.load_minibind()
     pooling = system.load_mlbp(heads="stage3")
     alignment.save_heads(system.load_minibind(heads="stage3"), tmp_path / "mine.safetensors")
-    checkpoint.save(tmp_path / "mlbp.safetensors", pooling.state_dict(), mlbp_meta(pooling))
+    checkpoint.save(tmp_path / "mine-mlbp.safetensors", pooling.state_dict(), mlbp_meta(pooling))
     listener, found = ears(shipped, str(tmp_path / "mine.safetensors"), None)
     assert listener.trunks is shipped.encoder.trunks
     assert same(listener, system.load_minibind(heads="stage3")) and same(found, pooling)
+    # Heads of a stage that no fusion fits do not get that of another.
+    alignment.save_heads(system.load_minibind(heads="stage1"), tmp_path / "stage1.safetensors")
+    with pytest.raises(InputError, match="stage1-mlbp.safetensors: is not there"):
+        ears(shipped, str(tmp_path / "stage1.safetensors"), None)
     # The encoder of the queries did not change.
     assert same(shipped.encoder, before)
 
