@@ -170,6 +170,16 @@ def test_a_gradient_that_is_not_finite_ends_with_the_documented_error(train):
         train(method=replace(OMNISEP, loss=poisoned))
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize("method", [CLIPSEP_NIT, AUDIOSEP], ids=lambda method: method.kind)
+def test_the_baselines_train_in_half_precision(train, smoke, monkeypatch, method, precision):
+    monkeypatch.setattr("mars_lib.training.precision.multiplies_bfloat16", lambda device_type: True)
+    settings = replace(smoke, training=replace(smoke.training, precision=precision, steps=2, validate_every=2))
+    rows = list(csv.DictReader((train("half", settings, method=method).parent / "metrics.csv").open()))
+    assert len(rows) == 2 and all(0 < float(row["loss"]) < float("inf") for row in rows)
+    assert float(rows[-1]["validation_si_sdri"]) > -60
+
+
 class Overflowing(torch.autograd.Function):
     """A loss whose gradient overflows float16's scale as long as that is high."""
 
