@@ -317,7 +317,10 @@ def test_align_trains_heads_that_load(tmp_path):
     status, out, err = mars("align", *quick)
     assert status == 0, err
     assert all(f"{name}: " in out for name in ("stage1", "stage2", "stage3", "mlbp"))
-    status, out, err = mars("align", *quick, "--start", tmp_path / "stage1.safetensors", "--stage", "stage2", "--resume")
+    second = ["--start", tmp_path / "stage1.safetensors", "--stage", "stage2"]
+    status, _, err = mars("align", *quick, *second, "--resume")
+    assert status == 1 and "stage2.safetensors: is of another run: it differs in stages, start" in err
+    status, out, err = mars("align", *quick, *second, "--out", tmp_path / "second")
     assert status == 0 and "stage2: " in out and "stage3" not in out
     status, _, err = mars("align", *quick, "--batch-size", "0")
     assert status == 1 and "batch size: is 0; give 2 or more" in err

@@ -44,11 +44,11 @@ def align(
     alone("mars align")
     stages, own = tuple(stage or alignment.STAGES), folder is not None or csv is not None
     _check_read(stages, own, measure, margin)
-    if not resume:
-        options.no_run(out, *stages)
     config = alignment.AlignmentConfig(
         seed=seed, **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin)
     )
+    if not resume:
+        options.no_run(out, *stages)
     if start is not None and not start.is_file():
         fail(f"checkpoint {start}", "is not there", "give a file of heads that `mars align` wrote")
     encoder = load_encoder(encoder_name, weights).to(device)

@@ -85,9 +85,9 @@ def train_rl(
     folder = Path(folder)
     fabric = processes.make_fabric(accelerator, rl.precision)
     processes.check_batch("batch size", rl.batch_size, rl.accumulate)
+    begun = checkpoint.load(start, "separator")
+    config = configs.from_dict(begun.meta["config"], f"checkpoint {start}")
     with claimed(folder, resume=resume, overwrite=overwrite):
-        begun = checkpoint.load(start, "separator")
-        config = configs.from_dict(begun.meta["config"])
         separator = Separator(config)
         checkpoint.restore(separator, begun.part("separator"), f"checkpoint {start}")
         separator = separator.to(fabric.device, memory_format=torch.channels_last).eval()

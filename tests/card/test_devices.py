@@ -25,7 +25,7 @@ def test_auto_is_the_first_card(device):
 
 
 @pytest.mark.parametrize("name, says", [
-    ("cuda:2", "cuda:2 is not there; cards are counted from 0 to 1"), ("cuda:one", "use cpu, cuda"), ("cuda1", "use cpu, cuda"),
+    ("cuda:2", "cuda:2 is not there; use one from cuda:0 to cuda:1"), ("cuda:one", "use cpu, cuda"), ("cuda1", "use cpu, cuda"),
     ("mps:1", "use cpu, cuda"), ("toaster", "use cpu, cuda"),
 ])  # fmt: skip
 def test_a_device_that_cannot_be_had_is_named(name, says, device):

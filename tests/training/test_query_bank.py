@@ -41,7 +41,7 @@ def test_a_positive_of_the_fusion_is_of_another_recording(generator):
     rows = torch.eye(6)
     bank = QueryBank({name: [rows, rows[:2]] for name in MODALITIES}, [list("aabbcc"), list("aa")])
     for _ in range(40):
-        chosen, positive = fusion._draw(bank, torch.tensor([0, 1]), generator)
+        chosen, positive = fusion._draw(bank, torch.tensor([0, 1]), generator, "cpu")
         pairs = list(zip(chosen["audio"].argmax(dim=1).tolist(), positive.argmax(dim=1).tolist()))
         assert "aabbcc"[pairs[0][0]] != "aabbcc"[pairs[0][1]]
         assert set(pairs[1]) == {0, 1}  # one recording: another clip of it
