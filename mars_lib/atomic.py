@@ -6,7 +6,7 @@ import os
 import platform
 import stat
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ NOT_THERE = (
     errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ,
 )  # fmt: skip
 # Names of temporary files begin with this and the number of the process that writes them.
-HIDDEN = f".mars-{platform.node() or 'here'}-"
+HIDDEN = f".mars-{platform.node() or 'here'}+"
 
 
 @contextmanager
@@ -64,10 +64,11 @@ def writing(path: str | Path):
 @cache
 def _remove_stale(folder: Path) -> None:
     """Remove from `folder`, once a process, what dead processes of this machine left there."""
-    for left in folder.iterdir():
-        process = left.name.removeprefix(HIDDEN).partition("-")[0]
-        if left.name.startswith(HIDDEN) and process.isdecimal() and not _alive(int(process)):
-            left.unlink(missing_ok=True)
+    with suppress(OSError):  # a folder or a file of others: it stays
+        for left in folder.iterdir():
+            process = left.name.removeprefix(HIDDEN).partition("-")[0]
+            if left.name.startswith(HIDDEN) and process.isdecimal() and not _alive(int(process)):
+                left.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:

@@ -78,7 +78,10 @@ def open_sound(path: str | Path) -> SoundFile:
         frames = _declared(about)
         return SoundFile(path, about.samplerate, about.channels, frames, False, False)
     cut = about is not None and "lacks an end-of-stream bit" in about.extra_info
-    first = next(_frames(av, _parts(path)[0], []), None) if av is not None else None
+    try:
+        first = next(_frames(av, _parts(path)[0], []), None) if av is not None else None
+    except OSError as error:
+        check.fail(str(path), f"cannot be read ({error.strerror})", "give a file that you may read")
     if first is not None:
         rate, channels = first.sample_rate, first.layout.nb_channels
         return SoundFile(path, rate, channels, _promised(path, about, rate), True, cut)

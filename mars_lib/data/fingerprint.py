@@ -17,17 +17,16 @@ def digest(*facts) -> str:
 
 
 def content(path: str | Path, whole: bool = False) -> str | None:
-    """Digest of a file's size and content; None where there is none.
+    """Digest of a file's size and content; None where there is none to read.
 
     Of a file longer than three blocks, head, middle and tail alone are read unless `whole` is asked for.
-
     Within a process a file is read once as long as its size and its time stay the same.
     """
     try:
         found = os.stat(path)
+        return _read(str(path), found.st_size, found.st_mtime_ns, whole)
     except OSError:
         return None
-    return _read(str(path), found.st_size, found.st_mtime_ns, whole)
 
 
 def contents(root: str | Path, paths: Iterable[Path]) -> list[tuple[str, str | None]]:

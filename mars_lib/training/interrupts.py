@@ -3,14 +3,17 @@
 import signal
 import threading
 
+from mars_lib.training import processes
+
 
 class Interrupts:
     """`with Interrupts() as interrupts:` notes SIGINT and SIGTERM in `asked` instead of raising.
 
     A step that is broken off in its middle has moved some of what a run remembers (running
     statistics, the baseline, the weights) and not the rest: no checkpoint of it could go on as if
-    nothing had happened. A second signal raises KeyboardInterrupt at once. Signals reach the main
-    thread alone; in any other nothing changes.
+    nothing had happened. A second signal raises KeyboardInterrupt at once, but not where several
+    processes train: schedulers send one to each twice. Signals reach the main thread alone; in any
+    other nothing changes.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,6 +29,6 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _note(self, *_) -> None:
-        if self.asked:
+        if self.asked and processes.share()[1] == 1:
             raise KeyboardInterrupt
         self.asked = True

@@ -130,7 +130,7 @@ def explained_divergence(step: int, folder: Path) -> Iterator[None]:
     except FloatingPointError as error:
         raise FloatingPointError(
             f"{error} at step {step}; {folder / 'last.safetensors'} holds the last good state, "
-            "the start of a run with a lower learning rate or an anchor"
+            "start again with a lower learning rate or, in reinforcement learning, an anchor"
         ) from None
 
 

@@ -159,7 +159,7 @@ def explained(train: Callable) -> Callable:
     """A training function whose run says what to do when the other processes are gone or the card is full.
 
     Both come as RuntimeError from below; both leave the last checkpoint as it was. `torchrun` ends the processes that are left with
-    SIGTERM, which is explained too.
+    SIGTERM, which is explained too, but inside the loop of steps, which ends with its step.
     """
 
     @functools.wraps(train)

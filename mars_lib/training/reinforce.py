@@ -180,12 +180,13 @@ def _train(
             bar.set_postfix({name: f"{value:.3f}" for name, value in shown.items() if math.isfinite(value)})
             if processes.agreed(interrupts.asked):
                 run.save("last")
-                bar.write(f"stopped at step {run.step}; go on with --resume")
+                processes.agreed(True)  # the others wait: who ends ends all, also the one that writes
+                tell(bar, f"stopped at step {run.step}; go on with --resume")
                 raise KeyboardInterrupt
             if run.ended:
                 break
         if run.step < rl.steps:
-            bar.write(f"stopped early at step {run.step}: {run.waited} validations without a better reward")
+            tell(bar, f"stopped early at step {run.step}: {run.waited} validations without a better reward")
 
 
 def _losses(run: RLRun, separator, queried: QueriedBatch, reward: Reward, step: int) -> dict[str, float]:

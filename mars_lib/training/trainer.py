@@ -96,6 +96,8 @@ def _train(run: "_Run", music: MiniMusic, encoder: Encoder, method: Method, prog
     log = RunLog(run.folder, COLUMNS, first)
     bar = tqdm(total=t.steps, initial=first, desc="training", unit="step", disable=not progress)
     tell(bar, budget.before())
+    if first == 0:
+        run.save("last")
     with Interrupts() as interrupts, closing(log), closing(bar):
         for step, batch in ahead(partial(stream.batch, share=processes.share()), first, t.steps):
             rate = learning_rate(step, t.learning_rate, t.warmup_steps, t.decay_steps)
@@ -121,7 +123,8 @@ def _train(run: "_Run", music: MiniMusic, encoder: Encoder, method: Method, prog
             bar.set_postfix(loss=f"{row['loss']:.3f}", **best)
             if processes.agreed(interrupts.asked):
                 run.save("last")
-                bar.write(f"stopped at step {run.step}; go on with --resume")
+                processes.agreed(True)  # the others wait: who ends ends all, also the one that writes
+                tell(bar, f"stopped at step {run.step}; go on with --resume")
                 raise KeyboardInterrupt
 
 
