@@ -16,6 +16,8 @@ from mars_lib import atomic
 from mars_lib.check import InputError, fail
 
 Module = TypeVar("Module", bound=torch.nn.Module)
+# Kinds that hold an attention mask, which is minus infinity where nothing may be seen.
+MASKED = ("imagebind",)
 REMEDY = "fetch or train it again (`mars train supervised`, `mars checkpoints`)"
 # What the header's entries are, where one has them; a training run has no best value before it has validated.
 NUMBER = (int, float, NoneType)
@@ -86,7 +88,10 @@ def load(path: str | Path, *kinds: str) -> Checkpoint:
         fail(name, f"is truncated or corrupt ({error})", REMEDY)
     _check_header(name, meta, kinds)
     for key, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.float().isfinite().all():
+        if not tensor.is_floating_point():
+            continue
+        sound = ~tensor.isnan() if meta["kind"] in MASKED else tensor.isfinite()
+        if not sound.all():
             fail(name, f"holds NaN or infinite weights (first in {key})", REMEDY)
     return Checkpoint(Entries(tensors, name), Entries(meta, name))
 
