@@ -32,6 +32,17 @@ def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path, length):
     assert checkpoint.load(path, "heads").tensors["x"].tolist() == [1.0]
 
 
+def test_a_published_attention_mask_may_be_infinite_and_nothing_may_be_nan(tmp_path):
+    path = tmp_path / "x.safetensors"
+    for kind, value, loads in (("imagebind", -float("inf"), True), ("imagebind", float("nan"), False), ("heads", -float("inf"), False)):
+        checkpoint.save(path, {"mask": torch.tensor([0.0, value])}, {"kind": kind})
+        if loads:
+            assert checkpoint.load(path, kind).tensors["mask"][1] == value
+            continue
+        with pytest.raises(InputError, match="holds NaN or infinite weights"):
+            checkpoint.load(path, kind)
+
+
 def test_pickles_are_never_loaded(tmp_path):
     class Trap:
         def __reduce__(self):

@@ -130,6 +130,18 @@ def test_resume_refuses_what_would_be_another_run_and_says_why(train, smoke, mus
         train("never started", resume=True)
 
 
+def test_a_run_that_broke_before_its_first_validation_goes_on_from_its_start(train):
+    whole = tensors(train("whole").parent / "last.safetensors")
+
+    def broken(*args):
+        raise RuntimeError("the power failed")
+
+    with pytest.raises(RuntimeError, match="power"):
+        train("parts", method=replace(OMNISEP, loss=broken))
+    after = tensors(train("parts", resume=True).parent / "last.safetensors")
+    assert all(torch.equal(whole[key], after[key]) for key in whole)
+
+
 def test_a_run_is_not_overwritten_unasked(train):
     best = train()
     kept = best.read_bytes()
