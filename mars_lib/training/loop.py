@@ -19,7 +19,7 @@ from mars_lib.encoders import Encoder
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.query import random_weights
 from mars_lib.separator import separate
-from mars_lib.training import processes
+from mars_lib.training import checkpoint, processes
 from mars_lib.training.query_bank import MODALITIES, QueryBank
 
 
@@ -157,6 +157,14 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch
         index, name = key.split(".")
         state["state"].setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(state)
+
+
+def restore_training(saved: checkpoint.Checkpoint, folder: Path, separator: nn.Module, optimizer: torch.optim.Optimizer, fabric) -> None:
+    """Put weights, optimiser and, in float16, the gradient scale of `folder`'s last checkpoint back."""
+    checkpoint.restore(separator, saved.part("separator"), f"checkpoint {folder / 'last.safetensors'}")
+    restore_optimizer(optimizer, saved.part("optimizer"))
+    if saved.meta["scaler"]:
+        scaler_of(fabric).load_state_dict(saved.meta["scaler"])
 
 
 def separator_checkpoint(config: dict, separator: nn.Module, kind: str = "separator", **meta) -> tuple[dict, dict]:

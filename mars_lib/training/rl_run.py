@@ -11,7 +11,7 @@ from mars_lib.advantage import MovingBaseline
 from mars_lib.config import Config
 from mars_lib.separator import Separator
 from mars_lib.training import checkpoint, processes
-from mars_lib.training.loop import optimizer_tensors, restore_optimizer, scaler_of, separator_checkpoint
+from mars_lib.training.loop import optimizer_tensors, restore_training, scaler_of, separator_checkpoint
 from mars_lib.training.objective import RLConfig
 
 
@@ -70,10 +70,7 @@ class RLRun:
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """The inverse of `save("last")`."""
-        checkpoint.restore(self.separator, saved.part("separator"), f"checkpoint {self.folder / 'last.safetensors'}")
-        restore_optimizer(self.optimizer, saved.part("optimizer"))
-        if saved.meta["scaler"]:
-            scaler_of(self.fabric).load_state_dict(saved.meta["scaler"])
+        restore_training(saved, self.folder, self.separator, self.optimizer, self.fabric)
         for i in range(self.past.maxlen):
             weights = saved.part(f"past.{i}")
             if weights:

@@ -21,7 +21,7 @@ from mars_lib.training.budget import Budget
 from mars_lib.training.interrupts import Interrupts
 from mars_lib.training.log import RunLog, tell
 from mars_lib.training.loop import (
-    Validation, ahead, clip_and_step, draw_queries, explained_divergence, optimizer_tensors, restore_optimizer, scaler_of,
+    Validation, ahead, clip_and_step, draw_queries, explained_divergence, optimizer_tensors, restore_training, scaler_of,
     separator_checkpoint,
 )
 from mars_lib.training.method import OMNISEP, Method
@@ -156,10 +156,7 @@ class _Run:
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """The inverse of `save("last")`."""
-        checkpoint.restore(self.separator, saved.part("separator"), f"checkpoint {self.folder / 'last.safetensors'}")
-        restore_optimizer(self.optimizer, saved.part("optimizer"))
-        if saved.meta["scaler"]:
-            scaler_of(self.fabric).load_state_dict(saved.meta["scaler"])
+        restore_training(saved, self.folder, self.separator, self.optimizer, self.fabric)
         self.step, self.best = saved.meta["step"], saved.meta["validation_si_sdri"]
 
 
