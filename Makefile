@@ -33,13 +33,13 @@ test-gpu: .venv/ready  ## Train and evaluate on every kind of card that is here:
 	"$(BIN)/python" -m pytest tests/gpu --override-ini="addopts=-q -rs --import-mode=importlib" --override-ini="norecursedirs="
 
 test-encoders: .venv/encoders  ## Hold ImageBind, PE-AV and CLAP against their own packages, and run notebooks with ImageBind (network, 200 MB)
-	"$(BIN)/python" -m pytest tests/encoders tests/evaluation/test_clap.py tests/notebooks/test_ear.py
+	"$(BIN)/python" -m pytest tests/encoders tests/evaluation/test_clap.py tests/notebooks/test_reward_encoder.py
 
 test-hosted: .venv/ready  ## Try the set-up cell among a hosted notebook's own versions (network, Python 3.13, 5 GB)
 	"$(BIN)/python" -m pytest tests/hosted --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
 
 outputs: .venv/ready  ## Execute the notebooks and keep their outputs in the repository
-	"$(BIN)/python" -m mars_lib.notebook_outputs
+	"$(BIN)/python" -m mars_lib.course.outputs
 
 # A complete, hashed lock is installed without its dependencies' own wishes; uv is quicker, pip does as well.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --no-deps

@@ -1,6 +1,8 @@
-"""Does varying the sounds help on an unseen soundfont? Two trainings of the size that `mars benchmark` compares, which differ in nothing else.
+"""Does varying the sounds help on an unseen soundfont? Two trainings of the size that `mars
+benchmark` compares, which differ in nothing else.
 
-Prints the paired difference of SI-SDRi over the same mixtures of `test` and `unseen`, asked by text, with its 95 % bootstrap interval.
+Prints the paired difference of SI-SDRi over the same mixtures of `test` and `unseen`, asked by
+text, with its 95 % bootstrap interval.
 """
 
 import argparse
@@ -8,12 +10,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from mars_lib import config, system
-from mars_lib.data import soundfonts
-from mars_lib.data.render import MiniMusic
-from mars_lib.evaluate import evaluate
+from mars_lib import config
+from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.synthesis import soundfonts
 from mars_lib.evaluation.statistics import paired_bootstrap, summary
-from mars_lib.training.trainer import train_supervised
+from mars_lib.experiments.evaluate import evaluate
+from mars_lib.inference import pretrained, system
+from mars_lib.training.supervised import train_supervised
 
 
 def main() -> None:
@@ -36,7 +39,9 @@ def main() -> None:
         settings = replace(base, training=training)
         folder = arguments.folder / f"{name}-{arguments.steps}"
         begun = (folder / "last.safetensors").is_file()
-        best = train_supervised(settings, music, system.load_minibind(), folder, accelerator="cpu", resume=begun)
+        best = train_supervised(
+            settings, music, pretrained.load_minibind(), folder, accelerator="cpu", resume=begun
+        )
         loaded = system.load(best)
         loaded.name = name
         for split, found in scores.items():
@@ -46,9 +51,13 @@ def main() -> None:
     for split, found in scores.items():
         for name, values in found.items():
             row = summary(values)
-            print(f"{split:6} {name:6} SI-SDRi {row['mean']:.2f} dB, 95 % in {row['ci95'][0]:.2f} to {row['ci95'][1]:.2f}")
+            print(
+                f"{split:6} {name:6} SI-SDRi {row['mean']:.2f} dB, 95 % in {row['ci95'][0]:.2f} to {row['ci95'][1]:.2f}"
+            )
         d = paired_bootstrap(found["varied"], found["plain"])
-        print(f"{split:6} varied minus plain {d.mean:+.2f} dB, 95 % in {d.ci95[0]:+.2f} to {d.ci95[1]:+.2f}")
+        print(
+            f"{split:6} varied minus plain {d.mean:+.2f} dB, 95 % in {d.ci95[0]:+.2f} to {d.ci95[1]:+.2f}"
+        )
 
 
 def read(path: Path, system_name: str) -> list[float]:

@@ -1,7 +1,9 @@
-"""Does reading prepared recordings keep up with training? `MixtureStream` over `CsvMusic` against a loop that reads whole files.
+"""Does reading prepared recordings keep up with training? `MixtureStream` over `CsvMusic` against a
+loop that reads whole files.
 
-Both make the same kind of mixture, two sources levelled, on files that are rendered here and read from the page cache. Rounds
-take turns, the table holds medians; below it stands what one training step on --device takes, and so how many mixtures it needs.
+Both make the same kind of mixture, two sources levelled, on files that are rendered here and read
+from the page cache. Rounds take turns, the table holds medians; below it stands what one training
+step on --device takes, and so how many mixtures it needs.
 """
 
 import argparse
@@ -18,10 +20,10 @@ import torch
 
 from mars_lib import config
 from mars_lib.data.csv_music import CsvMusic
+from mars_lib.data.mini_music import level
 from mars_lib.data.mixtures import BLOCK, MixtureBatch, MixtureStream
-from mars_lib.data.render import level
+from mars_lib.io.devices import choose_device
 from mars_lib.separator import Separator
-from mars_lib.system import choose_device
 from mars_lib.training.steps import supervised_loss
 from mars_lib.waveform import mix
 
@@ -36,7 +38,9 @@ def write(folder: Path, classes: int, files: int, seconds: int) -> None:
         (folder / f"audio/{k}").mkdir(parents=True)
         for i in range(files):
             name = f"audio/{k}/{i}.wav"
-            soundfile.write(folder / name, 0.1 * swell * rng.standard_normal(len(swell)), RATE, subtype="PCM_16")
+            soundfile.write(
+                folder / name, 0.1 * swell * rng.standard_normal(len(swell)), RATE, subtype="PCM_16"
+            )
             rows.append((name, f"frames/{k}/{i}", 0, f"class {k}"))
     with (folder / "train.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -61,18 +65,28 @@ def rate(work, count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def loading(music: CsvMusic, training: config.TrainingConfig, rounds: int) -> tuple[float, float, float, float]:
-    """Medians of mixtures a second (stream, whole files) and of clips a second (stretch alone, whole files)."""
-    stream, rng, sound = MixtureStream(music, "train", training), np.random.default_rng(0), music.classes("train")[0]
+def loading(
+    music: CsvMusic, training: config.TrainingConfig, rounds: int
+) -> tuple[float, float, float, float]:
+    """Medians of mixtures a second (stream, whole files) and of clips a second (stretch alone,
+    whole files).
+    """
+    stream, rng, sound = (
+        MixtureStream(music, "train", training),
+        np.random.default_rng(0),
+        music.classes("train")[0],
+    )
     per_block, few = BLOCK * training.batch_size, 16
     measured = []
     for r in range(rounds + 1):
         steps = range(r * BLOCK, (r + 1) * BLOCK)
-        measured.append((
-            rate(lambda: [stream.batch(step) for step in steps], per_block),
-            rate(lambda: plain(music, rng, few), few),
-            rate(lambda: [music.clip("train", sound, 100 * r + i) for i in range(100)], 100),
-        ))
+        measured.append(
+            (
+                rate(lambda: [stream.batch(step) for step in steps], per_block),
+                rate(lambda: plain(music, rng, few), few),
+                rate(lambda: [music.clip("train", sound, 100 * r + i) for i in range(100)], 100),
+            )
+        )
     ours, theirs, clips = (statistics.median(column) for column in zip(*measured[1:]))
     return ours, theirs, clips, 2 * theirs
 
@@ -100,11 +114,19 @@ def training_step(settings: config.Config, device: torch.device, repeats: int) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--profile", default="cpu", help="cpu or gpu: length of the clips, network")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--seconds", type=int, nargs="+", default=[10, 150], help="lengths of recordings: VGGSound, MUSIC")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        nargs="+",
+        default=[10, 150],
+        help="lengths of recordings: VGGSound, MUSIC",
+    )
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--files", type=int, default=8, help="recordings a class")
     parser.add_argument("--rounds", type=int, default=5)
@@ -112,7 +134,9 @@ def main() -> None:
     torch.set_num_threads(1)
     settings = config.profile(options.profile)
     settings = replace(settings, training=replace(settings.training, batch_size=options.batch_size))
-    print(f"{'recordings of':>14} {'CsvMusic':>22} {'whole files':>20} {'ratio':>7} {'clips: stretch':>18} {'whole':>9} {'ratio':>7}")
+    print(
+        f"{'recordings of':>14} {'CsvMusic':>22} {'whole files':>20} {'ratio':>7} {'clips: stretch':>18} {'whole':>9} {'ratio':>7}"
+    )
     slowest = float("inf")
     for seconds in options.seconds:
         with tempfile.TemporaryDirectory() as folder:
@@ -120,14 +144,18 @@ def main() -> None:
             music = CsvMusic(Path(folder), settings.signal.length)
             ours, theirs, clips, whole = loading(music, settings.training, options.rounds)
         slowest = min(slowest, ours)
-        print(f"{seconds:12} s {ours:13.0f} mixt./s {theirs:12.0f} mixt./s {ours / theirs:6.1f}x "
-              f"{clips:16.0f}/s {whole:7.0f}/s {clips / whole:6.1f}x")
+        print(
+            f"{seconds:12} s {ours:13.0f} mixt./s {theirs:12.0f} mixt./s {ours / theirs:6.1f}x "
+            f"{clips:16.0f}/s {whole:7.0f}/s {clips / whole:6.1f}x"
+        )
     device = torch.device(choose_device(options.device))
     torch.set_num_threads(2)
     step = training_step(settings, device, options.rounds)
     need = options.batch_size / step
-    print(f"a step of profile {options.profile} at batch {options.batch_size} on {device}: {step:.3f} s, so it needs {need:.0f} mixtures "
-          f"a second; one reading thread gives {slowest / need:.1f} times that")
+    print(
+        f"a step of profile {options.profile} at batch {options.batch_size} on {device}: {step:.3f} s, so it needs {need:.0f} mixtures "
+        f"a second; one reading thread gives {slowest / need:.1f} times that"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""The paper's step (30.3 million parameters, 65,535 samples): what a card must hold and compute, and on a card, what it does.
+"""The paper's step (30.3 million parameters, 65,535 samples): what a card must hold and compute,
+and on a card, what it does.
 
-Without CUDA: bytes that a mixture keeps for the backward pass and floating-point operations, counted on a small batch under
-bf16 autocast; from these the largest batch and the hours of 200,000 steps of 128 mixtures, for cards by their data sheets, at a utilisation that you may set.
-With CUDA: mixtures a second and peak memory of real steps, and the utilisation that this is.
+Without CUDA: bytes that a mixture keeps for the backward pass and floating-point operations,
+counted on a small batch under bf16 autocast; from these the largest batch and the hours of 200,000
+steps of 128 mixtures, for cards by their data sheets, at a utilisation that you may set. With CUDA:
+mixtures a second and peak memory of real steps, and the utilisation that this is.
 
-With `--imagebind` the operations of ImageBind as the one who hears are added, counted on shapes alone (no weights, but its package).
+With `--imagebind` the operations of ImageBind as the one who hears are added, counted on shapes
+alone (no weights, but its package).
 
     python benchmarks/paper_step.py --estimator pathwise
 """
@@ -18,12 +21,14 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from mars_lib import config, system
+from mars_lib import config
 from mars_lib.advantage import MovingBaseline
+from mars_lib.inference import pretrained
 from mars_lib.reward import MLBP, Target
 from mars_lib.rollout import QueriedBatch
 from mars_lib.separator import Separator
-from mars_lib.training.objective import ESTIMATORS, RLConfig, make_reward, rl_step
+from mars_lib.training.rl_config import ESTIMATORS, RLConfig, make_reward
+from mars_lib.training.steps import rl_step
 
 # Memory in GB and dense half-precision tensor throughput in TFLOP/s, by NVIDIA's data sheets.
 CARDS = {"T4 16 GB": (16, 65), "A100 40 GB": (40, 312), "H100 80 GB": (80, 989)}
@@ -35,8 +40,10 @@ class Step:
 
     def __init__(self, estimator: str, batch: int, device: str):
         paper = config.paper()
-        encoder = system.load_minibind().to(device)
-        paper = replace(paper, separator=replace(paper.separator, embedding_size=encoder.embedding_size))
+        encoder = pretrained.load_minibind().to(device)
+        paper = replace(
+            paper, separator=replace(paper.separator, embedding_size=encoder.embedding_size)
+        )
         self.separator = Separator(paper).to(device, memory_format=torch.channels_last).eval()
         self.old = Separator(paper).to(device).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.separator.parameters(), 2e-4)
@@ -45,13 +52,23 @@ class Step:
         references = 0.1 * torch.randn(batch, 2, paper.signal.length, device=device)
         query = torch.nn.functional.normalize(torch.randn(batch, 2, 256, device=device), dim=-1)
         z = {name: query.flatten(0, 1) for name in ("audio", "text", "image")}
-        self.batch = QueriedBatch(references.sum(1), references, query, Target(references.flatten(0, 1), z))
+        self.batch = QueriedBatch(
+            references.sum(1), references, query, Target(references.flatten(0, 1), z)
+        )
         self.device, self.baseline = device, MovingBaseline()
 
     def loss(self) -> torch.Tensor:
         generator = torch.Generator(self.device).manual_seed(0)
         with torch.autocast(self.device, torch.bfloat16):
-            return rl_step(self.separator, self.old, self.batch, self.reward, self.baseline, self.run, generator)[0]
+            return rl_step(
+                self.separator,
+                self.old,
+                self.batch,
+                self.reward,
+                self.baseline,
+                self.run,
+                generator,
+            )[0]
 
     def __call__(self) -> None:
         self.optimizer.zero_grad()
@@ -60,7 +77,9 @@ class Step:
 
 
 def counted(estimator: str) -> tuple[float, float, float]:
-    """(bytes that stay whatever the batch, bytes a mixture, floating-point operations a mixture)."""
+    """(bytes that stay whatever the batch, bytes a mixture, floating-point operations a
+    mixture).
+    """
     held = []
     for size in (1, 2):
         step, seen = Step(estimator, size, "cpu"), {}
@@ -80,7 +99,9 @@ def counted(estimator: str) -> tuple[float, float, float]:
 
 
 def imagebind_flops(estimator: str) -> float:
-    """Operations of ImageBind a mixture: y* and one estimate for each of two sources, and for the pathwise road its way back."""
+    """Operations of ImageBind a mixture: y* and one estimate for each of two sources, and for the
+    pathwise road its way back.
+    """
     from mars_lib.encoders import imagebind
 
     with torch.device("meta"), FlopCounterMode(display=False) as flops:
@@ -90,24 +111,41 @@ def imagebind_flops(estimator: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--estimator", choices=ESTIMATORS, default="score")
     parser.add_argument("--batch-size", type=int, default=32, help="on a card")
     parser.add_argument("--repeats", type=int, default=20, help="on a card")
-    parser.add_argument("--utilisation", type=float, default=0.3, help="of the data sheet's throughput, for what is computed")
-    parser.add_argument("--imagebind", action="store_true", help="ImageBind hears, not MiniBind (operations only)")
-    parser.add_argument("--compile", action="store_true", help="on a card: torch.compile, as the same option of `mars train`")
+    parser.add_argument(
+        "--utilisation",
+        type=float,
+        default=0.3,
+        help="of the data sheet's throughput, for what is computed",
+    )
+    parser.add_argument(
+        "--imagebind", action="store_true", help="ImageBind hears, not MiniBind (operations only)"
+    )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="on a card: torch.compile, as the same option of `mars train`",
+    )
     options = parser.parse_args()
     fixed, each, flops = counted(options.estimator)
     if options.imagebind:
         flops += imagebind_flops(options.estimator)
-    print(f"{options.estimator}: {fixed / 1e9:.2f} GB and {each / 1e9:.3f} GB a mixture, {flops / 1e9:.0f} GFLOP a mixture (computed)")
+    print(
+        f"{options.estimator}: {fixed / 1e9:.2f} GB and {each / 1e9:.3f} GB a mixture, {flops / 1e9:.0f} GFLOP a mixture (computed)"
+    )
     for name, (memory, tera) in CARDS.items():
         largest = int((0.9 * memory * 1e9 - fixed) / each)
         passes = next(p for p in range(1, BATCH + 1) if BATCH % p == 0 and BATCH // p <= largest)
         seconds = BATCH * flops / (options.utilisation * tera * 1e12)
-        print(f"{name}: up to {largest} mixtures a pass, --accumulate {passes}; {1 / seconds:.1f} steps a second, "
-              f"{STEPS * seconds / 3600:.0f} h for {STEPS:,} steps at {100 * options.utilisation:.0f} % (computed)")
+        print(
+            f"{name}: up to {largest} mixtures a pass, --accumulate {passes}; {1 / seconds:.1f} steps a second, "
+            f"{STEPS * seconds / 3600:.0f} h for {STEPS:,} steps at {100 * options.utilisation:.0f} % (computed)"
+        )
     if not torch.cuda.is_available():
         return
     step, times = Step(options.estimator, options.batch_size, "cuda"), []
@@ -119,8 +157,10 @@ def main() -> None:
         torch.cuda.synchronize()
         times.append(time.perf_counter() - begun)
     rate = options.batch_size / statistics.median(times[3:])
-    print(f"{torch.cuda.get_device_name()}: {rate:.0f} mixtures a second, {rate * flops / 1e12:.0f} TFLOP/s, "
-          f"peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB at batch {options.batch_size} (measured)")
+    print(
+        f"{torch.cuda.get_device_name()}: {rate:.0f} mixtures a second, {rate * flops / 1e12:.0f} TFLOP/s, "
+        f"peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB at batch {options.batch_size} (measured)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The Beta policy's mathematics beside torch.distributions: time, memory and agreement; medians, on one thread.
+"""The Beta policy's mathematics beside torch.distributions: time, memory and agreement; medians, on
+one thread.
 
-Time is processor time, which other programs on the machine disturb least. Memory is how far one pass, forward and
-backward, lifts the peak of a fresh process above its inputs.
+Time is processor time, which other programs on the machine disturb least. Memory is how far one
+pass, forward and backward, lifts the peak of a fresh process above its inputs.
 """
 
 import argparse
@@ -71,7 +72,9 @@ def seconds(work) -> float:
 
 
 def medians(jobs: dict, repeats: int) -> list[float]:
-    """Median processor seconds of each job, the jobs taking turns, after one pass that does not count."""
+    """Median processor seconds of each job, the jobs taking turns, after one pass that does not
+    count.
+    """
     for work in jobs.values():
         work()
     took = [[seconds(work) for work in jobs.values()] for _ in range(repeats)]
@@ -80,7 +83,10 @@ def medians(jobs: dict, repeats: int) -> list[float]:
 
 def report(what: str, mine: float, torchs: float) -> None:
     ratio = torchs / mine
-    print(f"{what}: ours {1e3 * mine:.0f} ms, torch {1e3 * torchs:.0f} ms, ratio {ratio:.1f}", flush=True)
+    print(
+        f"{what}: ours {1e3 * mine:.0f} ms, torch {1e3 * torchs:.0f} ms, ratio {ratio:.1f}",
+        flush=True,
+    )
 
 
 def main() -> None:

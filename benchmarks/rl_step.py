@@ -1,7 +1,9 @@
-"""What a step of reinforcement learning costs beside a supervised one: time and peak memory, for several G and estimators.
+"""What a step of reinforcement learning costs beside a supervised one: time and peak memory, for
+several G and estimators.
 
-Every row is timed in a process of its own, whose peak memory is read; ratios are of medians. Below them, what no step can do without, alone: the
-old policy's U-Net, the encoder hearing the target (once) and an estimate (G times). With the supervised step they bound the ratio from below.
+Every row is timed in a process of its own, whose peak memory is read; ratios are of medians. Below
+them, what no step can do without, alone: the old policy's U-Net, the encoder hearing the target
+(once) and an estimate (G times). With the supervised step they bound the ratio from below.
 """
 
 import argparse
@@ -27,20 +29,22 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     """Median seconds of one step, targets included, and this process's peak memory in MB."""
     import torch
 
-    from mars_lib import config, system
+    from mars_lib import config
     from mars_lib.advantage import MovingBaseline
     from mars_lib.config import PolicyConfig
     from mars_lib.data import manifests
     from mars_lib.data.mixtures import MixtureStream
+    from mars_lib.inference import pretrained, system
     from mars_lib.query import query_mixup
-    from mars_lib.training.loop import draw_queries
-    from mars_lib.training.objective import RLConfig, make_reward, rl_step
-    from mars_lib.training.query_bank import QueryBank
-    from mars_lib.training.steps import supervised_loss
+    from mars_lib.training.query_bank import QueryBank, draw_queries
+    from mars_lib.training.rl_config import RLConfig, make_reward
+    from mars_lib.training.steps import rl_step, supervised_loss
     from mars_lib.training.targets import queried_batch
 
     estimator, group = ROWS[name]
-    run = RLConfig(estimator=estimator, policy=PolicyConfig(group_size=group), batch_size=batch_size)
+    run = RLConfig(
+        estimator=estimator, policy=PolicyConfig(group_size=group), batch_size=batch_size
+    )
     start, old = system.load(), system.load().separator
     separator, encoder = start.separator, start.encoder
     music = manifests.music()
@@ -48,7 +52,7 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     stream = MixtureStream(music, "train", training)
     bank = QueryBank.embed(encoder, music, stream.classes, "train", 2, progress=False)
     optimizer = torch.optim.AdamW(separator.parameters(), run.learning_rate)
-    reward = make_reward(run, encoder.embed_audio, system.load_mlbp())
+    reward = make_reward(run, encoder.embed_audio, pretrained.load_mlbp())
     batch, baseline, steps = stream.batch(0), MovingBaseline(), itertools.count()
 
     def one_step():
@@ -60,7 +64,9 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
             with torch.autocast("cpu", torch.bfloat16):
                 loss = supervised_loss(separator, batch, query_mixup(embeddings, weights))
         else:
-            queried = queried_batch(separator, encoder, bank, batch, 0, step, 9.0, torch.device("cpu"))
+            queried = queried_batch(
+                separator, encoder, bank, batch, 0, step, 9.0, torch.device("cpu")
+            )
             with torch.autocast("cpu", torch.bfloat16):
                 loss, _ = rl_step(separator, old, queried, reward, baseline, run, generator)
         optimizer.zero_grad()
@@ -73,15 +79,19 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
 
 
 def parts(batch_size: int, repeats: int) -> dict:
-    """Median seconds of the U-Net without a gradient, and of the encoder on two sounds a mixture."""
+    """Median seconds of the U-Net without a gradient, and of the encoder on two sounds a
+    mixture.
+    """
     import torch
 
-    from mars_lib import system
+    from mars_lib.inference import system
 
     start = system.load()
     signal = start.separator.config.signal
     magnitude = torch.rand(batch_size, signal.n_bins, signal.n_frames)
-    query = torch.nn.functional.normalize(torch.randn(batch_size, 2, start.encoder.embedding_size), dim=-1)
+    query = torch.nn.functional.normalize(
+        torch.randn(batch_size, 2, start.encoder.embedding_size), dim=-1
+    )
     sounds = torch.randn(2 * batch_size, signal.length)
 
     def unet():
@@ -117,14 +127,22 @@ def main() -> None:
     for name in (*ROWS, "parts"):
         command = [sys.executable, __file__, "--row", name, "--batch-size", str(options.batch_size)]
         command += ["--repeats", str(options.repeats)]
-        found[name] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        found[name] = json.loads(
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        )
     base, alone = found["supervised"], found.pop("parts")
     for name, row in found.items():
-        print(f"{name:14} {row['seconds']:6.2f} s a step, {row['seconds'] / base['seconds']:4.1f} times a supervised one; "
-              f"peak {row['peak']:5.0f} MB")
-    least = {g: 1 + (alone["unet"] + (1 + g) * alone["encoder"]) / base["seconds"] for g in (1, 4, 8)}
-    print(f"the old policy's U-Net alone {alone['unet']:.2f} s, the encoder alone {alone['encoder']:.2f} s a hearing: at least "
-          + ", ".join(f"{ratio:.1f} times with G = {g}" for g, ratio in least.items()))
+        print(
+            f"{name:14} {row['seconds']:6.2f} s a step, {row['seconds'] / base['seconds']:4.1f} times a supervised one; "
+            f"peak {row['peak']:5.0f} MB"
+        )
+    least = {
+        g: 1 + (alone["unet"] + (1 + g) * alone["encoder"]) / base["seconds"] for g in (1, 4, 8)
+    }
+    print(
+        f"the old policy's U-Net alone {alone['unet']:.2f} s, the encoder alone {alone['encoder']:.2f} s a hearing: at least "
+        + ", ".join(f"{ratio:.1f} times with G = {g}" for g, ratio in least.items())
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""How fast the shipped separator is, and how much memory it takes: real-time factor and peak memory by length."""
+"""How fast the shipped separator is, and how much memory it takes: real-time factor and peak memory
+by length.
+"""
 
 import argparse
 import json
@@ -17,8 +19,8 @@ def measure(minutes: float, queries: int, repeats: int, warm_up: bool = True) ->
     import soundfile
     import torch
 
-    from mars_lib import system
-    from mars_lib.files import separate_file
+    from mars_lib.inference import system
+    from mars_lib.inference.files import separate_file
 
     separator = system.load()
     query = torch.stack([separator.query(text=t) for t in ("violin", "piano", "harp")[:queries]])

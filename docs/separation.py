@@ -28,8 +28,15 @@ def main() -> None:
     top = max(values.max().item() for values in maps.values())
     figure = Figure(figsize=(14, 2.6), layout="constrained")
     for axis, (name, values) in zip(figure.subplots(1, len(maps), sharey=True), maps.items()):
-        axis.imshow(values, origin="lower", aspect="auto", cmap="magma", vmin=top - 70, vmax=top,
-                    extent=(0, len(mixture) / 16_000, 0, 8))
+        axis.imshow(
+            values,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=top - 70,
+            vmax=top,
+            extent=(0, len(mixture) / 16_000, 0, 8),
+        )
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("s", fontsize=8)
     figure.axes[0].set_ylabel("kHz")

@@ -6,7 +6,7 @@
 """
 
 from mars_lib import config, loss, mask, query, separator, stft, waveform
-from mars_lib.system import System, load
+from mars_lib.inference.system import System, load
 
 __all__ = ["System", "config", "load", "loss", "mask", "query", "separator", "stft", "waveform"]
-__version__ = "0.2.0"
+__version__ = config.VERSION

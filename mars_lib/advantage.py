@@ -1,4 +1,6 @@
-"""From rewards to advantages: a moving baseline, then each group against itself (Section 3.2.1, Appendix D)."""
+"""From rewards to advantages: a moving baseline, then each group against itself (Section 3.2.1,
+Appendix D).
+"""
 
 import torch
 
@@ -8,8 +10,8 @@ from mars_lib import check
 class MovingBaseline:
     """b <- decay b + (1 - decay) mean(R), decay 0.92 (Appendix D).
 
-    The paper does not say how b begins nor whether it moves before or after use: ours begins at the first batch's
-    mean and moves after use, so that a batch is not compared with itself.
+    The paper does not say how b begins nor whether it moves before or after use: ours begins at the
+    first batch's mean and moves after use, so that a batch is not compared with itself.
     """
 
     def __init__(self, decay: float = 0.92, value: float | None = None):
@@ -17,7 +19,9 @@ class MovingBaseline:
         self.decay, self.value = decay, value
 
     def advantage(self, reward: torch.Tensor) -> torch.Tensor:
-        """A = R - b, the shape of `reward`; then b moves. Raises `InputError` for rewards that are not finite."""
+        """A = R - b, the shape of `reward`; then b moves. Raises `InputError` for rewards that are
+        not finite.
+        """
         if not torch.isfinite(reward).all():
             check.fail("reward", "holds NaN or infinite values", "repair the reward function")
         mean = reward.mean().item()
@@ -34,13 +38,14 @@ class MovingBaseline:
 def group_normalise(advantage: torch.Tensor) -> torch.Tensor:
     """(A - mean) / (std + 1e-6) within the group: (G, B, N) -> the same.
 
-    The paper does not say what the group is. With G > 1 it is the G samples of one mixture and query; with G = 1 it is
-    the batch. The standard deviation is the biased one (divided by the count). Whatever was subtracted before,
-    cancels: the baseline matters only for what is logged.
+    The paper does not say what the group is. With G > 1 it is the G samples of one mixture and
+    query; with G = 1 it is the batch. The standard deviation is the biased one (divided by the
+    count). Whatever was subtracted before, cancels: the baseline matters only for what is logged.
     """
     check.shape("advantage", advantage, "G B N")
     axes = (0,) if advantage.shape[0] > 1 else (0, 1, 2)
-    # From the largest on, so that equal rewards give 0: rounding of their mean would pass for a difference.
+    # From the largest on, so that equal rewards give 0: rounding of their mean would pass for a
+    # difference.
     shifted = advantage - advantage.amax(dim=axes, keepdim=True)
     centred = shifted - shifted.mean(dim=axes, keepdim=True)
     return centred / (shifted.std(dim=axes, keepdim=True, correction=0) + 1e-6)

@@ -1,4 +1,5 @@
-"""Beta(1 + kappa P, 1 + kappa (1 - P)), the distribution of Eq. 2: fused statistics and quick samples.
+"""Beta(1 + kappa P, 1 + kappa (1 - P)), the distribution of Eq. 2: fused statistics and quick
+samples.
 
 Its two parameters always sum to kappa + 2, so it has one shape parameter, P. That makes it cheap.
 """
@@ -19,10 +20,12 @@ ROWS, COLUMNS = 129, 513
 def statistics(
     proposal: torch.Tensor, action: torch.Tensor, old_proposal: torch.Tensor, kappa: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(log_prob, entropy, kl) per bin, in one pass, with their derivatives by `proposal` in closed form.
+    """(log_prob, entropy, kl) per bin, in one pass, with their derivatives by `proposal` in closed
+    form.
 
-    `proposal` and `old_proposal` (...) in [0, 1], `action` (G, ...) in [0, 1]. log_prob is (G, ...), entropy and
-    kl = KL(new || old) are (...). Float32, or float64 for float64. Only `proposal` receives a gradient.
+    `proposal` and `old_proposal` (...) in [0, 1], `action` (G, ...) in [0, 1]. log_prob is (G,
+    ...), entropy and kl = KL(new || old) are (...). Float32, or float64 for float64. Only
+    `proposal` receives a gradient.
     """
     return _Statistics.apply(proposal, action, old_proposal, kappa)
 
@@ -49,7 +52,9 @@ class _Statistics(torch.autograd.Function):
         for start in range(0, p_all.numel(), step):
             part = slice(start, start + step)
             p, q, m = p_all[part], q_all[part], m_all[:, part].clamp(EDGE, 1 - EDGE)
-            (lgamma_a, lgamma_b), (psi_a, psi_b), (psi1_a, psi1_b) = log_gamma(_parameters(p, kappa))
+            (lgamma_a, lgamma_b), (psi_a, psi_b), (psi1_a, psi1_b) = log_gamma(
+                _parameters(p, kappa)
+            )
             old_lgamma_a, old_lgamma_b = log_gamma(_parameters(q, kappa), 0)
             log_b, log_b_slope = lgamma_a + lgamma_b - lgamma_sum, kappa * (psi_a - psi_b)
             curvature, moved, logit = kappa**2 * (psi1_a + psi1_b), p - q, kappa * torch.logit(m)
@@ -82,8 +87,9 @@ def _parameters(p: torch.Tensor, kappa: float) -> torch.Tensor:
 def log_gamma(x: torch.Tensor, order: int = 2):
     """log Gamma(x) for x >= 1, and for `order` 2 its first two derivatives, to 1e-10 in float64.
 
-    Six steps of Gamma(x + 1) = x Gamma(x), whose product x (x + 1) ... (x + 5) is t (t + 4) (t + 6) with
-    t = x (x + 5); above 7 the asymptotic series (Abramowitz and Stegun, 6.1.41, 6.3.18, 6.4.12).
+    Six steps of Gamma(x + 1) = x Gamma(x), whose product x (x + 1) ... (x + 5) is t (t + 4) (t + 6)
+    with t = x (x + 5); above 7 the asymptotic series (Abramowitz and Stegun, 6.1.41, 6.3.18,
+    6.4.12).
     """
     y, t = x + 6, x * (x + 5)
     inverse, log_y = y.reciprocal(), y.log()
@@ -104,7 +110,9 @@ def log_gamma(x: torch.Tensor, order: int = 2):
 
 
 def _series(z: torch.Tensor, *coefficients: float) -> torch.Tensor:
-    """The polynomial in z = 1 / y^2; for float32 its first two terms, as the third is below 5e-8."""
+    """The polynomial in z = 1 / y^2; for float32 its first two terms, as the third is below
+    5e-8.
+    """
     if z.dtype == torch.float32:
         coefficients = coefficients[:2]
     value = (z * coefficients[-1]).add_(coefficients[-2])
@@ -114,10 +122,11 @@ def _series(z: torch.Tensor, *coefficients: float) -> torch.Tensor:
 
 
 def quantile(proposal: torch.Tensor, probability: torch.Tensor, kappa: float) -> torch.Tensor:
-    """The mask value below which a share `probability` of the samples lies; (...), (G, ...) -> (G, ...).
+    """The mask value below which a share `probability` of the samples lies; (...), (G, ...) -> (G,
+    ...).
 
-    Interpolated in a table over P and u. A uniform `probability` u gives a sample, 1 - u its antithetic twin, and
-    autograd gives the pathwise derivative by P.
+    Interpolated in a table over P and u. A uniform `probability` u gives a sample, 1 - u its
+    antithetic twin, and autograd gives the pathwise derivative by P.
     """
     table = _quantile_table(float(kappa), proposal.device)
     row = proposal.float() * (ROWS - 1)
@@ -135,8 +144,8 @@ def quantile(proposal: torch.Tensor, probability: torch.Tensor, kappa: float) ->
 def _quantile_table(kappa: float, device: torch.device) -> torch.Tensor:
     """The four corners of every cell in a row, (cells, 4) float32, so that a sample is one look-up.
 
-    The first and the last cell hold the tails, which are no straight lines: their outer nodes are chosen so that
-    the cell's mean is exact. Then the samples' mean is the policy's.
+    The first and the last cell hold the tails, which are no straight lines: their outer nodes are
+    chosen so that the cell's mean is exact. Then the samples' mean is the policy's.
     """
     import numpy as np
     from scipy.special import betainc, betaincinv

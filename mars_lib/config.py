@@ -6,8 +6,11 @@ The paper's numbers are the defaults. `small()` and `smoke()` change sizes, neve
 import math
 from dataclasses import asdict, dataclass, field, replace
 
-from mars_lib import limits
+from mars_lib import check
 from mars_lib.check import check_training, fail, one_of
+
+# Of the package; a run that is resumed must be of the same one.
+VERSION = "0.2.0"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class TrainingConfig:
 
     # Of all processes together.
     batch_size: int = 128
-    # Passes that make one step: each holds this part of the batch in memory. BatchNorm sees a pass at a time.
+    # Passes that make one step: each holds this part of the batch in memory. BatchNorm sees a pass
+    # at a time.
     accumulate: int = 1
     steps: int = 200_000
     # The paper does not say; OmniSep's 1e-3 with a linear warm-up, then a linear fall to a tenth.
@@ -74,9 +78,11 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """The Beta policy and its objective (paper, Section 3.2.1 and Appendix D). The defaults are the paper's.
+    """The Beta policy and its objective (paper, Section 3.2.1 and Appendix D). The defaults are the
+    paper's.
 
-    Every point that the paper leaves open is an argument; the function that reads it says why the default is what it is.
+    Every point that the paper leaves open is an argument; the function that reads it says why the
+    default is what it is.
     """
 
     kappa: float = 9.0
@@ -91,23 +97,35 @@ class PolicyConfig:
     patch: int = 1
     antithetic: bool = False
     baseline_decay: float = 0.92
-    # Optimiser steps between the weights that sample and those that learn; 1 is the paper's theta_{t-1}. With 0 the
-    # snapshot is taken too late: every ratio is 1 and clipping never acts.
+    # Optimiser steps between the weights that sample and those that learn; 1 is the paper's
+    # theta_{t-1}. With 0 the snapshot is taken too late: every ratio is 1 and clipping never acts.
     lag: int = 1
 
     def __post_init__(self):
         for name in ("kappa", "kappa_end"):
-            if not 0 < getattr(self, name) <= limits.LARGEST_KAPPA:
-                fail(name, f"is {getattr(self, name)}", f"give a number above 0 and at most {limits.LARGEST_KAPPA}; the paper uses 9")
+            if not 0 < getattr(self, name) <= check.LARGEST_KAPPA:
+                fail(
+                    name,
+                    f"is {getattr(self, name)}",
+                    f"give a number above 0 and at most {check.LARGEST_KAPPA}; the paper uses 9",
+                )
         if not 0 < self.clip_range < 1:
             fail("clip range", f"is {self.clip_range}", "give a number between 0 and 1")
         if not math.isfinite(self.entropy_coefficient + self.kl_coefficient):
-            fail("entropy and KL coefficients", f"are {self.entropy_coefficient} and {self.kl_coefficient}", "give finite numbers")
+            fail(
+                "entropy and KL coefficients",
+                f"are {self.entropy_coefficient} and {self.kl_coefficient}",
+                "give finite numbers",
+            )
         for name, least in (("group_size", 1), ("patch", 1), ("lag", 0)):
             if getattr(self, name) < least:
                 fail(name.replace("_", " "), f"is {getattr(self, name)}", f"give {least} or more")
         if self.antithetic and self.group_size % 2:
-            fail("group size", f"is {self.group_size}", "give an even number: antithetic samples come in pairs")
+            fail(
+                "group size",
+                f"is {self.group_size}",
+                "give an even number: antithetic samples come in pairs",
+            )
         for name, known in OPTIONS.items():
             one_of(name.replace("_", " "), getattr(self, name), known)
 
@@ -124,7 +142,8 @@ class Config:
     """Everything that a checkpoint must know to be used again."""
 
     name: str = "paper"
-    # Whose embeddings the query gate understands (see `mars_lib.system.load_encoder`).
+    # Whose embeddings the query gate understands (see
+    # `mars_lib.inference.pretrained.load_encoder`).
     encoder: str = "imagebind"
     signal: SignalConfig = field(default_factory=SignalConfig)
     separator: SeparatorConfig = field(default_factory=SeparatorConfig)
@@ -159,9 +178,11 @@ def small() -> Config:
 
 
 def comparison() -> Config:
-    """What `mars benchmark` compares systems at: `small()` with a U-Net of half the width, 1.1 million parameters, on small batches.
+    """What `mars benchmark` compares systems at: `small()` with a U-Net of half the width, 1.1
+    million parameters, on small batches.
 
-    Four systems with three seeds each are trained on two cores in a few hours, and their checkpoints are 2 MB each.
+    Four systems with three seeds each are trained on two cores in a few hours, and their
+    checkpoints are 2 MB each.
     """
     config = small()
     return replace(
@@ -204,7 +225,8 @@ def smoke() -> Config:
 def profile(name: str) -> Config:
     """The configuration of a profile: "smoke", "cpu" (small), "gpu", "paper".
 
-    "gpu" is the paper's network and segment with MiniBind's embeddings and a batch that a 16 GiB card holds.
+    "gpu" is the paper's network and segment with MiniBind's embeddings and a batch that a 16 GiB
+    card holds.
     """
     if name == "gpu":
         large = paper()
@@ -234,7 +256,9 @@ def to_dict(config: Config) -> dict:
 
 
 def from_dict(values: dict, name: str = "configuration") -> Config:
-    """The inverse of `to_dict`. Raises `InputError`, about `name`, on other fields, other types and absurd sizes."""
+    """The inverse of `to_dict`. Raises `InputError`, about `name`, on other fields, other types and
+    absurd sizes.
+    """
     try:
         found = Config(
             name=values["name"],
@@ -246,5 +270,5 @@ def from_dict(values: dict, name: str = "configuration") -> Config:
         )
     except (TypeError, KeyError) as error:
         fail(name, f"does not fit this version ({error})", "train the checkpoint again")
-    limits.check(name, found)
+    check.limits(name, found)
     return found

@@ -9,7 +9,6 @@ from mars_lib import check
 from mars_lib.config import PolicyConfig
 from mars_lib.policy import BetaMaskPolicy
 
-
 DIVERGED = "the masks are no longer finite"
 
 
@@ -22,8 +21,9 @@ def wbce_weight(mixture_magnitude: torch.Tensor) -> torch.Tensor:
 
 
 def check_masks(masks: torch.Tensor) -> None:
-    """Raise FloatingPointError for masks that hold NaN, before torch or the sampler stops at them with words of their own, on a card
-    with an error that ends the process."""
+    """Raise FloatingPointError for masks that hold NaN, before torch or the sampler stops at them
+    with words of their own, on a card with an error that ends the process.
+    """
     if not torch.isfinite(masks).all():
         raise FloatingPointError(DIVERGED)
 
@@ -53,10 +53,11 @@ def policy_ratio(
 ) -> torch.Tensor:
     """r = exp(log pi(M) - log pi_old(M)), Eq. 3.
 
-    (G, B, N, h, t) log-probabilities -> a ratio `per` "bin", of the same shape; "frame", summed over frequency first; or
-    "joint", summed over the whole mask (the summed axes are kept with size 1). The paper's sum over bins reads as
-    joint, its "broadcast A to the mask shape" as per bin: we default to bins, because with 10^4 of them the joint
-    ratio leaves the clip range at the first step. Held to e^-30 ... e^30, so that the loss and its gradient stay finite.
+    (G, B, N, h, t) log-probabilities -> a ratio `per` "bin", of the same shape; "frame", summed
+    over frequency first; or "joint", summed over the whole mask (the summed axes are kept with size
+    1). The paper's sum over bins reads as joint, its "broadcast A to the mask shape" as per bin: we
+    default to bins, because with 10^4 of them the joint ratio leaves the clip range at the first
+    step. Held to e^-30 ... e^30, so that the loss and its gradient stay finite.
     """
     if per not in RATIOS:
         check.fail("ratio", f"is per {per!r}", f"give one of {', '.join(RATIOS)}")
@@ -71,10 +72,13 @@ def clipped_surrogate(
 ) -> torch.Tensor:
     """min(r A, clip(r, 1 - eps, 1 + eps) A), Eq. 4, element by element; `advantage` broadcasts.
 
-    Where the clipped branch is the smaller one the gradient is zero: that sample has moved far enough.
+    Where the clipped branch is the smaller one the gradient is zero: that sample has moved far
+    enough.
     """
     if not 0 < clip_range < 1:
-        check.fail("clip range", f"is {clip_range}", "give a number between 0 and 1; the paper uses 0.2")
+        check.fail(
+            "clip range", f"is {clip_range}", "give a number between 0 and 1; the paper uses 0.2"
+        )
     return torch.minimum(ratio * advantage, ratio.clamp(1 - clip_range, 1 + clip_range) * advantage)
 
 
@@ -89,12 +93,14 @@ class Rollout(Protocol):
 def rl_loss(
     policy: BetaMaskPolicy, rollout: Rollout, advantage: torch.Tensor, config: PolicyConfig
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """L = -J, J = E[clipped surrogate] + lambda_H H - lambda_KL KL(pi || pi_old): (scalar, statistics).
+    """L = -J, J = E[clipped surrogate] + lambda_H H - lambda_KL KL(pi || pi_old): (scalar,
+    statistics).
 
-    `advantage` is (G, B, N). Entropy and KL are means over bins or, with `config.reduction` "sum", sums over the
-    bins of a mask (the paper does not say; they differ by a factor of 10^4). The statistics: mean `ratio`,
-    `clip_fraction` (share of samples outside the clip range on the side that the advantage pushes to), `approx_kl` (mean of
-    r - 1 - log r), `entropy` and `kl` (means over bins), `dead_advantages` (share of advantages below 1e-3).
+    `advantage` is (G, B, N). Entropy and KL are means over bins or, with `config.reduction` "sum",
+    sums over the bins of a mask (the paper does not say; they differ by a factor of 10^4). The
+    statistics: mean `ratio`, `clip_fraction` (share of samples outside the clip range on the side
+    that the advantage pushes to), `approx_kl` (mean of r - 1 - log r), `entropy` and `kl` (means
+    over bins), `dead_advantages` (share of advantages below 1e-3).
     """
     check.shape("advantage", advantage, "G B N", **dict(zip("GBN", rollout.action.shape)))
     if advantage.requires_grad:

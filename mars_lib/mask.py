@@ -7,11 +7,13 @@ from mars_lib.config import SignalConfig
 from mars_lib.stft import istft
 
 
-def ideal_binary(reference_magnitude: torch.Tensor, mixture_magnitude: torch.Tensor) -> torch.Tensor:
+def ideal_binary(
+    reference_magnitude: torch.Tensor, mixture_magnitude: torch.Tensor
+) -> torch.Tensor:
     """1 where a reference holds more than half of the mixture's magnitude, else 0.
 
-    (..., N, X, T) references and (..., X, T) mixture, X linear or log bins -> (..., N, X, T).
-    The supervised target of Section 3.1.2 (the paper says "ideal masks"; we follow OmniSep's recipe).
+    (..., N, X, T) references and (..., X, T) mixture, X linear or log bins -> (..., N, X, T). The
+    supervised target of Section 3.1.2 (the paper says "ideal masks"; we follow OmniSep's recipe).
 
     >>> ideal_binary(torch.tensor([[[0.6]], [[0.5]]]), torch.tensor([[1.0]])).flatten()
     tensor([1., 0.])
@@ -22,7 +24,8 @@ def ideal_binary(reference_magnitude: torch.Tensor, mixture_magnitude: torch.Ten
 
 
 def ideal_ratio(reference_magnitude: torch.Tensor) -> torch.Tensor:
-    """Each reference's share of the summed magnitudes: (..., N, X, T) -> the same, sums to 1 over N.
+    """Each reference's share of the summed magnitudes: (..., N, X, T) -> the same, sums to 1 over
+    N.
 
     Bins where all are silent are shared equally.
     """

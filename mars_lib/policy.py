@@ -1,4 +1,6 @@
-"""The policy: a proposal becomes a factorised Beta distribution over masks (Section 3.2.1, Eq. 2)."""
+"""The policy: a proposal becomes a factorised Beta distribution over masks (Section 3.2.1, Eq.
+2).
+"""
 
 import math
 from numbers import Integral, Real
@@ -41,17 +43,25 @@ class BetaMaskPolicy:
 
     @property
     def mean(self) -> torch.Tensor:
-        """(1 + kappa P) / (kappa + 2): at P = 0 still 1/11, which lets -20.8 dB through. (B, N, h, t)."""
+        """(1 + kappa P) / (kappa + 2): at P = 0 still 1/11, which lets -20.8 dB through. (B, N, h,
+        t).
+        """
         return (1 + self.kappa * self.mode) / (self.kappa + 2)
 
     def sample(
-        self, generator: torch.Generator, count: int = 1, antithetic: bool = False, share: tuple[int, int] = (0, 1)
+        self,
+        generator: torch.Generator,
+        count: int = 1,
+        antithetic: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> torch.Tensor:
-        """`count` actions, (G, B, N, h, t) in (0, 1). Differentiable by the proposal (the pathwise derivative).
+        """`count` actions, (G, B, N, h, t) in (0, 1). Differentiable by the proposal (the pathwise
+        derivative).
 
-        With `antithetic` the second half mirrors the first: u and 1 - u through the same quantile function. `share` is
-        (which, of how many) equal parts of a larger batch these proposals are: each part gets the noise that it would get in the whole.
-        Raises `InputError` for a count below 1, and for an odd one with `antithetic`.
+        With `antithetic` the second half mirrors the first: u and 1 - u through the same quantile
+        function. `share` is (which, of how many) equal parts of a larger batch these proposals are:
+        each part gets the noise that it would get in the whole. Raises `InputError` for a count
+        below 1, and for an odd one with `antithetic`.
         """
         if count < 1 or (antithetic and count % 2):
             check.fail("samples", f"are {count}", "give 1 or more, an even number with antithetic")
@@ -68,8 +78,8 @@ class BetaMaskPolicy:
     def mask(self, action: torch.Tensor) -> torch.Tensor:
         """The mask of an action, (..., B, N, h, t) -> (..., B, N, H, T).
 
-        For patch 1 the action itself. Else each bin's logit moves by what its patch moved from its mean; the mode
-        gives P back.
+        For patch 1 the action itself. Else each bin's logit moves by what its patch moved from its
+        mean; the mode gives P back.
         """
         if self.patch == 1:
             return action
@@ -79,21 +89,26 @@ class BetaMaskPolicy:
     def log_prob(self, action: torch.Tensor) -> torch.Tensor:
         """Log density per bin, (..., B, N, h, t). Values of 0 and 1 are moved inside by 1e-6.
 
-        The product over bins of Eq. 2 is the sum of these; it is left to the caller (see `loss.policy_ratio`).
+        The product over bins of Eq. 2 is the sum of these; it is left to the caller (see
+        `loss.policy_ratio`).
         """
         p = self.mode
         m = action.to(p.dtype).clamp(beta.EDGE, 1 - beta.EDGE)
         return self.kappa * (p * m.log() + (1 - p) * (-m).log1p()) - self._log_beta()
 
     def entropy(self) -> torch.Tensor:
-        """Differential entropy per bin, at most 0: largest at P = 0.5, lowest at 0 and 1. (B, N, h, t)."""
+        """Differential entropy per bin, at most 0: largest at P = 0.5, lowest at 0 and 1. (B, N, h,
+        t).
+        """
         p, k = self.mode, self.kappa
         a, b = torch.digamma(1 + k * p), torch.digamma(1 + k * (1 - p))
         total = torch.digamma(torch.full((), k + 2, dtype=p.dtype, device=p.device))
         return self._log_beta() - k * (p * a + (1 - p) * b - total)
 
     def kl(self, old: "BetaMaskPolicy") -> torch.Tensor:
-        """KL(self || old) per bin, at least 0, (B, N, h, t). Both must have the same kappa and patch."""
+        """KL(self || old) per bin, at least 0, (B, N, h, t). Both must have the same kappa and
+        patch.
+        """
         self._same_family(old)
         p, k = self.mode, self.kappa
         slope = k * (torch.digamma(1 + k * p) - torch.digamma(1 + k * (1 - p)))
@@ -104,8 +119,8 @@ class BetaMaskPolicy:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(log_prob, entropy, kl to `old`) in one fused pass with closed-form gradients.
 
-        The same numbers as the three methods, several times as fast. `action` and `old` are data: raises
-        `InputError` when either carries a gradient or has another shape.
+        The same numbers as the three methods, several times as fast. `action` and `old` are data:
+        raises `InputError` when either carries a gradient or has another shape.
         """
         self._same_family(old)
         check.shape("action", action, "... B N h t", **dict(zip("BNht", self.mode.shape)))
@@ -131,8 +146,8 @@ class BetaMaskPolicy:
 def kappa_at(step: int, steps: int, start: float, end: float, schedule: str) -> float:
     """kappa of one step: "constant" (`start`), "linear" or "cosine" from `start` to `end`.
 
-    The paper anneals kappa "to avoid degenerate near-binary masks" and names 9 alone; we default to constant. Values are
-    rounded to a half, so that the sampler builds few tables.
+    The paper anneals kappa "to avoid degenerate near-binary masks" and names 9 alone; we default to
+    constant. Values are rounded to a half, so that the sampler builds few tables.
     """
     progress = min(1.0, step / max(1, steps - 1))
     shapes = {

@@ -1,4 +1,6 @@
-"""Queries: one point in the shared embedding space, from text, sound, pictures, or a mix of them."""
+"""Queries: one point in the shared embedding space, from text, sound, pictures, or a mix of
+them.
+"""
 
 import torch
 
@@ -39,7 +41,8 @@ def subtract(
 ) -> torch.Tensor:
     """Negative query, Section 3.1.2: Q' = (1 + alpha) Q - alpha Q_N.
 
-    `strength` is alpha. The paper does not say; 0.5 is OmniSep's value, and we do not normalise again.
+    `strength` is alpha. The paper does not say; 0.5 is OmniSep's value, and we do not normalise
+    again.
     """
     check.between("negative-query strength", strength, 0.0, 10.0)
     return (1 + strength) * query - strength * negative_query

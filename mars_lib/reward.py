@@ -16,8 +16,8 @@ MODALITIES = ("audio", "text", "image")
 class Target:
     """What an estimate is compared with, one row an estimate.
 
-    `reference` (B, L): the waveform that was asked for. `embeddings`: (B, D) of unit norm by modality, "audio",
-    "text", "image"; those that are missing are left out.
+    `reference` (B, L): the waveform that was asked for. `embeddings`: (B, D) of unit norm by
+    modality, "audio", "text", "image"; those that are missing are left out.
     """
 
     reference: torch.Tensor
@@ -63,7 +63,8 @@ def mean_of_unimodal(embed_audio: Callable) -> Reward:
 
 
 def fused(embed_audio: Callable, pooling: "MLBP") -> Reward:
-    """R = sim(phi_a(estimate), z*), z* = MLBP of the target's modalities (Section 3.2.2, after Eq. 12).
+    """R = sim(phi_a(estimate), z*), z* = MLBP of the target's modalities (Section 3.2.2, after Eq.
+    12).
 
     Asymmetric, as in the paper: the estimate's embedding is not projected.
     """
@@ -79,8 +80,8 @@ def fused(embed_audio: Callable, pooling: "MLBP") -> Reward:
 def with_signal(semantic: Reward, weight: float) -> Reward:
     """semantic + weight * SI-SDR in dB: a reward that also hears fidelity.
 
-    Not in the paper's equations; its Section 1 asks for fidelity beside semantics. SI-SDR is held to [-30, 30] dB, so that
-    one silent item cannot rule a batch.
+    Not in the paper's equations; its Section 1 asks for fidelity beside semantics. SI-SDR is held
+    to [-30, 30] dB, so that one silent item cannot rule a batch.
     """
 
     def reward(estimate: torch.Tensor, target: Target) -> torch.Tensor:
@@ -90,7 +91,9 @@ def with_signal(semantic: Reward, weight: float) -> Reward:
 
 
 def signal_fidelity(estimate: torch.Tensor, target: Target) -> torch.Tensor:
-    """SI-SDR (Eq. 13) in dB as a reward, differentiable, held to [-30, 30]: (B, L) -> (B,). Silence gets -30."""
+    """SI-SDR (Eq. 13) in dB as a reward, differentiable, held to [-30, 30]: (B, L) -> (B,). Silence
+    gets -30.
+    """
     s = target.reference - target.reference.mean(dim=-1, keepdim=True)
     e = estimate - estimate.mean(dim=-1, keepdim=True)
     scale = (e * s).sum(-1, keepdim=True) / s.square().sum(-1, keepdim=True).clamp(min=1e-8)
@@ -99,11 +102,13 @@ def signal_fidelity(estimate: torch.Tensor, target: Target) -> torch.Tensor:
 
 
 class MLBP(nn.Module):
-    """Multimodal low-rank bilinear pooling (Eq. 10-12): audio, text and image fused into one anchor z*.
+    """Multimodal low-rank bilinear pooling (Eq. 10-12): audio, text and image fused into one anchor
+    z*.
 
-    u_k = W_k z_k without a bias (Eq. 10), h = the Hadamard product of the u_k (Eq. 11), z* = W_o h + b_o (Eq. 12), here of
-    unit norm. A missing modality leaves its factor out. `rank` is d, which the paper does not name; nor does it say how the
-    weights are trained: see `mars_lib.training.fusion`.
+    u_k = W_k z_k without a bias (Eq. 10), h = the Hadamard product of the u_k (Eq. 11), z* = W_o h
+    + b_o (Eq. 12), here of unit norm. A missing modality leaves its factor out. `rank` is d, which
+    the paper does not name; nor does it say how the weights are trained: see
+    `mars_lib.training.mlbp`.
     """
 
     def __init__(self, embedding_size: int, rank: int = 256):
@@ -117,7 +122,9 @@ class MLBP(nn.Module):
         self.out = nn.Linear(rank, embedding_size)
 
     def forward(self, embeddings: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """{modality: (B, D)} -> (B, D), unit norm. Raises `InputError` for an empty or unknown modality."""
+        """{modality: (B, D)} -> (B, D), unit norm. Raises `InputError` for an empty or unknown
+        modality.
+        """
         unknown = [name for name in embeddings if name not in self.project]
         if unknown or not embeddings:
             given = ", ".join(embeddings) or "nothing"

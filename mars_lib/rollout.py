@@ -16,9 +16,11 @@ from mars_lib.stft import stft
 
 @dataclass(frozen=True)
 class QueriedBatch:
-    """Mixtures and what is asked of them: `mixture` (B, L), `references` (B, N, L), `query` (B, N, D), and the
-    `target` of every query, B * N rows in the same order. `kappa` is this step's concentration, `share` says
-    (which, of how many) parts of the step's batch this is: several processes, or several passes, make one step."""
+    """Mixtures and what is asked of them: `mixture` (B, L), `references` (B, N, L), `query` (B, N,
+    D), and the `target` of every query, B * N rows in the same order. `kappa` is this step's
+    concentration, `share` says (which, of how many) parts of the step's batch this is: several
+    processes, or several passes, make one step.
+    """
 
     mixture: torch.Tensor
     references: torch.Tensor
@@ -28,16 +30,27 @@ class QueriedBatch:
     share: tuple[int, int] = (0, 1)
 
     def parts(self, count: int) -> list["QueriedBatch"]:
-        """The same as `count` smaller batches, in order. Raises `InputError` when it cannot be cut evenly."""
+        """The same as `count` smaller batches, in order. Raises `InputError` when it cannot be cut
+        evenly.
+        """
         batch, (which, of) = len(self.mixture), self.share
         if batch % count:
-            check.fail("batch", f"of {batch} cannot be cut into {count} equal parts", "give a divisor of it")
+            check.fail(
+                "batch",
+                f"of {batch} cannot be cut into {count} equal parts",
+                "give a divisor of it",
+            )
         rows = batch // count
         sources = rows * self.query.shape[1]
         return [
             QueriedBatch(
-                *(x[i * rows : (i + 1) * rows] for x in (self.mixture, self.references, self.query)),
-                self.target[i * sources : (i + 1) * sources], self.kappa, (which * count + i, of * count),
+                *(
+                    x[i * rows : (i + 1) * rows]
+                    for x in (self.mixture, self.references, self.query)
+                ),
+                self.target[i * sources : (i + 1) * sources],
+                self.kappa,
+                (which * count + i, of * count),
             )
             for i in range(count)
         ]
@@ -47,7 +60,8 @@ class QueriedBatch:
 class Rollout:
     """One pass under the old policy; data, without gradients.
 
-    `action` and `old_log_prob` (G, B, N, h, t), `reward` (G, B, N), `old_policy` with its proposals.
+    `action` and `old_log_prob` (G, B, N, h, t), `reward` (G, B, N), `old_policy` with its
+    proposals.
     """
 
     action: torch.Tensor
@@ -56,12 +70,20 @@ class Rollout:
     reward: torch.Tensor
 
 
-def ideal_mask(separator: Separator, references: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:
-    """Ideal binary masks at the separator's resolution: (B, N, L) and the mixture's (B, H, T) -> (B, N, H, T)."""
-    return ideal_binary(separator.warp.warp(stft(references, separator.config.signal).abs()), magnitude)
+def ideal_mask(
+    separator: Separator, references: torch.Tensor, magnitude: torch.Tensor
+) -> torch.Tensor:
+    """Ideal binary masks at the separator's resolution: (B, N, L) and the mixture's (B, H, T) ->
+    (B, N, H, T).
+    """
+    return ideal_binary(
+        separator.warp.warp(stft(references, separator.config.signal).abs()), magnitude
+    )
 
 
-def ideal_estimate(separator: Separator, mixture: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+def ideal_estimate(
+    separator: Separator, mixture: torch.Tensor, references: torch.Tensor
+) -> torch.Tensor:
     """y* of Section 3.2.1: the references as their ideal masks let them through, (B, N, L).
 
     "Analogously" to an estimate, so that target and estimate suffer the same masking.
@@ -72,7 +94,9 @@ def ideal_estimate(separator: Separator, mixture: torch.Tensor, references: torc
 
 
 def score(reward: Reward, estimate: torch.Tensor, target: Target) -> torch.Tensor:
-    """(B, N, L) estimates -> (B, N) rewards in float32. Raises `InputError` for a reward of another shape or NaN, FloatingPointError for NaN in an estimate."""
+    """(B, N, L) estimates -> (B, N) rewards in float32. Raises `InputError` for a reward of another
+    shape or NaN, FloatingPointError for NaN in an estimate.
+    """
     batch, sources = estimate.shape[:2]
     with torch.autocast(estimate.device.type, enabled=False):
         value = reward(estimate.flatten(0, 1), target)
@@ -94,8 +118,8 @@ def roll_out(
 ) -> Rollout:
     """Sample G masks a query from the old policy, listen, and score them.
 
-    The U-Net runs once whatever G and N are; the reward hears one group member at a time, so that memory
-    grows with G by the actions and their log-probabilities alone.
+    The U-Net runs once whatever G and N are; the reward hears one group member at a time, so that
+    memory grows with G by the actions and their log-probabilities alone.
     """
     magnitude, spectrogram = view(old_separator, batch.mixture)
     old_policy = BetaMaskPolicy(old_separator(magnitude, batch.query), batch.kappa, config.patch)

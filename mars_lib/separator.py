@@ -119,7 +119,9 @@ class Separator(nn.Module):
 
 
 def view(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the policy sees and what its masks multiply: ((B, H, T) magnitudes, (B, F, T) complex)."""
+    """What the policy sees and what its masks multiply: ((B, H, T) magnitudes, (B, F, T)
+    complex).
+    """
     spectrogram = stft(mixture, separator.config.signal)
     return separator.warp.warp(spectrogram.abs()), spectrogram
 

@@ -1,4 +1,6 @@
-"""From waveform to spectrogram and back, exactly; and the log-frequency view that the U-Net sees."""
+"""From waveform to spectrogram and back, exactly; and the log-frequency view that the U-Net
+sees.
+"""
 
 import numpy as np
 import torch
@@ -34,7 +36,11 @@ def istft(spectrogram: torch.Tensor, signal: SignalConfig, length: int) -> torch
     """Waveform of exactly `length` samples: (..., F, T) -> (..., L). Inverts `stft`."""
     check.shape("spectrogram", spectrogram, "... F T", F=signal.n_fft // 2 + 1)
     if not spectrogram.is_complex():
-        check.fail("spectrogram", "is real", "give the complex one, magnitude and phase, as `stft` makes it")
+        check.fail(
+            "spectrogram",
+            "is real",
+            "give the complex one, magnitude and phase, as `stft` makes it",
+        )
     flat = spectrogram.reshape(-1, *spectrogram.shape[-2:])
     window = _window(flat.real, signal)
     waveform = torch.istft(flat, signal.n_fft, signal.hop_length, window=window, length=length)
@@ -48,10 +54,11 @@ def _window(like: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
 class LogFrequencyWarp(nn.Module):
     """F linear bins to H log-spaced rows and back, as two fixed matrices.
 
-    Row h looks at linear bin (F - 1)(base^(h / (H - 1)) - 1) / (base - 1), base 21: fine steps at the
-    bottom, wide ones at the top. The paper does not say; the curve is the one that OmniSep's code
-    uses. Where rows are closer than bins we interpolate, as there; where they are further apart
-    we average the bins between them, which point sampling would skip. Always float32, also under autocast.
+    Row h looks at linear bin (F - 1)(base^(h / (H - 1)) - 1) / (base - 1), base 21: fine steps at
+    the bottom, wide ones at the top. The paper does not say; the curve is the one that OmniSep's
+    code uses. Where rows are closer than bins we interpolate, as there; where they are further
+    apart we average the bins between them, which point sampling would skip. Always float32, also
+    under autocast.
     """
 
     def __init__(self, signal: SignalConfig, base: float = 21.0):

@@ -12,8 +12,9 @@ import soundfile
 import soxr
 import torch
 
-from mars_lib import atomic, check
-from mars_lib.sound_file import open_sound
+from mars_lib import check
+from mars_lib.io import atomic
+from mars_lib.io.sound_file import open_sound
 
 # Samples at a time: libsndfile's Ogg encoder crashes when it is given minutes at once.
 BLOCK = 2**16

@@ -1,4 +1,6 @@
-"""Fixtures that several tests share. Two threads at most: the suite must behave on a small machine."""
+"""Fixtures that several tests share. Two threads at most: the suite must behave on a small
+machine.
+"""
 
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 import soundfile
 import torch
 
-from mars_lib import config, system
+from mars_lib import config
 from mars_lib.data import manifests
+from mars_lib.inference import system
 
 torch.set_num_threads(2)
 ROOT = Path(__file__).resolve().parents[1]

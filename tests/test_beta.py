@@ -85,7 +85,8 @@ def test_float32_keeps_four_digits(kappa, generator):
     p.requires_grad_()
     exact = p.detach().double().requires_grad_()
     single, double = (
-        beta.statistics(p, m, q, kappa), beta.statistics(exact, m.double(), q.double(), kappa)
+        beta.statistics(p, m, q, kappa),
+        beta.statistics(exact, m.double(), q.double(), kappa),
     )
     for a, b in zip((*single, *slopes(single, p)), (*double, *slopes(double, exact))):
         assert a.dtype == torch.float32

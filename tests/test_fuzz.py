@@ -1,4 +1,6 @@
-"""Damaged files: whatever the bytes, a reader gives a result or an `InputError`, and no other error."""
+"""Damaged files: whatever the bytes, a reader gives a result or an `InputError`, and no other
+error.
+"""
 
 import io
 import json
@@ -11,20 +13,37 @@ from PIL import Image
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 
-from mars_lib import config, system, waveform
+from mars_lib import config, waveform
 from mars_lib.check import InputError
 from mars_lib.data.pictures import load_picture
-from mars_lib.data.sampler import Sampler
+from mars_lib.data.synthesis.sampler import Sampler
+from mars_lib.inference import pretrained, system
+from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint
-from mars_lib.training.loop import separator_checkpoint
+from mars_lib.training.state import separator_checkpoint
 from tests.data.soundfont_bank import tone, write_bank
 
 ROUNDS = (25, pytest.param(4_000, marks=pytest.mark.fuzz))
 EXTREMES = (b"\0" * 4, b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\0\0\0\1", b"LIST")
 # What a header may hold in the place of anything.
-ODD = (None, True, -1, 0, 3, 1 << 12, 1 << 40, 1e300, float("nan"), "", "word", [], [1], {}, {"a": [{}]})
+ODD = (
+    None,
+    True,
+    -1,
+    0,
+    3,
+    1 << 12,
+    1 << 40,
+    1e300,
+    float("nan"),
+    "",
+    "word",
+    [],
+    [1],
+    {},
+    {"a": [{}]},
+)
 
 
 def sound(kind, **more):
@@ -36,19 +55,28 @@ def sound(kind, **more):
 
 def picture(mode, kind, **more):
     numbers = np.random.default_rng(0).integers(0, 256, (24, 32, 4), dtype=np.uint8)
-    made = Image.fromarray(numbers).convert(mode) if mode != "I;16" else Image.fromarray(
-        numbers[..., :2].copy().view(np.uint16)[..., 0]
+    made = (
+        Image.fromarray(numbers).convert(mode)
+        if mode != "I;16"
+        else Image.fromarray(numbers[..., :2].copy().view(np.uint16)[..., 0])
     )
     exif = Image.Exif()
     exif[0x0112] = 6
     file = io.BytesIO()
-    made.save(file, kind, **({"exif": exif} if kind in ("JPEG", "WEBP", "PNG", "TIFF") else {}), **more)
+    made.save(
+        file, kind, **({"exif": exif} if kind in ("JPEG", "WEBP", "PNG", "TIFF") else {}), **more
+    )
     return file.getvalue()
 
 
 def soundfont(folder):
-    zones = [{54: 1, 43: 0 | 63 << 8}, {54: 1, 43: 64 | 127 << 8, 52: 40, 48: 60, 8: 6_900, 11: 6_000}]
-    return write_bank(folder / "whole.sf2", [tone(seconds=0.05)], zones, preset={48: 10}).read_bytes()
+    zones = [
+        {54: 1, 43: 0 | 63 << 8},
+        {54: 1, 43: 64 | 127 << 8, 52: 40, 48: 60, 8: 6_900, 11: 6_000},
+    ]
+    return write_bank(
+        folder / "whole.sf2", [tone(seconds=0.05)], zones, preset={48: 10}
+    ).read_bytes()
 
 
 def separator(folder):
@@ -67,7 +95,9 @@ def fusion(folder):
 def play(path):
     bank = Sampler(path)
     for program in (0, 1):
-        assert np.isfinite(bank.play(program, [(0.0, 0.02, 40, 90), (0.01, 0.1, 100, 127)], 0.05)).all()
+        assert np.isfinite(
+            bank.play(program, [(0.0, 0.02, 40, 90), (0.01, 0.1, 100, 127)], 0.05)
+        ).all()
 
 
 FILES = {
@@ -87,14 +117,16 @@ FILES = {
     "tiff-packed": (lambda _: picture("L", "TIFF", compression="tiff_lzw"), load_picture),
     "tiff-16": (lambda _: picture("I;16", "TIFF"), load_picture),
     "sf2": (soundfont, play),
-    "mlbp": (fusion, system.load_mlbp),
+    "mlbp": (fusion, pretrained.load_mlbp),
     "separator": (separator, system.load),
 }
 HEADERS = ("mlbp", "separator")
 
 
 def damaged(whole, rng, head):
-    """One of: cut off, bits turned, numbers made extreme, a stretch put elsewhere; half of the time within the first `head` bytes."""
+    """One of: cut off, bits turned, numbers made extreme, a stretch put elsewhere; half of the time
+    within the first `head` bytes.
+    """
     data = bytearray(whole)
     reach = min(len(data), head) if rng.random() < 0.5 else len(data)
     at = int(rng.integers(reach))
@@ -124,7 +156,9 @@ def test_damaged_bytes(name, rounds, tmp_path, monkeypatch, shipped):
     head = 8 + int.from_bytes(whole[:8], "little") if name in HEADERS else 128
     for seed in range(rounds):
         path.unlink()  # tensors of the round before may still lie in the file
-        path.write_bytes(damaged(whole, np.random.default_rng([zlib.crc32(name.encode()), seed]), head))
+        path.write_bytes(
+            damaged(whole, np.random.default_rng([zlib.crc32(name.encode()), seed]), head)
+        )
         harmless(read, path, f"{name}, seed {seed}")
 
 

@@ -32,7 +32,10 @@ def test_masks_and_spectrograms_of_other_kinds_are_named(signal, generator):
     mixture = torch.randn(5_000, generator=generator)
     X = stft.stft(mixture, signal)
     for call, problem in (
-        (lambda: mask.ideal_binary(torch.rand(2, 6, 5), torch.rand(6, 4)), "reference magnitude: has shape"),
+        (
+            lambda: mask.ideal_binary(torch.rand(2, 6, 5), torch.rand(6, 4)),
+            "reference magnitude: has shape",
+        ),
         (lambda: mask.apply(torch.ones(X.shape).tolist(), X), "mask: is a list"),
         (lambda: stft.stft(mixture.numpy(), signal), "waveform: is a ndarray"),
         (lambda: stft.stft(X.flatten(), signal), "waveform: is complex"),
@@ -99,7 +102,9 @@ def test_wbce_gradient_and_bounds():
 
 
 def test_masks_that_are_no_numbers_end_supervised_training_with_the_remedy():
-    """Torch's own words, "all elements of input should be between 0 and 1", say neither what broke nor what helps."""
+    """Torch's own words, "all elements of input should be between 0 and 1", say neither what broke
+    nor what helps.
+    """
     broken, ideal = torch.full((1, 2, 3, 4), float("nan")), torch.ones(1, 2, 3, 4)
     with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
         loss.wbce(broken, ideal, torch.rand(1, 3, 4))

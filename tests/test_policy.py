@@ -67,9 +67,7 @@ def test_samples_have_the_policys_mean_and_law(proposal, generator):
 
 def test_a_generator_repeats_itself(proposal):
     policy = BetaMaskPolicy(proposal)
-    one, same, other = (
-        policy.sample(torch.Generator().manual_seed(seed), 2) for seed in (1, 1, 2)
-    )
+    one, same, other = (policy.sample(torch.Generator().manual_seed(seed), 2) for seed in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other)
     assert not torch.equal(one[0], one[1])
 
@@ -134,7 +132,9 @@ def test_the_mode_of_a_patch_policy_gives_the_proposal_back(proposal, patch):
     policy = BetaMaskPolicy(proposal, patch=patch)
     assert policy.mode.shape == (2, 2, math.ceil(7 / patch), math.ceil(10 / patch))
     assert torch.allclose(policy.mask(policy.mode), proposal, atol=2e-6)
-    assert policy.mode[0, 1, 0, 0].item() == pytest.approx(proposal[0, 1, :patch, :patch].mean().item())
+    assert policy.mode[0, 1, 0, 0].item() == pytest.approx(
+        proposal[0, 1, :patch, :patch].mean().item()
+    )
 
 
 def test_a_patch_on_the_edge_counts_its_bins_as_they_are(proposal):
@@ -215,8 +215,15 @@ def test_statistics_refuse_gradients_other_policies_and_other_shapes(proposal, g
 
 def test_policy_configurations_that_make_no_sense():
     for name, value in (
-        ("kappa", 0.0), ("kappa_end", -1.0), ("clip_range", 0.0), ("clip_range", 1.0), ("group_size", 0),
-        ("patch", 0), ("lag", -1), ("ratio", "pixel"), ("reduction", "max"),
+        ("kappa", 0.0),
+        ("kappa_end", -1.0),
+        ("clip_range", 0.0),
+        ("clip_range", 1.0),
+        ("group_size", 0),
+        ("patch", 0),
+        ("lag", -1),
+        ("ratio", "pixel"),
+        ("reduction", "max"),
         ("kappa_schedule", "steps"),
     ):
         with pytest.raises(InputError, match="is"):

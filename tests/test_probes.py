@@ -1,4 +1,6 @@
-"""Problems whose best policy is known: does the objective find it, and only when it is told the truth?"""
+"""Problems whose best policy is known: does the objective find it, and only when it is told the
+truth?
+"""
 
 from types import SimpleNamespace
 
@@ -14,7 +16,9 @@ CONFIG = PolicyConfig(entropy_coefficient=0.0, group_size=16)
 
 
 def learn(reward, shape, generator, steps=100, learning_rate=0.1, shuffled=False, frozen=False):
-    """Free logits under Adam through policy and `rl_loss`, the old policy a step behind; the last P."""
+    """Free logits under Adam through policy and `rl_loss`, the old policy a step behind; the last
+    P.
+    """
     logits = torch.zeros(1, 1, *shape, requires_grad=True)
     before, baseline = logits.detach().clone(), MovingBaseline()
     optimiser = torch.optim.Adam([logits], lr=0.0 if frozen else learning_rate)

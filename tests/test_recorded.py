@@ -1,4 +1,5 @@
-"""What shipped checkpoints returned, and what short trainings did, before the package was rearranged.
+"""What shipped checkpoints returned, and what short trainings did, before the package was
+rearranged.
 
 `python -m tests.test_recorded` records anew: only after a change that is meant to change numbers.
 """
@@ -14,35 +15,51 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from mars_lib import config, system
+from mars_lib import config
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests, pictures
+from mars_lib.inference import pretrained, system
+from mars_lib.io import checkpoint
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint
-from mars_lib.training.loop import separator_checkpoint
 from mars_lib.training.method import OMNISEP
-from mars_lib.training.objective import RLConfig
 from mars_lib.training.reinforce import train_rl
-from mars_lib.training.trainer import train_supervised
+from mars_lib.training.rl_config import RLConfig
+from mars_lib.training.state import separator_checkpoint
+from mars_lib.training.supervised import train_supervised
 from tests.data.few import few
 
 RECORDED = Path(__file__).parent / "recorded"
 # Enough samples to tell one estimate from another.
 EVERY = 37
 QUICK = RLConfig(
-    steps=4, batch_size=4, validate_every=2, validation_mixtures=4, queries_per_class=2, precision="32-true",
-    learning_rate=1e-3, augment=0.5, anchor=0.1,
+    steps=4,
+    batch_size=4,
+    validate_every=2,
+    validation_mixtures=4,
+    queries_per_class=2,
+    precision="32-true",
+    learning_rate=1e-3,
+    augment=0.5,
+    anchor=0.1,
 )
 PAPER = PolicyConfig(lag=1)
 GROUP = PolicyConfig(
-    group_size=4, patch=4, antithetic=True, ratio="frame", lag=2, kappa_end=20.0, kappa_schedule="cosine"
+    group_size=4,
+    patch=4,
+    antithetic=True,
+    ratio="frame",
+    lag=2,
+    kappa_end=20.0,
+    kappa_schedule="cosine",
 )
 RL_RUNS = {
     "score": replace(QUICK, policy=PAPER),
     "score-group": replace(QUICK, policy=GROUP, accumulate=2),
-    "pathwise": replace(QUICK, estimator="pathwise", policy=replace(PAPER, entropy_coefficient=0.0)),
+    "pathwise": replace(
+        QUICK, estimator="pathwise", policy=replace(PAPER, entropy_coefficient=0.0)
+    ),
     "mode": replace(QUICK, estimator="mode", reward="signal", signal_weight=0.03),
     "wbce": replace(QUICK, estimator="supervised", anchor=1.0),
 }
@@ -76,17 +93,21 @@ def sound(name: str):
 
 def trainings(folder: Path) -> dict[str, dict]:
     """Of every kind of short run: the columns of its log, and a digest of its last weights."""
-    encoder, pooling = system.load_minibind(), system.load_mlbp()
-    judge = system.load_judge()
+    encoder, pooling = pretrained.load_minibind(), pretrained.load_mlbp()
+    judge = pretrained.load_judge()
     smoke = config.smoke()
-    smoke = replace(smoke, signal=replace(smoke.signal, length=8_191), training=replace(smoke.training, steps=4))
+    smoke = replace(
+        smoke, signal=replace(smoke.signal, length=8_191), training=replace(smoke.training, steps=4)
+    )
     torch.manual_seed(0)
     start = folder / "start.safetensors"
     checkpoint.save(start, *separator_checkpoint(config.to_dict(smoke), Separator(smoke)))
     quiet = {"accelerator": "cpu", "progress": False}
     found = {}
     for name, settings in RL_RUNS.items():
-        best = train_rl(start, settings, few(), encoder, pooling, folder / name, judge=judge, **quiet)
+        best = train_rl(
+            start, settings, few(), encoder, pooling, folder / name, judge=judge, **quiet
+        )
         found[name] = outcome(best.parent)
     for name, method in METHODS.items():
         best = train_supervised(smoke, few(), encoder, folder / name, method=method, **quiet)
@@ -112,7 +133,9 @@ def digest(*tensors: torch.Tensor) -> str:
 
 
 def machine() -> str:
-    """Where the same bits can be expected: the instructions, threads and version that computed them."""
+    """Where the same bits can be expected: the instructions, threads and version that computed
+    them.
+    """
     return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
 
 
@@ -125,7 +148,9 @@ def recorded():
 def test_the_shipped_separators_return_what_they_returned(recorded):
     values, digests = recorded
     for name, estimate in estimates().items():
-        torch.testing.assert_close(estimate[::EVERY].contiguous(), values[f"estimate.{name}"], rtol=0, atol=2e-5)
+        torch.testing.assert_close(
+            estimate[::EVERY].contiguous(), values[f"estimate.{name}"], rtol=0, atol=2e-5
+        )
         if digests["machine"] == machine():
             assert digest(estimate) == digests[name], name
 
@@ -135,7 +160,9 @@ def test_short_trainings_do_what_they_did(recorded, tmp_path):
     for name, found in trainings(tmp_path).items():
         for column, numbers in found["log"].items():
             wanted = values[f"log.{name}.{column}"]
-            torch.testing.assert_close(numbers, wanted, rtol=2e-3, atol=2e-4, equal_nan=True, msg=f"{name} {column}")
+            torch.testing.assert_close(
+                numbers, wanted, rtol=2e-3, atol=2e-4, equal_nan=True, msg=f"{name} {column}"
+            )
         if digests["machine"] == machine():
             assert found["digest"] == digests[name], name
 

@@ -60,7 +60,9 @@ def test_unimodal_rewards(modality, waveform, target):
 
 def test_the_mean_of_the_unimodal_rewards_that_there_are(waveform, target):
     mean = reward.mean_of_unimodal(embed_audio)
-    one_by_one = [reward.unimodal(embed_audio, name)(waveform, target) for name in ("audio", "text", "image")]
+    one_by_one = [
+        reward.unimodal(embed_audio, name)(waveform, target) for name in ("audio", "text", "image")
+    ]
     assert torch.allclose(mean(waveform, target), sum(one_by_one) / 3, atol=1e-6)
     expected = (one_by_one[0] + one_by_one[2]) / 2
     assert torch.allclose(mean(waveform, without(target, "text")), expected, atol=1e-6)
@@ -95,12 +97,16 @@ def test_mlbp_by_hand():
         assert torch.allclose(pooling(z), all_three / all_three.norm())
         # Without the image its factor is left out: (1.2, 0, 1.4).
         no_image = torch.tensor([[1.2 + 2 * 1.4 + 0.5, 1.4 - 1.0]])
-        assert torch.allclose(pooling({k: z[k] for k in ("audio", "text")}), no_image / no_image.norm())
+        assert torch.allclose(
+            pooling({k: z[k] for k in ("audio", "text")}), no_image / no_image.norm()
+        )
 
 
 def test_mlbp_is_bias_free_before_and_biased_after_of_unit_norm(generator):
     pooling = MLBP(6, rank=5)
-    assert all(layer.bias is None and layer.weight.shape == (5, 6) for layer in pooling.project.values())
+    assert all(
+        layer.bias is None and layer.weight.shape == (5, 6) for layer in pooling.project.values()
+    )
     assert pooling.out.bias is not None and pooling.out.weight.shape == (6, 5)
     z = {name: torch.randn(3, 6, generator=generator) for name in ("text", "audio", "image")}
     fused = pooling(z)

@@ -1,4 +1,6 @@
-"""Rollouts of a small separator: what they hold, how often the U-Net runs, and what a reward may return."""
+"""Rollouts of a small separator: what they hold, how often the U-Net runs, and what a reward may
+return.
+"""
 
 import copy
 
@@ -15,7 +17,8 @@ from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Target, signal_fidelity
 from mars_lib.rollout import QueriedBatch, hear, ideal_estimate, roll_out, score, view
 from mars_lib.separator import Separator
-from mars_lib.training.objective import RLConfig, rl_step
+from mars_lib.training.rl_config import RLConfig
+from mars_lib.training.steps import rl_step
 
 LENGTH, BATCH, SOURCES = 4_000, 2, 2
 FRAMES = LENGTH // 256 + 1
@@ -30,7 +33,9 @@ def separator():
 def random_batch(generator, sources=SOURCES):
     references = 0.1 * torch.randn(BATCH, sources, LENGTH, generator=generator)
     query = torch.randn(BATCH, sources, 256, generator=generator)
-    return QueriedBatch(references.mean(dim=1), references, query, Target(references.flatten(0, 1), {}))
+    return QueriedBatch(
+        references.mean(dim=1), references, query, Target(references.flatten(0, 1), {})
+    )
 
 
 @pytest.fixture
@@ -53,7 +58,12 @@ def test_shapes_and_no_gradients(separator, batch, generator, patch, size):
     assert rollout.reward.shape == (3, BATCH, SOURCES) and rollout.reward.dtype == torch.float32
     assert rollout.old_policy.proposal.shape == (BATCH, SOURCES, 128, FRAMES)
     assert (rollout.old_policy.kappa, rollout.old_policy.patch) == (batch.kappa, patch)
-    for tensor in (rollout.action, rollout.old_log_prob, rollout.reward, rollout.old_policy.proposal):
+    for tensor in (
+        rollout.action,
+        rollout.old_log_prob,
+        rollout.reward,
+        rollout.old_policy.proposal,
+    ):
         assert not tensor.requires_grad and torch.isfinite(tensor).all()
 
 
@@ -61,7 +71,8 @@ def test_log_probabilities_and_rewards_belong_to_the_actions(separator, batch, g
     rollout = roll_out(separator, batch, signal_fidelity, generator, PolicyConfig(group_size=2))
     log_prob = rollout.old_policy.log_prob(rollout.action)
     assert torch.allclose(rollout.old_log_prob, log_prob, atol=1e-4)
-    # Bit for bit what the learner computes of the same weights: rounding must not add up in a joint ratio.
+    # Bit for bit what the learner computes of the same weights: rounding must not add up in a joint
+    # ratio.
     learners, _, _ = rollout.old_policy.statistics(rollout.action, rollout.old_policy)
     assert torch.equal(rollout.old_log_prob, learners)
     _, spectrogram = view(separator, batch.mixture)
@@ -74,7 +85,9 @@ def test_log_probabilities_and_rewards_belong_to_the_actions(separator, batch, g
 def test_a_generator_repeats_itself(separator, batch):
     policy_config = PolicyConfig(group_size=2, antithetic=True)
     one, same, other = (
-        roll_out(separator, batch, signal_fidelity, torch.Generator().manual_seed(seed), policy_config)
+        roll_out(
+            separator, batch, signal_fidelity, torch.Generator().manual_seed(seed), policy_config
+        )
         for seed in (3, 3, 4)
     )
     assert torch.equal(one.action, same.action) and torch.equal(one.reward, same.reward)
@@ -130,7 +143,9 @@ def learn_once(learner, batch, rollout, learning_rate):
 
 
 def test_an_old_policy_one_step_behind_gives_a_ratio_that_is_not_1(separator, batch, generator):
-    """theta_{t-1} samples while theta_t learns; with the snapshot taken too late every ratio is 1."""
+    """theta_{t-1} samples while theta_t learns; with the snapshot taken too late every ratio is
+    1.
+    """
     learner, policy_config = copy.deepcopy(separator), PolicyConfig(group_size=4)
 
     def step(old):
@@ -166,7 +181,9 @@ def test_any_callable_may_be_the_reward(separator, batch, generator):
         (lambda e, t: e.mean(dim=-1)[:-1], "reward: has shape"),
     ],
 )
-def test_a_reward_that_is_not_one_finite_number_an_estimate(separator, batch, generator, reward, message):
+def test_a_reward_that_is_not_one_finite_number_an_estimate(
+    separator, batch, generator, reward, message
+):
     with pytest.raises(InputError, match=message):
         roll_out(separator, batch, reward, generator, PolicyConfig())
 
@@ -185,7 +202,9 @@ def test_scores_are_float32_also_under_autocast(generator):
 
 @pytest.mark.parametrize("estimator", ["score", "pathwise", "mode", "supervised"])
 def test_weights_that_broke_end_a_step_with_the_remedy(separator, batch, generator, estimator):
-    """What a learning rate of 1e30 leaves; the sampler, the cross-entropy and the reward each stopped with a word of their own."""
+    """What a learning rate of 1e30 leaves; the sampler, the cross-entropy and the reward each
+    stopped with a word of their own.
+    """
     broken = copy.deepcopy(separator)
     with torch.no_grad():
         next(broken.parameters()).fill_(float("nan"))

@@ -15,7 +15,8 @@ def tiny():
 
 
 def test_the_papers_parameter_counts():
-    # Numbers of the public code: U-Net 30,274,210; with Linear(1024, 32), 32 scales and a bias 30,307,043.
+    # Numbers of the public code: U-Net 30,274,210; with Linear(1024, 32), 32 scales and a bias
+    # 30,307,043.
     separator = Separator(config.paper())
     assert sum(p.numel() for p in separator.unet.parameters()) == 30_274_210
     learned = sum(p.numel() for p in [*separator.unet.parameters(), *separator.gate.parameters()])
@@ -86,6 +87,4 @@ def test_configurations_survive_json_and_unknown_fields_do_not():
         config.from_dict({**values, "signal": {**values["signal"], "colour": "red"}})
     with pytest.raises(InputError, match="smoke, cpu, gpu or paper"):
         config.profile("laptop")
-    assert config.profile("gpu").separator == replace(
-        config.paper().separator, embedding_size=256
-    )
+    assert config.profile("gpu").separator == replace(config.paper().separator, embedding_size=256)

@@ -8,8 +8,9 @@ import pytest
 import soundfile
 import torch
 
-from mars_lib import atomic, waveform
+from mars_lib import waveform
 from mars_lib.check import InputError
+from mars_lib.io import atomic
 
 
 def test_mixture_is_the_sum_of_its_references(generator):
@@ -44,7 +45,11 @@ def test_minutes_of_ogg_are_written(tmp_path):
 
 def test_channels_that_cancel_each_other_are_no_silence(generator):
     left, right = torch.randn(2, 1_000, generator=generator)
-    for both in (torch.stack([left, right]), torch.stack([left, left]), torch.stack([left, 0 * left])):
+    for both in (
+        torch.stack([left, right]),
+        torch.stack([left, left]),
+        torch.stack([left, 0 * left]),
+    ):
         assert torch.allclose(waveform.mono(both), both.mean(dim=0), atol=1e-6)
     assert torch.equal(waveform.mono(torch.stack([left, -0.9 * left])), left)
     assert not waveform.mono(torch.zeros(2, 10)).any()
@@ -69,8 +74,10 @@ def test_fit_length_cuts_and_repeats():
 
 def test_match_level_leaves_silence_silent():
     assert waveform.match_level(torch.zeros(10)).abs().max() == 0
-    assert waveform.rms(waveform.match_level(torch.randn(2, 500))).flatten().allclose(
-        torch.full((2,), 0.1)
+    assert (
+        waveform.rms(waveform.match_level(torch.randn(2, 500)))
+        .flatten()
+        .allclose(torch.full((2,), 0.1))
     )
 
 
@@ -123,7 +130,9 @@ def test_a_file_keeps_its_mode_and_a_link_its_file(tmp_path):
     target.chmod(0o640)
     link.symlink_to(target)
     atomic.write_text(link, "new")
-    assert link.is_symlink() and target.read_text() == "new" and target.stat().st_mode & 0o777 == 0o640
+    assert (
+        link.is_symlink() and target.read_text() == "new" and target.stat().st_mode & 0o777 == 0o640
+    )
 
 
 def test_the_next_run_removes_what_a_killed_one_left(tmp_path):
@@ -171,6 +180,8 @@ def test_a_device_stays_a_device_and_a_link_a_link(tmp_path):
     (tmp_path / "link.json").symlink_to("there/x.json")
     for text in ("new", "newer"):
         atomic.write_text(tmp_path / "link.json", text)
-    assert (tmp_path / "link.json").is_symlink() and (tmp_path / "there" / "x.json").read_text() == "newer"
+    assert (tmp_path / "link.json").is_symlink() and (
+        tmp_path / "there" / "x.json"
+    ).read_text() == "newer"
     with pytest.raises(InputError, match="full: does not fit: the disk is full"):
         atomic.write_text(tmp_path / "full", "text")

@@ -1,12 +1,32 @@
-"""Progressive alignment of an encoder's heads (Section 3.3): features, pairs, losses (Eq. 7-9), stages, measures."""
+"""Progressive alignment of an encoder's heads (Section 3.3): features, pairs, losses (Eq. 7-9),
+stages, measures.
+"""
 
-from mars_lib.alignment.features import ALIGNMENT_CLIPS, TrunkFeatures, forecast, trunk_features
+from mars_lib.alignment.features import (
+    ALIGNMENT_CLIPS,
+    TrunkFeatures,
+    forecast,
+    trunk_features,
+)
 from mars_lib.alignment.gate import adapt_gate
 from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.pairs import PairSampler
 from mars_lib.alignment.report import probe_features, report, table
-from mars_lib.alignment.run import align, fusion_of, load_heads, own_heads, query_bank, save_heads
-from mars_lib.alignment.stages import STAGES, AlignmentConfig, check_stages, stage_loss, train_stage
+from mars_lib.alignment.run import (
+    align,
+    fusion_of,
+    load_heads,
+    own_heads,
+    query_bank,
+    save_heads,
+)
+from mars_lib.alignment.stages import (
+    STAGES,
+    AlignmentConfig,
+    check_stages,
+    stage_loss,
+    train_stage,
+)
 
 __all__ = [
     "ALIGNMENT_CLIPS",

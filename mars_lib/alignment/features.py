@@ -1,4 +1,6 @@
-"""Trunk features, computed once: the trunks are frozen in all stages, so alignment never runs them again."""
+"""Trunk features, computed once: the trunks are frozen in all stages, so alignment never runs them
+again.
+"""
 
 import hashlib
 import json
@@ -13,19 +15,19 @@ import torch
 from torch import nn
 from tqdm.std import tqdm
 
-import mars_lib
-from mars_lib import streams
 from mars_lib.check import InputError, fail
+from mars_lib.config import VERSION
+from mars_lib.data import random_streams
+from mars_lib.data.mini_music import MiniMusic, level
 from mars_lib.data.pictures import load_picture, load_rgba, vary_pictures
-from mars_lib.data.render import MiniMusic, level
 from mars_lib.data.variation import vary
-from mars_lib.encoders.weights import fingerprint
-from mars_lib.training import checkpoint
+from mars_lib.io import checkpoint
+from mars_lib.io.published_weights import fingerprint
 from mars_lib.training.budget import GB, check_disk
 
 MODALITIES = ("audio", "text", "image")
 # Its clips are the same for every seed: features are kept.
-ALIGNMENT_CLIPS = streams.Stream("alignment clips")
+ALIGNMENT_CLIPS = random_streams.Stream("alignment clips")
 # Part of every key: raise it when clips, takes or pictures are drawn in another way.
 DRAWING = 1
 
@@ -45,9 +47,10 @@ class Alignable(Protocol):
 class TrunkFeatures:
     """Features of every class, one entry of each list a class; F is the trunk's width.
 
-    `audio` (K, V, F): K clips in V takes, the first as it was rendered, the others varied. `text` (P, F): prompts.
-    `image` (M, F): drawings; M is 0 where a class has none. `key` says of which trunks and data they are. `recordings` (K,)
-    has one number for all clips of one recording; without it each clip is of another.
+    `audio` (K, V, F): K clips in V takes, the first as it was rendered, the others varied. `text`
+    (P, F): prompts. `image` (M, F): drawings; M is 0 where a class has none. `key` says of which
+    trunks and data they are. `recordings` (K,) has one number for all clips of one recording;
+    without it each clip is of another.
     """
 
     names: tuple[str, ...]
@@ -78,11 +81,13 @@ def trunk_features(
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> TrunkFeatures:
-    """Run the trunks over `clips` clips of every class in `takes` takes, its prompts and its drawings.
+    """Run the trunks over `clips` clips of every class in `takes` takes, its prompts and its
+    drawings.
 
-    Drawings are varied `takes` times as often as clips are, but for the held-out splits, where each is taken as it is, and so is
-    each clip. With `folder` the features are kept there and found again as long as trunks and data are the same; a file of
-    other trunks or data, or a damaged one, is made anew. Time grows linearly with the number of clips.
+    Drawings are varied `takes` times as often as clips are, but for the held-out splits, where each
+    is taken as it is, and so is each clip. With `folder` the features are kept there and found
+    again as long as trunks and data are the same; a file of other trunks or data, or a damaged one,
+    is made anew. Time grows linearly with the number of clips.
     """
     if clips < 1 or takes < 1:
         fail("clips and takes", f"are {clips} and {takes}", "give 1 or more of each")
@@ -106,16 +111,24 @@ def trunk_features(
         if not files:
             rows["image"].append(audio.new_zeros(0, encoder.heads["image"].in_features))
         elif held_out:
-            rows["image"].append(_run(encoder, "image", torch.stack([load_picture(path) for path in files])))
+            rows["image"].append(
+                _run(encoder, "image", torch.stack([load_picture(path) for path in files]))
+            )
         else:
-            generator = streams.generator("alignment pictures", 0, split, sound.name)
+            generator = random_streams.generator("alignment pictures", 0, split, sound.name)
             picks = torch.randint(len(files), (clips * takes,), generator=generator)
             drawn = [load_rgba(path) for path in files]
             rows["image"].append(
-                torch.cat([
-                    _run(encoder, "image", vary_pictures(torch.stack([drawn[i] for i in part]), generator))
-                    for part in picks.split(32)
-                ])
+                torch.cat(
+                    [
+                        _run(
+                            encoder,
+                            "image",
+                            vary_pictures(torch.stack([drawn[i] for i in part]), generator),
+                        )
+                        for part in picks.split(32)
+                    ]
+                )
             )
     names = tuple(c.name for c in classes)
     made = TrunkFeatures(names, rows["audio"], rows["text"], rows["image"], key, rows["recording"])
@@ -129,7 +142,8 @@ def trunk_features(
 
 @torch.no_grad()
 def forecast(encoder: Alignable, music: MiniMusic, clips: int, takes: int, folder: Path) -> str:
-    """One line on what the features of "train" and "validation" will need, by one sound and one picture: rows, disk, memory and minutes.
+    """One line on what the features of "train" and "validation" will need, by one sound and one
+    picture: rows, disk, memory and minutes.
 
     Raises `InputError` where the disk cannot hold them.
     """
@@ -150,7 +164,7 @@ def forecast(encoder: Alignable, music: MiniMusic, clips: int, takes: int, folde
 
 def _takes(music: MiniMusic, split: str, sound, index: int, takes: int) -> np.ndarray:
     wave = music.clip(split, sound, index, ALIGNMENT_CLIPS)
-    rng = streams.rng("alignment takes", 0, split, sound.name, index)
+    rng = random_streams.rng("alignment takes", 0, split, sound.name, index)
     return np.stack([wave, *(level(vary(wave, rng)) for _ in range(takes - 1))])
 
 
@@ -185,8 +199,10 @@ def trunk_digest(encoder: Alignable) -> str:
     return fingerprint(encoder.trunks)[:12]
 
 
-def _key(encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, takes: int) -> str:
+def _key(
+    encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, takes: int
+) -> str:
     """What features are made by, and of: the digest of the trunks, then that of data and code."""
     prompts = {sound.name: sound.prompts() for sound in classes}
-    said = json.dumps([mars_lib.__version__, DRAWING, split, clips, takes, prompts, music.fingerprint()])
+    said = json.dumps([VERSION, DRAWING, split, clips, takes, prompts, music.fingerprint()])
     return f"{trunk_digest(encoder)}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

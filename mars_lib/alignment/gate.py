@@ -1,4 +1,6 @@
-"""The cure of "alignment only": the query gate of a separator, fitted again to the language of aligned heads."""
+"""The cure of "alignment only": the query gate of a separator, fitted again to the language of
+aligned heads.
+"""
 
 import copy
 
@@ -10,15 +12,20 @@ from mars_lib.training.query_bank import QueryBank
 
 
 @torch.no_grad()
-def adapt_gate(separator: Separator, before: QueryBank, after: QueryBank, ridge: float = 0.1) -> Separator:
+def adapt_gate(
+    separator: Separator, before: QueryBank, after: QueryBank, ridge: float = 0.1
+) -> Separator:
     """A copy of `separator` that understands the embeddings of `after` as it did those of `before`.
 
-    Both banks hold the same examples, as the encoder embeds them before and after its heads were aligned. The gate is linear in the
-    query up to its sigmoid (Section 3.1.2), so what it must become is a least-squares problem: new weights times new embeddings
-    = old weights times old embeddings, over all examples of all modalities, with a small `ridge`. The U-Net does not change.
-    The paper does not say how its separator follows the changed encoder; its Table 4 shows what happens when it does not.
+    Both banks hold the same examples, as the encoder embeds them before and after its heads were
+    aligned. The gate is linear in the query up to its sigmoid (Section 3.1.2), so what it must
+    become is a least-squares problem: new weights times new embeddings = old weights times old
+    embeddings, over all examples of all modalities, with a small `ridge`. The U-Net does not
+    change. The paper does not say how its separator follows the changed encoder; its Table 4 shows
+    what happens when it does not.
 
-    Raises `InputError` for banks of other examples, for other embedding sizes, and for a ridge that is not above 0.
+    Raises `InputError` for banks of other examples, for other embedding sizes, and for a ridge that
+    is not above 0.
     """
     if not ridge > 0:
         fail("ridge", f"is {ridge}", "give a number above 0")
@@ -26,7 +33,8 @@ def adapt_gate(separator: Separator, before: QueryBank, after: QueryBank, ridge:
     layer = separator.gate.channels
     if old.shape != new.shape or old.shape[1] != layer.in_features:
         fail(
-            "query banks", f"are of shapes {tuple(old.shape)} and {tuple(new.shape)}, the gate takes {layer.in_features}",
+            "query banks",
+            f"are of shapes {tuple(old.shape)} and {tuple(new.shape)}, the gate takes {layer.in_features}",
             "embed the same examples with the encoder before and after alignment",
         )
     wanted = layer(old.to(layer.weight)).cpu().double()

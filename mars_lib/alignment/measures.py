@@ -9,24 +9,31 @@ from mars_lib.alignment.features import MODALITIES, Alignable, TrunkFeatures
 
 @torch.no_grad()
 def retrieval(encoder: Alignable, features: TrunkFeatures) -> dict[str, float]:
-    """Recall at 1 in each direction, {"audio-text": ..., ...}, each in [0, 1], over the classes that have both.
+    """Recall at 1 in each direction, {"audio-text": ..., ...}, each in [0, 1], over the classes
+    that have both.
 
-    A query counts when the nearest item of the other modality is of its class; every item of a class can be found. "audio-audio"
-    asks with a clip for another one. Every clip is taken once, as it was rendered.
+    A query counts when the nearest item of the other modality is of its class; every item of a
+    class can be found. "audio-audio" asks with a clip for another one. Every clip is taken once, as
+    it was rendered.
     """
     device = encoder.log_temperature.device
     items = {
         "audio": [rows[:, 0] for rows in features.audio], "text": features.text, "image": features.image,
     }  # fmt: skip
     embedded = {
-        name: [encoder.embed_features(name, rows.to(device)).cpu() for rows in items[name]] for name in MODALITIES
+        name: [encoder.embed_features(name, rows.to(device)).cpu() for rows in items[name]]
+        for name in MODALITIES
     }
     found = {}
     for source in MODALITIES:
         for target in MODALITIES:
             if source == target != "audio":
                 continue
-            both = [i for i in range(len(features.names)) if len(items[source][i]) and len(items[target][i])]
+            both = [
+                i
+                for i in range(len(features.names))
+                if len(items[source][i]) and len(items[target][i])
+            ]
             if len(both) < 2:
                 continue
             queries, labels = _gather(embedded[source], both)
@@ -51,10 +58,11 @@ def _gather(rows: list[torch.Tensor], places: list[int]) -> tuple[torch.Tensor, 
 def discrimination(
     encoder: Alignable, targets: torch.Tensor, mixtures: torch.Tensor, names: Sequence[str]
 ) -> torch.Tensor:
-    """The probe of Table 3: sim(text, target) - sim(text, mixture) for every target, (B,) in [-2, 2].
+    """The probe of Table 3: sim(text, target) - sim(text, mixture) for every target, (B,) in [-2,
+    2].
 
-    `targets` and `mixtures` are trunk features (B, F) of clean sources and of mixtures that hold them, `names` their
-    labels. Larger is better: the encoder hears that other sources are there.
+    `targets` and `mixtures` are trunk features (B, F) of clean sources and of mixtures that hold
+    them, `names` their labels. Larger is better: the encoder hears that other sources are there.
     """
     device = encoder.log_temperature.device
     text = encoder.embed_features("text", encoder.trunks["text"](list(names)))

@@ -1,12 +1,14 @@
-"""Pairs for contrastive learning (Section 3.3.1): a clip as the anchor, its positives and negatives."""
+"""Pairs for contrastive learning (Section 3.3.1): a clip as the anchor, its positives and
+negatives.
+"""
 
 from dataclasses import dataclass
 
 import torch
 
-from mars_lib import streams
 from mars_lib.alignment.features import TrunkFeatures
 from mars_lib.check import fail
+from mars_lib.data import random_streams
 from mars_lib.training.query_bank import elsewhere
 
 
@@ -14,8 +16,9 @@ from mars_lib.training.query_bank import elsewhere
 class Pairs:
     """One batch of trunk features (B, F), one class a row.
 
-    `audio` is the anchor, `other` a clip of its class from another recording, `text` its label, `image` a picture of it; `wrong_audio` and
-    `wrong_image` are of another class. `labels` (B,) are places in the class list.
+    `audio` is the anchor, `other` a clip of its class from another recording, `text` its label,
+    `image` a picture of it; `wrong_audio` and `wrong_image` are of another class. `labels` (B,) are
+    places in the class list.
     """
 
     labels: torch.Tensor
@@ -30,11 +33,12 @@ class Pairs:
 class PairSampler:
     """Draws `Pairs` from trunk features of a training split.
 
-    A batch holds a class once, so that no positive of Eq. 7 counts as a negative. Negatives are of other classes;
-    pictures that are still have no mismatched moments, the paper's second kind. A class with one recording has
-    another clip of it as its positive, and one with one clip another take of that. `stage` names whose batches these are: each
-    draws others. Raises `InputError` for fewer than two classes, for a class with one take of one
-    clip, and for a batch larger than the number of classes.
+    A batch holds a class once, so that no positive of Eq. 7 counts as a negative. Negatives are of
+    other classes; pictures that are still have no mismatched moments, the paper's second kind. A
+    class with one recording has another clip of it as its positive, and one with one clip another
+    take of that. `stage` names whose batches these are: each draws others. Raises `InputError` for
+    fewer than two classes, for a class with one take of one clip, and for a batch larger than the
+    number of classes.
     """
 
     def __init__(self, features: TrunkFeatures, batch_size: int, seed: int = 0, stage: str = ""):
@@ -44,24 +48,40 @@ class PairSampler:
         if len(self.classes) < 2:
             fail("alignment", f"has {len(self.classes)} class", "give two classes or more")
         if not 2 <= batch_size <= len(self.classes):
-            fail("batch size", f"is {batch_size}", f"give 2 to {len(self.classes)}: a batch has a class once")
+            fail(
+                "batch size",
+                f"is {batch_size}",
+                f"give 2 to {len(self.classes)}: a batch has a class once",
+            )
         for name, rows in zip(features.names, features.audio):
             if rows.shape[0] * rows.shape[1] < 2:
-                fail(f"class {name!r}", "has one clip in one take", "give another clip, or takes=2 or more")
+                fail(
+                    f"class {name!r}",
+                    "has one clip in one take",
+                    "give another clip, or takes=2 or more",
+                )
 
     def draw(self, step: int, with_image: bool = False) -> Pairs:
-        """The batch of one step, a function of the seed and the step; `with_image`: of classes that have pictures only."""
+        """The batch of one step, a function of the seed and the step; `with_image`: of classes that
+        have pictures only.
+        """
         f = self.features
-        rng = streams.generator("alignment pairs", self.seed, self.stage, step)
+        rng = random_streams.generator("alignment pairs", self.seed, self.stage, step)
 
         def pick(rows: torch.Tensor) -> torch.Tensor:
             return rows[int(torch.randint(len(rows), (1,), generator=rng))]
 
         places = self.pictured if with_image else self.classes
         if len(places) < 2:
-            fail("third stage", "has pictures of fewer than two classes", "give class/*.png, or train the first two alone")
+            fail(
+                "third stage",
+                "has pictures of fewer than two classes",
+                "give class/*.png, or train the first two alone",
+            )
         labels = places[torch.randperm(len(places), generator=rng)[: self.batch_size]]
-        columns: dict[str, list] = {k: [] for k in ("audio", "other", "wrong_audio", "text", "image", "wrong_image")}
+        columns: dict[str, list] = {
+            k: [] for k in ("audio", "other", "wrong_audio", "text", "image", "wrong_image")
+        }
         for label in labels.tolist():
             wrong = int(pick(places[places != label]))
             clips = f.audio[label]
@@ -78,4 +98,6 @@ class PairSampler:
                 columns["image"].append(pick(f.image[label]))
                 columns["wrong_image"].append(pick(f.image[wrong]))
         empty = torch.zeros(0)
-        return Pairs(labels, **{k: torch.stack(rows) if rows else empty for k, rows in columns.items()})
+        return Pairs(
+            labels, **{k: torch.stack(rows) if rows else empty for k, rows in columns.items()}
+        )

@@ -1,4 +1,6 @@
-"""The measurements of alignment as a table and JSON: Table 3's probe, retrieval, and what later stages forget."""
+"""The measurements of alignment as a table and JSON: Table 3's probe, retrieval, and what later
+stages forget.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +22,13 @@ def report(
     limit: int | None = None,
     progress: bool = True,
 ) -> dict:
-    """{"before" or stage: {split: {"probe": {mean, sem, ci95}, "recall": {direction: ...}, "stage1": ...}}}.
+    """{"before" or stage: {split: {"probe": {mean, sem, ci95}, "recall": {direction: ...},
+    "stage1": ...}}}.
 
-    `heads` are files by the name of their stage; "before" is the encoder as it is given, which is not changed. `features` by split
-    ("test", "unseen"). The probe (Table 3) takes both sources of the first `limit` mixtures of the split's manifest. "stage1" is the
-    mean recall between sound and text, which the first stage trains: it shows what later stages forget.
+    `heads` are files by the name of their stage; "before" is the encoder as it is given, which is
+    not changed. `features` by split ("test", "unseen"). The probe (Table 3) takes both sources of
+    the first `limit` mixtures of the split's manifest. "stage1" is the mean recall between sound
+    and text, which the first stage trains: it shows what later stages forget.
     """
     probes = {split: probe_features(encoder, split, limit, progress) for split in features}
     found = {}
@@ -45,9 +49,13 @@ def report(
 def probe_features(
     encoder: Alignable, split: str, limit: int | None = None, progress: bool = True
 ) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
-    """Trunk features of (targets, the mixtures they are in, their labels), two rows a mixture of a split's manifest."""
+    """Trunk features of (targets, the mixtures they are in, their labels), two rows a mixture of a
+    split's manifest.
+    """
     music, targets, mixtures, names = manifests.music(), [], [], []
-    for row in tqdm(manifests.read(split)[:limit], f"probe, {split}", disable=not progress, mininterval=1):
+    for row in tqdm(
+        manifests.read(split)[:limit], f"probe, {split}", disable=not progress, mininterval=1
+    ):
         mixture, references = manifests.render(row, music)
         waves = torch.cat([references, mixture[None]]).to(encoder.log_temperature.device)
         heard = encoder.trunks["audio"](waves).float().cpu()
@@ -68,5 +76,7 @@ def table(found: dict) -> str:
         for split, row in splits.items():
             low, high = row["probe"]["ci95"]
             recalls = " | ".join(f"{row['recall'][d]:.2f}" for d in directions)
-            lines.append(f"| {name} | {split} | {row['probe']['mean']:.4f} [{low:.4f}, {high:.4f}] | {recalls} |")
+            lines.append(
+                f"| {name} | {split} | {row['probe']['mean']:.4f} [{low:.4f}, {high:.4f}] | {recalls} |"
+            )
     return "\n".join(lines)

@@ -1,4 +1,6 @@
-"""AudioSep: a residual U-Net that the query reaches in every block, trained on waveforms (Liu et al., "Separate Anything You Describe", 2023)."""
+"""AudioSep: a residual U-Net that the query reaches in every block, trained on waveforms (Liu et
+al., "Separate Anything You Describe", 2023).
+"""
 
 import torch
 from torch import nn
@@ -18,7 +20,9 @@ STRIDES = ((2, 2),) * 5 + ((2, 1),)
 
 
 class _Conditioned(nn.Module):
-    """conv(leaky ReLU(BN(x) + shift(q))): FiLM as AudioSep has it, a shift a channel, linear in the query, and no scale but BatchNorm's own."""
+    """conv(leaky ReLU(BN(x) + shift(q))): FiLM as AudioSep has it, a shift a channel, linear in the
+    query, and no scale but BatchNorm's own.
+    """
 
     def __init__(self, channels: int, query_size: int, conv: nn.Module):
         super().__init__()
@@ -36,8 +40,12 @@ class _Block(nn.Module):
 
     def __init__(self, inner: int, outer: int, query_size: int):
         super().__init__()
-        self.first = _Conditioned(inner, query_size, nn.Conv2d(inner, outer, 3, padding=1, bias=False))
-        self.second = _Conditioned(outer, query_size, nn.Conv2d(outer, outer, 3, padding=1, bias=False))
+        self.first = _Conditioned(
+            inner, query_size, nn.Conv2d(inner, outer, 3, padding=1, bias=False)
+        )
+        self.second = _Conditioned(
+            outer, query_size, nn.Conv2d(outer, outer, 3, padding=1, bias=False)
+        )
         self.shortcut = nn.Identity() if inner == outer else nn.Conv2d(inner, outer, 1)
 
     def forward(self, x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
@@ -45,13 +53,17 @@ class _Block(nn.Module):
 
 
 class ResUNet(nn.Module):
-    """(B, 1, H, T) and (B, D) -> (B, 3, H, T): one pass a query. H and T may be any size: zeros fill them up to multiples of 64 and 32."""
+    """(B, 1, H, T) and (B, D) -> (B, 3, H, T): one pass a query. H and T may be any size: zeros
+    fill them up to multiples of 64 and 32.
+    """
 
     def __init__(self, width: int, query_size: int):
         super().__init__()
         sizes = [factor * width for factor in CHANNELS]
         self.enter = nn.Conv2d(1, width, 1)
-        self.encoder = nn.ModuleList(_Block(a, b, query_size) for a, b in zip([width, *sizes], sizes))
+        self.encoder = nn.ModuleList(
+            _Block(a, b, query_size) for a, b in zip([width, *sizes], sizes)
+        )
         self.up = nn.ModuleList(
             _Conditioned(b, query_size, nn.ConvTranspose2d(b, a, stride, stride, bias=False))
             for a, b, stride in zip(sizes, sizes[1:], STRIDES)
@@ -79,9 +91,11 @@ class ResUNet(nn.Module):
 
 
 class AudioSep(nn.Module):
-    """Mixtures and one query each in, waveforms out: the mask turns magnitudes down, the rotation turns the mixture's phases.
+    """Mixtures and one query each in, waveforms out: the mask turns magnitudes down, the rotation
+    turns the mixture's phases.
 
-    What differs from the original (github.com/Audio-AGI/AudioSep), to stand beside the other systems on two cores:
+    What differs from the original (github.com/Audio-AGI/AudioSep), to stand beside the other
+    systems on two cores:
 
     - Signal: 16 kHz and an STFT of 1024 / 256 samples, for 32 kHz and 2048 / 320.
     - The network sees H log-spaced rows of the spectrogram and its three maps are interpolated to the F bins that they multiply;
@@ -93,8 +107,9 @@ class AudioSep(nn.Module):
       itself, not another recording.
     - Data, batches, optimiser and schedule are the trainer's: other gains, Adam for AdamW with AMSGrad, clipped gradients, a falling rate.
 
-    As the original: shifts before every activation, BatchNorm's momentum, average pooling, Xavier's start, sigmoid and tanh, three maps. Its code
-    has a fourth map, a magnitude to be added, only in a comment; so there is none here, and a silent bin stays silent.
+    As the original: shifts before every activation, BatchNorm's momentum, average pooling, Xavier's
+    start, sigmoid and tanh, three maps. Its code has a fourth map, a magnitude to be added, only in
+    a comment; so there is none here, and a silent bin stays silent.
     """
 
     def __init__(self, config: Config):
@@ -104,8 +119,12 @@ class AudioSep(nn.Module):
         self.norm = nn.BatchNorm1d(config.signal.n_bins, momentum=0.01)
         self.network = ResUNet(config.separator.width // 2, config.separator.embedding_size)
 
-    def maps(self, magnitude: torch.Tensor, query: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, F, T) magnitudes, (B, D) queries -> mask in [0, 1] and complex rotation of modulus 1, both (B, F, T), float32."""
+    def maps(
+        self, magnitude: torch.Tensor, query: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, F, T) magnitudes, (B, D) queries -> mask in [0, 1] and complex rotation of modulus 1,
+        both (B, F, T), float32.
+        """
         level = magnitude.square().mean(dim=(-2, -1), keepdim=True).sqrt().clamp(min=1e-8)
         seen = self.norm(self.warp.warp(magnitude / level)).unsqueeze(1)
         mask, real, imaginary = self.network(seen, query).float().unbind(1)
@@ -118,7 +137,9 @@ class AudioSep(nn.Module):
     def forward(self, mixture: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """(B, L) mixtures, (B, D) queries -> (B, L) estimates."""
         check.shape("mixture", mixture, "B L")
-        check.shape("query", query, "B D", B=mixture.shape[0], D=self.config.separator.embedding_size)
+        check.shape(
+            "query", query, "B D", B=mixture.shape[0], D=self.config.separator.embedding_size
+        )
         with torch.autocast(mixture.device.type, enabled=False):
             spectrogram = stft(mixture, self.config.signal)
         mask, rotation = self.maps(spectrogram.abs(), query)
@@ -129,17 +150,21 @@ class AudioSep(nn.Module):
 def loss(network: nn.Module, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
     """Mean |estimate - reference| of the waveforms, a scalar.
 
-    AudioSep learns one target a mixture, so of the (B, N, D) queries we use the first source's: a step is one pass a mixture.
-    Sources are in random order.
+    AudioSep learns one target a mixture, so of the (B, N, D) queries we use the first source's: a
+    step is one pass a mixture. Sources are in random order.
     """
     return functional.l1_loss(network(batch.mixture, query[:, 0]), batch.references[:, 0])
 
 
 def separate(network: nn.Module, mixture: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """Estimates of the queried sources: (B, L), (B, N, D) -> (B, N, L). One pass a query. A silent mixture gives silence."""
+    """Estimates of the queried sources: (B, L), (B, N, D) -> (B, N, L). One pass a query. A silent
+    mixture gives silence.
+    """
     check.shape("query", query, "B N D", B=mixture.shape[0])
     n_queries = query.shape[1]
-    return network(mixture.repeat_interleave(n_queries, dim=0), query.flatten(0, 1)).unflatten(0, (-1, n_queries))
+    return network(mixture.repeat_interleave(n_queries, dim=0), query.flatten(0, 1)).unflatten(
+        0, (-1, n_queries)
+    )
 
 
 def text_or_audio(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:

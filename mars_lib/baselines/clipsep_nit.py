@@ -1,4 +1,6 @@
-"""CLIPSep-NIT: pictures teach, words ask, and two noise masks take what no query explains (Dong et al., "CLIPSep", ICLR 2023)."""
+"""CLIPSep-NIT: pictures teach, words ask, and two noise masks take what no query explains (Dong et
+al., "CLIPSep", ICLR 2023).
+"""
 
 from itertools import permutations
 
@@ -15,15 +17,17 @@ from mars_lib.training.method import Method
 from mars_lib.training.query_bank import MODALITIES
 from mars_lib.training.steps import ideal_binary_of
 
-# Above this mean of the noise masks' sum they are held back, with this weight: the defaults of the released training script.
+# Above this mean of the noise masks' sum they are held back, with this weight: the defaults of the
+# released training script.
 NOISE_LIMIT, NOISE_WEIGHT = 0.25, 0.1
 
 
 class CLIPSepNIT(Separator):
     """OmniSep's network with one noise head for each source of a training mixture.
 
-    The noise masks are gated like a query's: by a linear map of the mean, over a mixture's queries, of what the query gate sees before its
-    sigmoid. They belong to the mixture and not to a query, are there in training alone, and `mars_lib.separator.separate` works as on any separator.
+    The noise masks are gated like a query's: by a linear map of the mean, over a mixture's queries,
+    of what the query gate sees before its sigmoid. They belong to the mixture and not to a query,
+    are there in training alone, and `mars_lib.separator.separate` works as on any separator.
 
     What differs from the original (github.com/sony/CLIPSep):
 
@@ -33,41 +37,52 @@ class CLIPSepNIT(Separator):
     - U-Net: OmniSep's sizes, start and level-free log magnitudes.
     - Data, batches, optimiser and schedule are the trainer's; with several processes the limit on the noise holds for each one's part.
 
-    As the original: pictures alone in training, binary masks, WBCE weights, gate, loss; the noise masks act from the first step.
+    As the original: pictures alone in training, binary masks, WBCE weights, gate, loss; the noise
+    masks act from the first step.
     """
 
     def __init__(self, config: Config):
         super().__init__(config)
         n_masks = config.separator.n_masks
-        self.noise = nn.ModuleList(nn.Linear(n_masks, n_masks) for _ in range(config.training.n_sources))
+        self.noise = nn.ModuleList(
+            nn.Linear(n_masks, n_masks) for _ in range(config.training.n_sources)
+        )
 
     def forward(
         self, magnitude: torch.Tensor, query: torch.Tensor, with_noise: bool = False
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """(B, H, T) warped magnitudes, (B, N, D) queries -> (B, N, H, T) masks; `with_noise` also the (B, N, H, T) noise masks."""
+        """(B, H, T) warped magnitudes, (B, N, D) queries -> (B, N, H, T) masks; `with_noise` also
+        the (B, N, H, T) noise masks.
+        """
         maps = self.maps(magnitude)
         masks = self.gate(maps, query)
         if not with_noise:
             return masks
         check.shape("query", query, "B N D", N=len(self.noise))
         shared = self.gate.channels(query).mean(dim=1)
-        return masks, self.gate.combine(maps, torch.stack([head(shared) for head in self.noise], dim=1))
+        return masks, self.gate.combine(
+            maps, torch.stack([head(shared) for head in self.noise], dim=1)
+        )
 
 
 def noise_invariant(
     masks: torch.Tensor, noise: torch.Tensor, ideal: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """min over permutations s of (1 / N) sum_i WBCE(min(1, mask_i + noise_s(i)), ideal_i), a mean over mixtures; plus 0.1 max(0, mean of sum_i noise_i - 0.25).
+    """min over permutations s of (1 / N) sum_i WBCE(min(1, mask_i + noise_s(i)), ideal_i), a mean
+    over mixtures; plus 0.1 max(0, mean of sum_i noise_i - 0.25).
 
     All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open.
     """
     check_masks(masks + noise)
     options = []
     for order in permutations(range(noise.shape[1])):
-        # min(1, .) whose gradient is 0 at a sum of exactly 1, where that of `clamp` is not and the cross-entropy's is huge.
+        # min(1, .) whose gradient is 0 at a sum of exactly 1, where that of `clamp` is not and the
+        # cross-entropy's is huge.
         both = 1 - functional.relu(1 - (masks + noise[:, list(order)]))
         with torch.autocast(both.device.type, enabled=False):
-            each = functional.binary_cross_entropy(both, ideal, weight.expand_as(both), reduction="none")
+            each = functional.binary_cross_entropy(
+                both, ideal, weight.expand_as(both), reduction="none"
+            )
         options.append(each.mean(dim=(1, 2, 3)))
     excess = functional.relu(noise.sum(dim=1).mean() - NOISE_LIMIT)
     return torch.stack(options).amin(dim=0).mean() + NOISE_WEIGHT * excess

@@ -1,1 +1,3 @@
-"""mini-MUSIC: classes, phrases rendered from soundfonts, drawings, mixtures; and folders of one's own."""
+"""mini-MUSIC: classes, phrases rendered from soundfonts, drawings, mixtures; and folders of one's
+own.
+"""

@@ -10,7 +10,9 @@ GIB = 1 << 30
 
 
 class ArrayCache:
-    """At most `limit` bytes of arrays; several threads may ask. An array larger than that is never kept."""
+    """At most `limit` bytes of arrays; several threads may ask. An array larger than that is never
+    kept.
+    """
 
     def __init__(self, limit: int):
         self.limit, self.size = limit, 0

@@ -1,4 +1,6 @@
-"""MUSIC, VGGSound or videos of one's own, in the CSV layout of CLIPSep and OmniSep, as a data set."""
+"""MUSIC, VGGSound or videos of one's own, in the CSV layout of CLIPSep and OmniSep, as a data
+set.
+"""
 
 import csv
 import os
@@ -14,9 +16,9 @@ import torch
 from mars_lib.check import InputError, fail, finite
 from mars_lib.data.fingerprint import content, contents, digest
 from mars_lib.data.folders import FolderClass, serving, warn_of_single
-from mars_lib.data.render import clip_rng, level
+from mars_lib.data.mini_music import clip_rng, level
+from mars_lib.data.random_streams import Stream
 from mars_lib.data.variation import vary
-from mars_lib.streams import Stream
 from mars_lib.waveform import mono
 
 COLUMNS = ("audio path", "frames folder", "number of frames", "label")
@@ -29,7 +31,9 @@ TRIES = 100
 
 @dataclass(frozen=True)
 class Row:
-    """One recording: its sound, the folder of its `count` frames `000001.jpg` onwards, and what sounds."""
+    """One recording: its sound, the folder of its `count` frames `000001.jpg` onwards, and what
+    sounds.
+    """
 
     audio: Path
     frames: Path
@@ -41,8 +45,9 @@ class Row:
 class CsvMusic:
     """The same interface as `MiniMusic` over `train.csv`, `val.csv` and `test.csv` in a folder.
 
-    Labels are class names and, with spaces for underscores, text queries. Clips have `length` samples at `sample_rate` Hz and an
-    RMS of 0.1 where they sound. The split "unseen" does not exist here.
+    Labels are class names and, with spaces for underscores, text queries. Clips have `length`
+    samples at `sample_rate` Hz and an RMS of 0.1 where they sound. The split "unseen" does not
+    exist here.
     """
 
     folder: Path
@@ -52,24 +57,35 @@ class CsvMusic:
     _classes: dict = field(default_factory=dict, compare=False, repr=False)
 
     def classes(self, split: str) -> list[FolderClass]:
-        """The classes of a split, by name. What a CSV names and the disk does not hold is left out, with a warning.
+        """The classes of a split, by name. What a CSV names and the disk does not hold is left out,
+        with a warning.
 
         Raises `InputError` for an unknown split, a CSV that is none, and fewer than two classes.
         """
         if split not in SPLITS:
-            fail("split", f"is {split!r}, which prepared videos do not have", f"give one of {', '.join(SPLITS)}")
+            fail(
+                "split",
+                f"is {split!r}, which prepared videos do not have",
+                f"give one of {', '.join(SPLITS)}",
+            )
         if split not in self._classes:
             path = Path(self.folder) / f"{SPLITS[split]}.csv"
             found = listed_classes(path)
             if len(found) < 2:
-                fail(str(path), f"has recordings of {len(found)} classes", "give at least two; lists say what it holds (data/README.md)")
+                fail(
+                    str(path),
+                    f"has recordings of {len(found)} classes",
+                    "give at least two; lists say what it holds (data/README.md)",
+                )
             if split == "train":
                 warn_of_single(found)
             self._classes[split] = found
         return list(self._classes[split])
 
     def pictures(self, sound: FolderClass, split: str) -> list[Path]:
-        """At most 64 frames of a class, spread evenly over its recordings in the split that `sound` is from."""
+        """At most 64 frames of a class, spread evenly over its recordings in the split that `sound`
+        is from.
+        """
         return list(sound.pictures)
 
     def clip(
@@ -77,9 +93,10 @@ class CsvMusic:
     ) -> np.ndarray:
         """Clip number `index` of a class: (L,) float32. The same numbers and files, the same clip.
 
-        Recordings that serve the `stream` come in a shuffled order of its own, each once before any comes
-        again; the stretch is random, and only it is read. A recording shorter than the clip is repeated. Silent stretches are passed over, and so, with a warning, are files that cannot be read.
-        Raises `InputError` after 100 of them in a row.
+        Recordings that serve the `stream` come in a shuffled order of its own, each once before any
+        comes again; the stretch is random, and only it is read. A recording shorter than the clip
+        is repeated. Silent stretches are passed over, and so, with a warning, are files that cannot
+        be read. Raises `InputError` after 100 of them in a row.
         """
         return self._draw(split, sound, index, stream)[0]
 
@@ -107,10 +124,16 @@ class CsvMusic:
                 wave = level(vary(wave, rng))
             if wave.any():
                 return wave, path
-        fail(f"class {sound.name!r}", f"gave no sound in {TRIES} tries", "look at its files, and prepare them again")
+        fail(
+            f"class {sound.name!r}",
+            f"gave no sound in {TRIES} tries",
+            "look at its files, and prepare them again",
+        )
 
     def fingerprint(self) -> str:
-        """Digest of the lists, of every sound that they name and of the pictures that are used, by content; and of length and rate."""
+        """Digest of the lists, of every sound that they name and of the pictures that are used, by
+        content; and of length and rate.
+        """
         said = []
         for split, name in SPLITS.items():
             path = Path(self.folder) / f"{name}.csv"
@@ -130,7 +153,11 @@ class CsvMusic:
         except (soundfile.LibsndfileError, RuntimeError) as error:
             fail(str(path), f"cannot be read as sound ({error})", "remove it and prepare it again")
         if rate != self.sample_rate:
-            fail(str(path), f"has {rate} Hz, not {self.sample_rate}", "prepare it with `mars data prepare-music`")
+            fail(
+                str(path),
+                f"has {rate} Hz, not {self.sample_rate}",
+                "prepare it with `mars data prepare-music`",
+            )
         if not len(samples):
             fail(str(path), "holds no samples", "remove it and prepare it again")
         finite(str(path), torch.from_numpy(samples))
@@ -138,7 +165,8 @@ class CsvMusic:
 
 
 def shuffled(index: int, count: int, key: int) -> int:
-    """Which of `count` things comes at place `index`: in every run of `count` places each comes once, in an order of its own.
+    """Which of `count` things comes at place `index`: in every run of `count` places each comes
+    once, in an order of its own.
 
     A function of its arguments alone, so that a shuffled order can be taken up anywhere.
 
@@ -152,7 +180,8 @@ def shuffled(index: int, count: int, key: int) -> int:
 def read_csv(path: str | Path, columns: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
     """The rows of a CSV file that are not empty, each after its place, "FILE, line 3".
 
-    Raises `InputError` where the file is not there, is none, or, with `columns`, where a row has another number of them.
+    Raises `InputError` where the file is not there, is none, or, with `columns`, where a row has
+    another number of them.
     """
     path = Path(path)
     try:
@@ -160,25 +189,37 @@ def read_csv(path: str | Path, columns: tuple[str, ...] = ()) -> list[tuple[str,
             reader = csv.reader(file)
             rows = [(f"{path}, line {reader.line_num}", row) for row in reader if row]
     except OSError as error:
-        fail(str(path), f"cannot be read ({error.strerror})", "`mars data prepare-music` and `prepare-vggsound` make CSVs")
+        fail(
+            str(path),
+            f"cannot be read ({error.strerror})",
+            "`mars data prepare-music` and `prepare-vggsound` make CSVs",
+        )
     except (UnicodeDecodeError, csv.Error) as error:
-        fail(str(path), f"is no CSV file ({error})", "give rows of text, with commas between columns")
+        fail(
+            str(path), f"is no CSV file ({error})", "give rows of text, with commas between columns"
+        )
     for place, row in rows if columns else ():
         if len(row) != len(columns):
-            quote = ", with quotes around a label that holds a comma" if len(row) > len(columns) else ""
+            quote = (
+                ", with quotes around a label that holds a comma" if len(row) > len(columns) else ""
+            )
             fail(place, f"has {len(row)} columns", f"give {', '.join(columns)}{quote}")
     return rows
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """The recordings of a CSV in the layout of CLIPSep and OmniSep; relative paths are from the CSV's folder.
+    """The recordings of a CSV in the layout of CLIPSep and OmniSep; relative paths are from the
+    CSV's folder.
 
-    Raises `InputError` as `read_csv` does, and for a number of frames that is none and an empty label.
+    Raises `InputError` as `read_csv` does, and for a number of frames that is none and an empty
+    label.
     """
     rows, folder = [], Path(path).parent
     for place, (audio, frames, count, label) in read_csv(path, COLUMNS):
         if not count.strip().isdecimal():
-            fail(place, f"has {count!r} as the number of frames", "give a number; there is no header")
+            fail(
+                place, f"has {count!r} as the number of frames", "give a number; there is no header"
+            )
         if not label.strip():
             fail(place, "has an empty label", "say what sounds")
         rows.append(Row(folder / audio, folder / frames, int(count), label.strip()))
@@ -186,7 +227,8 @@ def read_rows(path: str | Path) -> list[Row]:
 
 
 def listed_classes(path: str | Path) -> list[FolderClass]:
-    """The classes of a CSV by name, each with its sounds and at most 64 of its frames. What is named and not there is left out, with a warning.
+    """The classes of a CSV by name, each with its sounds and at most 64 of its frames. What is
+    named and not there is left out, with a warning.
 
     Raises `InputError` as `read_rows` does, and where no sound is there.
     """
@@ -199,9 +241,16 @@ def _present(path: Path, rows: list[Row]) -> list[Row]:
     found = [row for row in rows if row.audio.is_file()]
     lost = [row.audio for row in rows if not row.audio.is_file()]
     if lost and not found:
-        fail(str(path), f"names {len(lost)} sounds, none of which is there, the first {lost[0]}", "correct its paths")
+        fail(
+            str(path),
+            f"names {len(lost)} sounds, none of which is there, the first {lost[0]}",
+            "correct its paths",
+        )
     if lost:
-        warnings.warn(f"{path}: left out, not there: {len(lost)} of {len(rows)} sounds, the first {lost[0]}", stacklevel=4)
+        warnings.warn(
+            f"{path}: left out, not there: {len(lost)} of {len(rows)} sounds, the first {lost[0]}",
+            stacklevel=4,
+        )
     return found
 
 
@@ -212,9 +261,13 @@ def _grouped(path: Path, rows: list[Row]) -> list[FolderClass]:
         pool = _pool(by_name[name])
         there = tuple(picture for picture in pool if picture.is_file())
         lost += sorted(set(pool) - set(there))
-        classes.append(FolderClass(name, tuple(dict.fromkeys(row.audio for row in by_name[name])), there))
+        classes.append(
+            FolderClass(name, tuple(dict.fromkeys(row.audio for row in by_name[name])), there)
+        )
     if lost:
-        warnings.warn(f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=4)
+        warnings.warn(
+            f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=4
+        )
     return classes
 
 
@@ -230,4 +283,7 @@ def _pool(rows: list[Row]) -> list[Path]:
     ends = np.cumsum([row.count for row in rows])
     picks = np.linspace(0, ends[-1] - 1, min(PICTURES, ends[-1])).astype(int)
     owners = np.searchsorted(ends, picks, side="right")
-    return [rows[i].frames / f"{rows[i].count - (ends[i] - pick) + 1:06d}.jpg" for i, pick in zip(owners, picks)]
+    return [
+        rows[i].frames / f"{rows[i].count - (ends[i] - pick) + 1:06d}.jpg"
+        for i, pick in zip(owners, picks)
+    ]

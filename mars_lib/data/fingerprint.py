@@ -1,4 +1,6 @@
-"""Digests of files and of data sets, by content: what a run was trained on is told apart by them."""
+"""Digests of files and of data sets, by content: what a run was trained on is told apart by
+them.
+"""
 
 import hashlib
 import json
@@ -19,8 +21,8 @@ def digest(*facts) -> str:
 def content(path: str | Path, whole: bool = False) -> str | None:
     """Digest of a file's size and content; None where there is none to read.
 
-    Of a file longer than three blocks, head, middle and tail alone are read unless `whole` is asked for.
-    Within a process a file is read once as long as its size and its time stay the same.
+    Of a file longer than three blocks, head, middle and tail alone are read unless `whole` is asked
+    for. Within a process a file is read once as long as its size and its time stay the same.
     """
     try:
         found = os.stat(path)

@@ -13,16 +13,19 @@ from mars_lib.check import fail
 from mars_lib.config import Config
 from mars_lib.data.csv_music import listed_classes
 from mars_lib.data.folders import FolderClass, FolderMusic
-from mars_lib.data.render import level
+from mars_lib.data.mini_music import level
 from mars_lib.waveform import mix
 
-# A stretch that is 30 dB below its recording is a rest: brought to the common level it would be noise.
+# A stretch that is 30 dB below its recording is a rest: brought to the common level it would be
+# noise.
 REST = 10 ** (-30 / 20)
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """`wave` (L,) from sample `start` of the recording at `path`: RMS 0.1 where it sounds, zeros where it rests."""
+    """`wave` (L,) from sample `start` of the recording at `path`: RMS 0.1 where it sounds, zeros
+    where it rests.
+    """
 
     path: Path
     start: int
@@ -31,8 +34,10 @@ class Stretch:
 
 @dataclass(frozen=True)
 class FolderMixture:
-    """`mixture` (L,), `references` (2, L) that sum to it, and what asks for each of the two `classes`: `clips` of it and
-    `pictures`; empty where the kind of query needs none. `sources` says where the references come from."""
+    """`mixture` (L,), `references` (2, L) that sum to it, and what asks for each of the two
+    `classes`: `clips` of it and `pictures`; empty where the kind of query needs none. `sources`
+    says where the references come from.
+    """
 
     classes: tuple[str, ...]
     sources: tuple[Stretch, ...]
@@ -43,14 +48,24 @@ class FolderMixture:
 
 
 class FolderMixtures:
-    """Mixtures of `folder/class/*`, or of the recordings that a CSV lists, for one kind of query: `mixture(i)` depends on the seed and i alone.
+    """Mixtures of `folder/class/*`, or of the recordings that a CSV lists, for one kind of query:
+    `mixture(i)` depends on the seed and i alone.
 
-    Every class of a folder is first equally often, every recording of a list; beside it is a random other class, with `interference` one of that
-    list. Of each a random stretch of a random file, as long as the separator's training segments, at gains from its training. All files are used:
-    nothing is held out from an evaluation. Kinds of query differ in what asks, not in what is mixed, as long as they can ask for the same classes.
+    Every class of a folder is first equally often, every recording of a list; beside it is a random
+    other class, with `interference` one of that list. Of each a random stretch of a random file, as
+    long as the separator's training segments, at gains from its training. All files are used:
+    nothing is held out from an evaluation. Kinds of query differ in what asks, not in what is
+    mixed, as long as they can ask for the same classes.
     """
 
-    def __init__(self, folder: str | Path, query: str, config: Config, seed: int = 0, interference: str | Path | None = None):
+    def __init__(
+        self,
+        folder: str | Path,
+        query: str,
+        config: Config,
+        seed: int = 0,
+        interference: str | Path | None = None,
+    ):
         self.length, self.training, self.seed = config.signal.length, config.training, seed
         folder = Path(folder)
         self._recordings = Recordings(folder, self.length, config.signal.sample_rate)
@@ -60,14 +75,22 @@ class FolderMixtures:
         targets = [sound for sound in everything if self._can_ask(sound, query)]
         self._others = targets
         if interference is not None:
-            self._others = [sound for sound in listed_classes(interference) if self._can_ask(sound, query)]
+            self._others = [
+                sound for sound in listed_classes(interference) if self._can_ask(sound, query)
+            ]
         names = {sound.name for sound in (*targets, *self._others)}
         if len(names) < 2 or not targets or not self._others:
             problem = f"has {len(targets)} classes that {query} queries can ask for"
             remedy = "give at least two classes what the warnings name, or take --query text"
-            fail(" and ".join(str(each) for each in (folder, interference) if each), problem, remedy)
+            fail(
+                " and ".join(str(each) for each in (folder, interference) if each), problem, remedy
+            )
         self.classes = sorted(names)
-        self._firsts = [(sound, (path,)) for sound in targets for path in sound.sounds] if listed else [(sound, sound.sounds) for sound in targets]
+        self._firsts = (
+            [(sound, (path,)) for sound in targets for path in sound.sounds]
+            if listed
+            else [(sound, sound.sounds) for sound in targets]
+        )
 
     def mixture(self, index: int) -> FolderMixture:
         """Mixture number `index`. Raises `InputError` for a class of which nothing sounds."""
@@ -75,9 +98,16 @@ class FolderMixtures:
         first, files = self._first(index)
         others = [sound for sound in self._others if sound.name != first.name]
         if not others:
-            fail(f"class {first.name!r}", "has no other class to be mixed with", "list recordings of other classes as interference")
+            fail(
+                f"class {first.name!r}",
+                "has no other class to be mixed with",
+                "list recordings of other classes as interference",
+            )
         pair = (first, others[rng.integers(len(others))])
-        sources = [_sounding(sound, lambda: self._draw(these, rng)) for sound, these in zip(pair, (files, pair[1].sounds))]
+        sources = [
+            _sounding(sound, lambda: self._draw(these, rng))
+            for sound, these in zip(pair, (files, pair[1].sounds))
+        ]
         gains = rng.uniform(self.training.gain_low, self.training.gain_high, len(pair))
         waves = torch.from_numpy(np.stack([source.wave for source in sources]))
         mixture, references = mix(waves, torch.from_numpy(gains).float())
@@ -86,8 +116,12 @@ class FolderMixtures:
             tuple(sources),
             mixture,
             references,
-            tuple(self._other(s, taken, asking) for s, taken in zip(pair, sources)) if self._clips else (),
-            tuple(s.pictures[asking.integers(len(s.pictures))] for s in pair) if self._pictures else (),
+            tuple(self._other(s, taken, asking) for s, taken in zip(pair, sources))
+            if self._clips
+            else (),
+            tuple(s.pictures[asking.integers(len(s.pictures))] for s in pair)
+            if self._pictures
+            else (),
         )
 
     def _can_ask(self, sound: FolderClass, query: str) -> bool:
@@ -96,16 +130,27 @@ class FolderMixtures:
         readable = list(islice(self._readable(sound.sounds), 2))
         if not readable:
             lacks.append("a recording that can be read")
-        elif self._clips and len(readable) == 1 and len(self._recordings.samples(readable[0])) < 2 * self.length:
-            lacks.append(f"a second recording, or {2 * self.length / self._recordings.sample_rate:.1f} s of the one")
+        elif (
+            self._clips
+            and len(readable) == 1
+            and len(self._recordings.samples(readable[0])) < 2 * self.length
+        ):
+            lacks.append(
+                f"a second recording, or {2 * self.length / self._recordings.sample_rate:.1f} s of the one"
+            )
         if self._pictures and not sound.pictures:
             lacks.append("a picture")
         if lacks:
-            warnings.warn(f"{sound.name}: left out of {query} queries for want of {' and '.join(lacks)}", stacklevel=3)
+            warnings.warn(
+                f"{sound.name}: left out of {query} queries for want of {' and '.join(lacks)}",
+                stacklevel=3,
+            )
         return not lacks
 
     def _first(self, index: int) -> tuple[FolderClass, tuple[Path, ...]]:
-        """What comes first in mixture number `index`, and its files; the next where none can be read."""
+        """What comes first in mixture number `index`, and its files; the next where none can be
+        read.
+        """
         start = index % len(self._firsts)
         for first, files in (*self._firsts[start:], *self._firsts[:start]):
             if any(self._readable(files)):
@@ -123,7 +168,9 @@ class FolderMixtures:
         return self._cut(path, 0, len(wave), rng)
 
     def _other(self, sound: FolderClass, taken: Stretch, rng: np.random.Generator) -> Stretch:
-        """A clip of the class that shares nothing with the one in the mixture: of another file where there is one."""
+        """A clip of the class that shares nothing with the one in the mixture: of another file
+        where there is one.
+        """
         files = [path for path in sound.sounds if path != taken.path]
         if any(self._readable(files)):
             return _sounding(sound, lambda: self._draw(files, rng))
@@ -131,10 +178,14 @@ class FolderMixtures:
         sides = [(0, taken.start), (taken.start + self.length, end)]
         # The file is two segments long or longer: one side is always half a segment.
         sides = [(low, high) for low, high in sides if high - low >= self.length // 2]
-        return _sounding(sound, lambda: self._cut(taken.path, *sides[rng.integers(len(sides))], rng))
+        return _sounding(
+            sound, lambda: self._cut(taken.path, *sides[rng.integers(len(sides))], rng)
+        )
 
     def _cut(self, path: Path, low: int, high: int, rng: np.random.Generator) -> Stretch:
-        """A random stretch of [low, high) of a recording; shorter ones are repeated until they are long enough."""
+        """A random stretch of [low, high) of a recording; shorter ones are repeated until they are
+        long enough.
+        """
         whole = self._recordings.samples(path)
         start = low + int(rng.integers(max(1, high - low - self.length + 1)))
         wave = np.resize(whole[start : min(high, start + self.length)], self.length)

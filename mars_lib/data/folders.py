@@ -11,15 +11,16 @@ import numpy as np
 from mars_lib import waveform
 from mars_lib.check import InputError, fail
 from mars_lib.data.array_cache import GIB, ArrayCache
-from mars_lib.data.classes import templates
 from mars_lib.data.fingerprint import contents, digest
-from mars_lib.data.render import clip_rng, level
+from mars_lib.data.mini_music import clip_rng, level
+from mars_lib.data.random_streams import Stream
+from mars_lib.data.synthesis.classes import templates
 from mars_lib.data.variation import vary
-from mars_lib.streams import Stream
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 PICTURES = (".png", ".jpg", ".jpeg")
-# One recording of so many answers queries and nothing else, so that no query is its target's own recording.
+# One recording of so many answers queries and nothing else, so that no query is its target's own
+# recording.
 QUERY_SHARE = 8
 
 
@@ -40,10 +41,11 @@ class FolderClass:
 class FolderMusic:
     """The same interface as `MiniMusic` over `folder/class/*`.
 
-    Eight of ten files of a class, by a hash of their names, are for training, one for validation, one for
-    test. A class with too few files for that uses all of them everywhere, with a warning. One of eight files for training
-    answers queries and nothing else (`serving`). Files that cannot be read are named in a warning and left out. Sounds that
-    were used last are held in memory, 2 GiB of them (9 hours): a larger set is faster as `CsvMusic`, which reads stretches.
+    Eight of ten files of a class, by a hash of their names, are for training, one for validation,
+    one for test. A class with too few files for that uses all of them everywhere, with a warning.
+    One of eight files for training answers queries and nothing else (`serving`). Files that cannot
+    be read are named in a warning and left out. Sounds that were used last are held in memory, 2
+    GiB of them (9 hours): a larger set is faster as `CsvMusic`, which reads stretches.
     """
 
     folder: Path
@@ -51,12 +53,18 @@ class FolderMusic:
     sample_rate: int = 16_000
     augment: float = 0.0
     _classes: dict = field(default_factory=dict, compare=False, repr=False)
-    _cache: ArrayCache = field(default_factory=lambda: ArrayCache(2 * GIB), compare=False, repr=False)
+    _cache: ArrayCache = field(
+        default_factory=lambda: ArrayCache(2 * GIB), compare=False, repr=False
+    )
 
     def classes(self, split: str) -> list[FolderClass]:
-        """The classes with their files in a split. Raises `InputError` for an unknown split and fewer than two classes."""
+        """The classes with their files in a split. Raises `InputError` for an unknown split and
+        fewer than two classes.
+        """
         if split not in self._classes:
-            found = [replace(sound, sounds=_split(sound.sounds, split)) for sound in self.everything()]
+            found = [
+                replace(sound, sounds=_split(sound.sounds, split)) for sound in self.everything()
+            ]
             if split == "train":
                 warn_of_single(found)
             self._classes[split] = found
@@ -84,7 +92,9 @@ class FolderMusic:
     def clip(
         self, split: str, sound: FolderClass, index: int, stream: Stream | None = None
     ) -> np.ndarray:
-        """A random stretch of a random file that serves the `stream`: (L,) float32, RMS 0.1 where it sounds."""
+        """A random stretch of a random file that serves the `stream`: (L,) float32, RMS 0.1 where
+        it sounds.
+        """
         return self._draw(split, sound, index, stream)[0]
 
     def recording(
@@ -107,10 +117,16 @@ class FolderMusic:
                 wave = level(vary(wave, rng))
             if wave.any():
                 return wave, path
-        fail(f"class {sound.name!r}", f"holds only silence, in {path} for one", "give recordings that sound")
+        fail(
+            f"class {sound.name!r}",
+            f"holds only silence, in {path} for one",
+            "give recordings that sound",
+        )
 
     def fingerprint(self) -> str:
-        """Digest of names and content of all sounds and pictures, length and rate; where the folder lies does not matter."""
+        """Digest of names and content of all sounds and pictures, length and rate; where the folder
+        lies does not matter.
+        """
         files = [p for p in Path(self.folder).glob("*/*") if p.suffix.lower() in SOUNDS + PICTURES]
         sizes = (self.length, self.sample_rate, self.augment)
         return digest(type(self).__name__, contents(self.folder, files), sizes)
@@ -136,7 +152,9 @@ class FolderMusic:
             return False
 
     def _load(self, path: Path) -> np.ndarray:
-        """A file in mono at the folder's rate; nothing, and a warning, for one that cannot be read."""
+        """A file in mono at the folder's rate; nothing, and a warning, for one that cannot be
+        read.
+        """
         return self._cache.get((path, self.sample_rate), lambda: self._read(path))
 
     def _read(self, path: Path) -> np.ndarray:
@@ -154,7 +172,9 @@ def class_folders(folder: str | Path) -> list[Path]:
 
 
 def serving(split: str, files: tuple[Path, ...], stream: Stream | None) -> tuple[Path, ...]:
-    """The recordings that clips of a `stream` may be cut from: in training those of queries serve nothing else."""
+    """The recordings that clips of a `stream` may be cut from: in training those of queries serve
+    nothing else.
+    """
     if split != "train" or len(files) == 1:
         return files
     kept = -(-len(files) // QUERY_SHARE)

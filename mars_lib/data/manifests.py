@@ -1,4 +1,6 @@
-"""Fixed test sets as JSON lines: which clips, at which gains, asked for how. Tables can be re-made from them."""
+"""Fixed test sets as JSON lines: which clips, at which gains, asked for how. Tables can be re-made
+from them.
+"""
 
 import hashlib
 import json
@@ -9,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mars_lib import atomic, shipped
 from mars_lib.check import fail
-from mars_lib.data import soundfonts
-from mars_lib.data.classes import SoundClass, sound_classes
+from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.pictures import HELD_OUT
-from mars_lib.data.render import MiniMusic
+from mars_lib.data.synthesis import soundfonts
+from mars_lib.data.synthesis.classes import SoundClass, sound_classes
+from mars_lib.io import assets, atomic
 from mars_lib.waveform import mix
 
 LENGTH = 32_767
@@ -23,8 +25,10 @@ SPLITS = ("test", "unseen")
 
 @dataclass(frozen=True)
 class TestMixture:
-    """One row. Each source has a class, a clip number, a gain, and the number of the clip and of the drawing that
-    ask for it: other than the clip itself. `checksum` is that of the 16-bit mixture."""
+    """One row. Each source has a class, a clip number, a gain, and the number of the clip and of
+    the drawing that ask for it: other than the clip itself. `checksum` is that of the 16-bit
+    mixture.
+    """
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
 
@@ -43,7 +47,9 @@ class TestMixture:
 
 
 def music() -> MiniMusic:
-    """mini-MUSIC for the manifests: the soundfonts of `data/soundfonts.json` alone, no variation."""
+    """mini-MUSIC for the manifests: the soundfonts of `data/soundfonts.json` alone, no
+    variation.
+    """
     fonts = soundfonts.find(listed_only=True)
     return MiniMusic(tuple(fonts), LENGTH)
 
@@ -102,7 +108,7 @@ def read(split: str) -> list[TestMixture]:
     """The manifest that ships for "test" or "unseen"."""
     if split not in SPLITS:
         fail("split", f"is {split!r}", f"give one of {', '.join(SPLITS)}")
-    text = (shipped.folder() / "manifests" / f"{split}.jsonl").read_text(encoding="utf-8")
+    text = (assets.folder() / "manifests" / f"{split}.jsonl").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     return [
         TestMixture(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})

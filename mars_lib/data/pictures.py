@@ -10,9 +10,9 @@ import torch
 from PIL import Image, ImageOps, TiffImagePlugin
 from torch.nn import functional
 
-from mars_lib import shipped
 from mars_lib.check import InputError, fail
-from mars_lib.data.classes import SoundClass
+from mars_lib.data.synthesis.classes import SoundClass
+from mars_lib.io import assets
 
 SIZE = 224
 # Drawings 6 and 7 of every class are never trained on (data/README.md says how they differ).
@@ -27,10 +27,11 @@ MOST_PIXELS, LONGEST = 64_000_000, 32
 def load_picture(path: str | Path) -> torch.Tensor:
     """Read a picture: (3, 224, 224) float32 in [0, 1], the short side fitted and the middle kept.
 
-    PNG, JPEG, WebP, GIF, BMP or TIFF (of several frames the first) of at most 16 bits a channel, in any
-    mode (grey, palette, CMYK, with alpha: laid on white), turned as its EXIF orientation says. Raises
-    `InputError` for a missing file, one that is no such picture, one of fewer than 8 x 8 pixels, which
-    shows nothing, one of more than 64 million, and one of which a side is over 32 times the other.
+    PNG, JPEG, WebP, GIF, BMP or TIFF (of several frames the first) of at most 16 bits a channel, in
+    any mode (grey, palette, CMYK, with alpha: laid on white), turned as its EXIF orientation says.
+    Raises `InputError` for a missing file, one that is no such picture, one of fewer than 8 x 8
+    pixels, which shows nothing, one of more than 64 million, and one of which a side is over 32
+    times the other.
     """
     return flatten(load_rgba(path), torch.ones(3, 1, 1))
 
@@ -48,7 +49,8 @@ def load_rgba(path: str | Path) -> torch.Tensor:
         raise
     except Image.DecompressionBombError:
         fail(str(path), "has too many pixels", f"give at most {MOST_PIXELS // 10**6} million")
-    # A damaged file leads Pillow's decoders to errors of any kind, SyntaxError and struct.error too.
+    # A damaged file leads Pillow's decoders to errors of any kind, SyntaxError and struct.error
+    # too.
     except Exception as error:
         problem = f"cannot be read as a picture ({error or type(error).__name__})"
         fail(str(path), problem, f"give {KNOWN}")
@@ -98,7 +100,7 @@ def flatten(rgba: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
 
 def drawings(sound: SoundClass, split: str) -> list[Path]:
     """Our drawings of a class: those held out for "test" and "unseen", the others otherwise."""
-    files = sorted((shipped.folder() / "images" / sound.folder).glob("*.png"))
+    files = sorted((assets.folder() / "images" / sound.folder).glob("*.png"))
     held_out = split in ("test", "unseen")
     return [file for file in files if (file.stem in HELD_OUT) == held_out]
 
@@ -106,8 +108,8 @@ def drawings(sound: SoundClass, split: str) -> list[Path]:
 def vary_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Other views, colours, lines, backgrounds, blur: (B, 4, H, W) -> (B, 3, H, W), in [0, 1].
 
-    A drawing is turned, mirrored, stretched and shifted, recoloured, sometimes only its outline or its
-    silhouette is left, and it is laid on a plain or patterned ground.
+    A drawing is turned, mirrored, stretched and shifted, recoloured, sometimes only its outline or
+    its silhouette is left, and it is laid on a plain or patterned ground.
     """
     n = len(rgba)
 

@@ -27,12 +27,16 @@ def vary(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _detune(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Read the clip at a slightly wrong and wavering speed: up to 60 cents of tuning, 25 of vibrato."""
+    """Read the clip at a slightly wrong and wavering speed: up to 60 cents of tuning, 25 of
+    vibrato.
+    """
     cents = rng.normal(0, 25) * np.ones(len(wave))
     if rng.random() < 0.5:
         time = np.arange(len(wave)) / RATE
         onset = np.clip((time - rng.uniform(0, 0.5)) * 4, 0, 1)
-        swing = rng.uniform(3, 25) * np.sin(2 * np.pi * rng.uniform(4, 7) * time + rng.uniform(0, 6))
+        swing = rng.uniform(3, 25) * np.sin(
+            2 * np.pi * rng.uniform(4, 7) * time + rng.uniform(0, 6)
+        )
         cents = cents + swing * onset
     speed = 2 ** (np.clip(cents, -85, 85) / 1200)
     position = np.cumsum(speed) - speed[0]

@@ -1,4 +1,6 @@
-"""What all encoders here share: a trunk and a linear head a modality, one space, one temperature."""
+"""What all encoders here share: a trunk and a linear head a modality, one space, one
+temperature.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,10 +12,11 @@ from mars_lib import check
 
 
 class Headed(nn.Module):
-    """Trunks and heads by modality, "audio", "text" and "image" (`mars_lib.encoders.Encoder`, `mars_lib.alignment.features.Alignable`).
+    """Trunks and heads by modality, "audio", "text" and "image" (`mars_lib.encoders.base.Encoder`,
+    `mars_lib.alignment.features.Alignable`).
 
-    The heads are linear layers into one space of `embedding_size` numbers: they are what alignment trains. The shared temperature
-    of Eq. 7 begins at 0.07.
+    The heads are linear layers into one space of `embedding_size` numbers: they are what alignment
+    trains. The shared temperature of Eq. 7 begins at 0.07.
     """
 
     def __init__(self, trunks: Mapping[str, nn.Module], heads: Mapping[str, nn.Linear]):
@@ -24,7 +27,9 @@ class Headed(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
 
     def embed_audio(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable. Raises `InputError` for whole numbers."""
+        """(B, L) at 16 kHz in [-1, 1] -> (B, D), unit norm, differentiable. Raises `InputError` for
+        whole numbers.
+        """
         check.shape("waveform", waveform, "B L")
         if not waveform.is_floating_point() or not waveform.shape[-1]:
             problem = f"has shape {tuple(waveform.shape)} of {waveform.dtype}"

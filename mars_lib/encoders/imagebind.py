@@ -1,7 +1,9 @@
-"""ImageBind (Girdhar et al., 2023), the paper's encoder: sound, words and pictures in one space. Extra `imagebind`.
+"""ImageBind (Girdhar et al., 2023), the paper's encoder: sound, words and pictures in one space.
+Extra `imagebind`.
 
-Code and weights are Meta's, under CC-BY-NC 4.0: not for commercial use; none of them ships with the course (for those who may
-not use it there is `mars_lib.encoders.pe_av`). The weights are fetched when asked for, 4.8 GB:
+Code and weights are Meta's, under CC-BY-NC 4.0: not for commercial use; none of them ships with the
+course (for those who may not use it there is `mars_lib.encoders.pe_av`). The weights are fetched
+when asked for, 4.8 GB:
 
     path = weights.download(weights.IMAGEBIND_HUGE, "data/weights")
     encoder = imagebind.load(path)
@@ -21,29 +23,36 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from mars_lib import check
-from mars_lib.encoders import weights
 from mars_lib.encoders.headed import Filmed, check_words
-from mars_lib.encoders.imagebind_input import FilterBank, normalise_pictures
-from mars_lib.training import checkpoint
+from mars_lib.encoders.imagebind_fbank import FilterBank, normalise_pictures
+from mars_lib.io import checkpoint, published_weights
 
-KEYS = {"audio": "audio", "text": "text", "image": "vision"}  # our modalities by ImageBind's names for them
+KEYS = {
+    "audio": "audio",
+    "text": "text",
+    "image": "vision",
+}  # our modalities by ImageBind's names for them
 PARTS = ("modality_preprocessors", "modality_trunks", "modality_heads", "modality_postprocessors")
-# imagebind_huge, as in imagebind.models.imagebind_model; what is not named are its class's defaults.
+# imagebind_huge, as in imagebind.models.imagebind_model; what is not named are its class's
+# defaults.
 HUGE = {
     "vision_embed_dim": 1280, "vision_num_blocks": 32, "vision_num_heads": 16, "text_embed_dim": 1024,
     "text_num_blocks": 24, "text_num_heads": 16, "out_embed_dim": 1024,
 }  # fmt: skip
 PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
-INSTALL = "pip install 'mars-lib[imagebind]', then pip install --no-deps imagebind-unofficial==0.1.1"
+INSTALL = (
+    "pip install 'mars-lib[imagebind]', then pip install --no-deps imagebind-unofficial==0.1.1"
+)
 
 
 def load(path: str | Path, dtype: torch.dtype = torch.float32) -> "ImageBind":
     """The published imagebind_huge, frozen, on the CPU: 4.3 GB, or half of it in a half precision.
 
-    `path` is imagebind_huge.pth or the .safetensors that the first call makes beside it. Downloads nothing. Raises `InputError`
-    for weights that are missing, truncated, damaged or of another model, and where the package `imagebind` is not installed.
+    `path` is imagebind_huge.pth or the .safetensors that the first call makes beside it. Downloads
+    nothing. Raises `InputError` for weights that are missing, truncated, damaged or of another
+    model, and where the package `imagebind` is not installed.
     """
-    model, tensors = skeleton(), weights.load(path, weights.IMAGEBIND_HUGE)
+    model, tensors = skeleton(), published_weights.load(path, published_weights.IMAGEBIND_HUGE)
     # Of six modalities we use three.
     wanted = {name: tensors[name] for name in model.state_dict() if name in tensors}
     checkpoint.restore(model.to_empty(device="cpu"), wanted, f"weights {path}")
@@ -51,7 +60,8 @@ def load(path: str | Path, dtype: torch.dtype = torch.float32) -> "ImageBind":
 
 
 def skeleton() -> nn.Module:
-    """imagebind_huge, of ImageBind's own classes, with the modalities that we use, on the meta device: shapes and no numbers.
+    """imagebind_huge, of ImageBind's own classes, with the modalities that we use, on the meta
+    device: shapes and no numbers.
 
     Random numbers for a model that is filled right after would take minutes.
     """
@@ -65,17 +75,20 @@ def skeleton() -> nn.Module:
 class ImageBind(Filmed):
     """The encoder around an `ImageBindModel`.
 
-    ImageBind's last linear layers are the heads that alignment trains, always in float32; all before them are the trunks, in
-    `dtype`. Its outputs are scaled (sound by 20, words by a learned 14.3), which unit norm takes off again; the shared temperature
-    of Eq. 7 starts at 0.07, the inverse of that 14.3. A sound is heard in three clips and a film seen in frames: trunk features
-    of such parts stand side by side in one row, and an embedding is the mean over the parts' embeddings, as there. Case of a text
-    does not matter, and a long one is cut after 75 tokens. Raises
-    `InputError` for a `dtype` that is no float32, float16 or bfloat16.
+    ImageBind's last linear layers are the heads that alignment trains, always in float32; all
+    before them are the trunks, in `dtype`. Its outputs are scaled (sound by 20, words by a learned
+    14.3), which unit norm takes off again; the shared temperature of Eq. 7 starts at 0.07, the
+    inverse of that 14.3. A sound is heard in three clips and a film seen in frames: trunk features
+    of such parts stand side by side in one row, and an embedding is the mean over the parts'
+    embeddings, as there. Case of a text does not matter, and a long one is cut after 75 tokens.
+    Raises `InputError` for a `dtype` that is no float32, float16 or bfloat16.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
         if dtype not in PRECISIONS:
-            check.fail("precision", f"is {dtype}", "give torch.float32, torch.float16 or torch.bfloat16")
+            check.fail(
+                "precision", f"is {dtype}", "give torch.float32, torch.float16 or torch.bfloat16"
+            )
         heads = {name: model.modality_heads[key] for name, key in KEYS.items()}
         # Text picks its place in the sequence by itself, so its layers are one level deeper.
         layers = {name: head.proj if name == "text" else head for name, head in heads.items()}
@@ -86,25 +99,35 @@ class ImageBind(Filmed):
         super().__init__(trunks, {name: layers[name][-1].float() for name in KEYS})
 
     def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
-        """Trunk features (B, P * F), P parts side by side, through the modality's head -> (B, D), unit norm."""
+        """Trunk features (B, P * F), P parts side by side, through the modality's head -> (B, D),
+        unit norm.
+        """
         head = self.heads[modality]
         parts = features.to(head.weight.dtype).unflatten(-1, (-1, head.in_features))
         return functional.normalize(functional.normalize(head(parts), dim=-1).mean(dim=-2), dim=-1)
 
 
 class _Tower(nn.Module):
-    """One modality of an `ImageBindModel` up to its last linear layer: (N, ...) inputs -> (N, F)."""
+    """One modality of an `ImageBindModel` up to its last linear layer: (N, ...) inputs -> (N,
+    F).
+    """
 
     def __init__(self, model: nn.Module, key: str, norm: nn.Module):
         super().__init__()
         self.key = key
-        self.stem, self.blocks, self.norm = model.modality_preprocessors[key], model.modality_trunks[key], norm
+        self.stem, self.blocks, self.norm = (
+            model.modality_preprocessors[key],
+            model.modality_trunks[key],
+            norm,
+        )
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         prepared = self.stem(**{self.key: inputs})
         tokens = self.blocks(**prepared["trunk"])
         # Text is read off its last token, the others off their first.
-        place = prepared["head"].get("seq_len", torch.zeros(len(tokens), dtype=torch.long, device=tokens.device))
+        place = prepared["head"].get(
+            "seq_len", torch.zeros(len(tokens), dtype=torch.long, device=tokens.device)
+        )
         return self.norm(tokens[torch.arange(len(tokens), device=tokens.device), place])
 
     @property
@@ -158,7 +181,9 @@ def _keep_used(model: nn.Module) -> None:
 
 
 class _ShapesOnly(TorchFunctionMode):
-    """Beside the meta device: a block's rate of dropped paths is read out of a tensor as a number, so that one must hold it."""
+    """Beside the meta device: a block's rate of dropped paths is read out of a tensor as a number,
+    so that one must hold it.
+    """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {}, device="cpu") if function is torch.linspace else kwargs or {}
@@ -167,14 +192,20 @@ class _ShapesOnly(TorchFunctionMode):
 
 @cache
 def _imagebind():
-    """ImageBind's model class and its tokeniser. Raises `InputError` where the package is not there or not whole."""
+    """ImageBind's model class and its tokeniser. Raises `InputError` where the package is not there
+    or not whole.
+    """
     spec = importlib.util.find_spec("imagebind")
     if spec is None:
         check.fail("package imagebind", "is not installed", INSTALL)
     locations = list(spec.submodule_search_locations or [])
     folder = Path(*locations[:1])
     if not (folder / "models").is_dir():
-        check.fail("package imagebind", "is PyPI's empty placeholder", f"pip uninstall imagebind, then {INSTALL}")
+        check.fail(
+            "package imagebind",
+            "is PyPI's empty placeholder",
+            f"pip uninstall imagebind, then {INSTALL}",
+        )
     words = folder / "bpe" / "bpe_simple_vocab_16e6.txt.gz"
     if not words.is_file():
         remedy = "put bpe/bpe_simple_vocab_16e6.txt.gz of Meta's repository there, or take imagebind-unofficial"
@@ -192,9 +223,10 @@ def _imagebind():
 def _models_alone(locations: list[str]) -> Iterator[None]:
     """Import `imagebind.models` without `imagebind/__init__.py`.
 
-    That one imports its file loaders, and with them pytorchvideo (whose release asks for a module that torchvision no longer
-    has), decord (no wheels for Macs with Apple's chips) and pkg_resources. We read files ourselves. The stand-in is taken away
-    again: a later `import imagebind` finds the real package, with these same model classes.
+    That one imports its file loaders, and with them pytorchvideo (whose release asks for a module
+    that torchvision no longer has), decord (no wheels for Macs with Apple's chips) and
+    pkg_resources. We read files ourselves. The stand-in is taken away again: a later `import
+    imagebind` finds the real package, with these same model classes.
     """
     if "imagebind" in sys.modules:
         yield

@@ -21,7 +21,9 @@ MODALITIES = ("audio", "text", "image")
 
 
 class MiniBind(Headed):
-    """Three small trunks of our own. The level of a sound does not matter, nor do case and punctuation; a sound below 0.2 s is padded."""
+    """Three small trunks of our own. The level of a sound does not matter, nor do case and
+    punctuation; a sound below 0.2 s is padded.
+    """
 
     def __init__(self, embedding_size: int = 256):
         trunks = {"audio": AudioTrunk(), "text": TextTrunk(), "image": ImageTrunk()}
@@ -32,7 +34,9 @@ class MiniBind(Headed):
 
 
 class AudioTrunk(nn.Module):
-    """Log-mel CNN: (B, L) -> (B, 256). Level-independent: the loudest mel bin of a clip counts 0 dB."""
+    """Log-mel CNN: (B, L) -> (B, 256). Level-independent: the loudest mel bin of a clip counts 0
+    dB.
+    """
 
     def __init__(self):
         super().__init__()

@@ -1,7 +1,9 @@
-"""PE-AV (Vyas et al., 2025, arXiv 2512.19687): sound, films and words in one space, free to use. Extra `pe-av`.
+"""PE-AV (Vyas et al., 2025, arXiv 2512.19687): sound, films and words in one space, free to use.
+Extra `pe-av`.
 
-Code (`transformers`) and weights are under the Apache licence 2.0, commercial use included, so this is the encoder for those
-who may not use ImageBind's. The weights are six models of Meta's; nothing here downloads them:
+Code (`transformers`) and weights are under the Apache licence 2.0, commercial use included, so this
+is the encoder for those who may not use ImageBind's. The weights are six models of Meta's; nothing
+here downloads them:
 
     hf download facebook/pe-av-small --local-dir data/weights/pe-av-small
 
@@ -16,34 +18,44 @@ import torchaudio
 from torch import nn
 from torch.nn import functional
 
-from mars_lib import pretrained
 from mars_lib.encoders.headed import Filmed, check_words
+from mars_lib.io import hf_folder
 
 OUR_RATE, RATE = 16_000, 48_000  # Hz
 SHORTEST = 9_600  # samples at RATE: below 0.2 s a sound is filled up with silence
-PUBLISHED = pretrained.Published(
-    "PE-AV", "pe_audio_video", ("PeAudioVideoModel", "AutoTokenizer"), extra="pe-av", source="facebook/pe-av-small"
+PUBLISHED = hf_folder.Published(
+    "PE-AV",
+    "pe_audio_video",
+    ("PeAudioVideoModel", "AutoTokenizer"),
+    extra="pe-av",
+    source="facebook/pe-av-small",
 )
 
 
 def load(folder: str | Path) -> "PeAv":
-    """A published PE-AV, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser; raises as `mars_lib.pretrained.load`."""
-    return PeAv(*pretrained.load(folder, PUBLISHED)).eval().requires_grad_(False)
+    """A published PE-AV, frozen, on the CPU, from the folder that holds its config.json, weights
+    and tokeniser; raises as `mars_lib.io.hf_folder.load`.
+    """
+    return PeAv(*hf_folder.load(folder, PUBLISHED)).eval().requires_grad_(False)
 
 
 class PeAv(Filmed):
     """The encoder around `transformers.PeAudioVideoModel` and its tokeniser.
 
-    As in `mars_lib.encoders.minibind`, a head is the last linear layer of a modality and a trunk is all before it, so that
-    alignment can train the heads. Words have a head for each thing that they are compared with; ours is the one
-    for sound, to which pictures were trained as well. A picture is a film of one frame, and a film is seen as a whole, its frames in
-    their order. A sound below 0.2 s is padded. PE-AV is trained on
-    inner products; embeddings here have unit norm.
+    As in `mars_lib.encoders.minibind`, a head is the last linear layer of a modality and a trunk is
+    all before it, so that alignment can train the heads. Words have a head for each thing that they
+    are compared with; ours is the one for sound, to which pictures were trained as well. A picture
+    is a film of one frame, and a film is seen as a whole, its frames in their order. A sound below
+    0.2 s is padded. PE-AV is trained on inner products; embeddings here have unit norm.
     """
 
     def __init__(self, model: nn.Module, tokenizer):
         hearing, seeing = model.audio_model, model.video_model
-        heads = {"audio": hearing.audio_head, "text": hearing.text_audio_head, "image": seeing.video_head}
+        heads = {
+            "audio": hearing.audio_head,
+            "text": hearing.text_audio_head,
+            "image": seeing.video_head,
+        }
         trunks = {
             "audio": AudioTrunk(hearing.audio_encoder, heads["audio"].layer_norm),
             "text": TextTrunk(hearing.text_model, tokenizer, heads["text"].layer_norm),
@@ -53,7 +65,9 @@ class PeAv(Filmed):
 
 
 class AudioTrunk(nn.Module):
-    """(B, L) at 16 kHz -> (B, F): resampled to 48 kHz, filled up to whole frames of the codec by reflection."""
+    """(B, L) at 16 kHz -> (B, F): resampled to 48 kHz, filled up to whole frames of the codec by
+    reflection.
+    """
 
     def __init__(self, encoder: nn.Module, norm: nn.Module):
         super().__init__()
@@ -69,11 +83,17 @@ class AudioTrunk(nn.Module):
 
 
 class _Codec(nn.Module):
-    """The embedder of PE-AV's audio encoder with a gradient: that of `transformers` runs its codec under `no_grad`."""
+    """The embedder of PE-AV's audio encoder with a gradient: that of `transformers` runs its codec
+    under `no_grad`.
+    """
 
     def __init__(self, embedder: nn.Module):
         super().__init__()
-        self.dac_encoder, self.bottleneck, self.data_proj = embedder.dac_encoder, embedder.bottleneck, embedder.data_proj
+        self.dac_encoder, self.bottleneck, self.data_proj = (
+            embedder.dac_encoder,
+            embedder.bottleneck,
+            embedder.data_proj,
+        )
 
     def forward(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None):
         codes = self.bottleneck(self.dac_encoder(input_values))
@@ -90,14 +110,18 @@ class TextTrunk(nn.Module):
     def forward(self, texts: Sequence[str]) -> torch.Tensor:
         check_words(texts)
         longest = self.model.config.max_position_embeddings
-        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
+        tokens = self.tokenizer(
+            list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt"
+        )
         device = self.norm.weight.device
         ids, mask = tokens["input_ids"].to(device), tokens["attention_mask"].to(device)
         return self.norm(self.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0])
 
 
 class ImageTrunk(nn.Module):
-    """(B, 3, H, W) pictures or (B, T, 3, H, W) films in [0, 1] -> (B, F), at the size that the model was trained with."""
+    """(B, 3, H, W) pictures or (B, T, 3, H, W) films in [0, 1] -> (B, F), at the size that the
+    model was trained with.
+    """
 
     def __init__(self, encoder: nn.Module, norm: nn.Module):
         super().__init__()
@@ -107,7 +131,11 @@ class ImageTrunk(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         films = images if images.ndim == 5 else images.unsqueeze(1)
         frames = functional.interpolate(
-            films.flatten(0, 1).float(), self.size, mode="bilinear", antialias=True, align_corners=False
+            films.flatten(0, 1).float(),
+            self.size,
+            mode="bilinear",
+            antialias=True,
+            align_corners=False,
         )
         # PeVideoVideoProcessor's mean and deviation are both 0.5.
         return self.norm(self.encoder((2 * frames - 1).unflatten(0, films.shape[:2])).pooler_output)

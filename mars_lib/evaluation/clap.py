@@ -1,11 +1,13 @@
-"""The CLAP score: how much an estimate sounds like its words to a CLAP (Wu et al., 2023) whose weights the user has. Extra `clap`.
+"""The CLAP score: how much an estimate sounds like its words to a CLAP (Wu et al., 2023) whose
+weights the user has. Extra `clap`.
 
     hf download laion/clap-htsat-unfused --local-dir data/weights/clap
 
     mars benchmark --clap data/weights/clap
 
-The paper reports it (Section 4.1) and says neither which checkpoint, nor which words, nor how long sounds are cut; we name checkpoint and words
-beside every number and cut nothing that fits the model.
+The paper reports it (Section 4.1) and says neither which checkpoint, nor which words, nor how long
+sounds are cut; we name checkpoint and words beside every number and cut nothing that fits the
+model.
 """
 
 from collections.abc import Sequence
@@ -15,40 +17,64 @@ import torch
 import torchaudio
 from torch.nn import functional
 
-from mars_lib import check, pretrained
+from mars_lib import check
+from mars_lib.io import hf_folder
 
 OUR_RATE = 16_000  # Hz
 PROMPT = "the sound of {}"
-PUBLISHED = pretrained.Published(
-    "CLAP", "clap", ("ClapModel", "ClapFeatureExtractor", "AutoTokenizer"), extra="clap", source="laion/clap-htsat-unfused"
+PUBLISHED = hf_folder.Published(
+    "CLAP",
+    "clap",
+    ("ClapModel", "ClapFeatureExtractor", "AutoTokenizer"),
+    extra="clap",
+    source="laion/clap-htsat-unfused",
 )
 
 
 class Clap:
-    """A frozen `transformers.ClapModel` with its feature extractor and tokeniser; `name` is what results call it."""
+    """A frozen `transformers.ClapModel` with its feature extractor and tokeniser; `name` is what
+    results call it.
+    """
 
     def __init__(self, model: torch.nn.Module, extractor, tokenizer, name: str):
-        self.model, self.extractor, self.tokenizer, self.name = model.eval().requires_grad_(False), extractor, tokenizer, name
+        self.model, self.extractor, self.tokenizer, self.name = (
+            model.eval().requires_grad_(False),
+            extractor,
+            tokenizer,
+            name,
+        )
 
     @torch.no_grad()
     def score(self, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
-        """Cosine in [-1, 1] of each sound and the words for its class: (B, L) at 16 kHz, B names -> (B,).
+        """Cosine in [-1, 1] of each sound and the words for its class: (B, L) at 16 kHz, B names ->
+        (B,).
 
-        Resampled to the model's rate. Raises `InputError` for another shape, for NaN, and for a sound that the model would cut at random.
+        Resampled to the model's rate. Raises `InputError` for another shape, for NaN, and for a
+        sound that the model would cut at random.
         """
         check.shape("estimate", estimate, "B L", B=len(class_names))
         check.finite("estimate", estimate)
         rate = self.extractor.sampling_rate
         waves = torchaudio.functional.resample(estimate.float().cpu(), OUR_RATE, rate)
         if waves.shape[-1] > self.extractor.nb_max_samples:
-            check.fail("estimate", f"has {waves.shape[-1] / rate:.1f} s", f"cut it to {self.extractor.nb_max_samples / rate:g} s")
+            check.fail(
+                "estimate",
+                f"has {waves.shape[-1] / rate:.1f} s",
+                f"cut it to {self.extractor.nb_max_samples / rate:g} s",
+            )
         device = next(self.model.parameters()).device
-        heard = self.extractor(list(waves.numpy()), sampling_rate=rate, return_tensors="pt").to(device)
-        words = self.tokenizer([PROMPT.format(name) for name in class_names], padding=True, return_tensors="pt").to(device)
+        heard = self.extractor(list(waves.numpy()), sampling_rate=rate, return_tensors="pt").to(
+            device
+        )
+        words = self.tokenizer(
+            [PROMPT.format(name) for name in class_names], padding=True, return_tensors="pt"
+        ).to(device)
         audio, text = self.model.get_audio_features(**heard), self.model.get_text_features(**words)
         return functional.cosine_similarity(audio.pooler_output, text.pooler_output, dim=-1).cpu()
 
 
 def load(folder: str | Path) -> Clap:
-    """A published CLAP, frozen, on the CPU, from the folder that holds its config.json, weights and tokeniser; raises as `mars_lib.pretrained.load`."""
-    return Clap(*pretrained.load(folder, PUBLISHED), Path(folder).resolve().name)
+    """A published CLAP, frozen, on the CPU, from the folder that holds its config.json, weights and
+    tokeniser; raises as `mars_lib.io.hf_folder.load`.
+    """
+    return Clap(*hf_folder.load(folder, PUBLISHED), Path(folder).resolve().name)

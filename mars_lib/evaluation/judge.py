@@ -1,8 +1,8 @@
 """The offline judge: a network of its own that names the class of a sound, for evaluation alone.
 
-It stands where the paper has the CLAP score and is not called so. It shares soundfonts with MiniBind, but neither clips,
-nor architecture, nor weights, and no reward ever hears it: a gain that it confirms is no echo of the ear that was trained
-for.
+It stands where the paper has the CLAP score and is not called so. It shares soundfonts with
+MiniBind, but neither clips, nor architecture, nor weights, and no reward ever hears it: a gain that
+it confirms is no echo of the ear that was trained for.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ DILATIONS = (1, 2, 4, 8, 1)
 class Judge(nn.Module):
     """Sound to class, through a network in time.
 
-    80 mel bands in frames of 80 ms every 16 ms; three convolutions find what sounds, wherever on the frequency axis, and
-    its mean and maximum over frequency become the channels of a 1-D network with dilated residual convolutions (a field
-    of about a second); attention over time keeps a mean and a deviation of each channel. `names` are the classes, in the
-    order of the logits.
+    80 mel bands in frames of 80 ms every 16 ms; three convolutions find what sounds, wherever on
+    the frequency axis, and its mean and maximum over frequency become the channels of a 1-D network
+    with dilated residual convolutions (a field of about a second); attention over time keeps a mean
+    and a deviation of each channel. `names` are the classes, in the order of the logits.
     """
 
     def __init__(self, names: Sequence[str], width: int = 192):
@@ -40,7 +40,8 @@ class Judge(nn.Module):
         # Whole bands are lost in training, as masks and loudspeakers lose them.
         self.bands = nn.Dropout1d(0.1)
         self.front = nn.Sequential(
-            *_front(1, width // 8, (2, 2)), *_front(width // 8, width // 4, (2, 1)),
+            *_front(1, width // 8, (2, 2)),
+            *_front(width // 8, width // 4, (2, 1)),
             *_front(width // 4, width // 2, (2, 1)),
         )
         self.blocks = nn.ModuleList(_block(width, dilation) for dilation in DILATIONS)
@@ -48,7 +49,8 @@ class Judge(nn.Module):
         self.out = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * width, len(self.names)))
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz -> (B, classes) logits. Does not depend on the level; below 80 ms it is padded.
+        """(B, L) at 16 kHz -> (B, classes) logits. Does not depend on the level; below 80 ms it is
+        padded.
 
         Raises `InputError` for another shape and for NaN.
         """
@@ -87,15 +89,17 @@ def _block(width: int, dilation: int) -> nn.Sequential:
 def right(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
     """Whether the judge, free to name any of its classes, names the one that was asked for.
 
-    (B, L) estimates at 16 kHz and B class names -> (B,) bool, on the device of the estimates, wherever the judge is.
-    Raises `InputError` for a class that it does not know.
+    (B, L) estimates at 16 kHz and B class names -> (B,) bool, on the device of the estimates,
+    wherever the judge is. Raises `InputError` for a class that it does not know.
     """
     wanted = _labels(judge, estimate, class_names)
     return _logits(judge, estimate).argmax(dim=-1) == wanted
 
 
 def probability(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
-    """The probability that the judge gives to the class that was asked for: (B, L), B names -> (B,) in [0, 1]."""
+    """The probability that the judge gives to the class that was asked for: (B, L), B names -> (B,)
+    in [0, 1].
+    """
     wanted = _labels(judge, estimate, class_names)
     return _logits(judge, estimate).softmax(dim=-1).gather(1, wanted[:, None])[:, 0]
 
@@ -109,6 +113,10 @@ def _logits(judge: Judge, estimate: torch.Tensor) -> torch.Tensor:
 def _labels(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
     unknown = [name for name in class_names if name not in judge.names]
     if unknown:
-        check.fail(f"class {unknown[0]!r}", "is unknown to the judge", f"give one of {', '.join(judge.names)}")
+        check.fail(
+            f"class {unknown[0]!r}",
+            "is unknown to the judge",
+            f"give one of {', '.join(judge.names)}",
+        )
     check.shape("estimate", estimate, "B L", B=len(class_names))
     return torch.tensor([judge.names.index(name) for name in class_names], device=estimate.device)

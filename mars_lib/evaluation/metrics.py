@@ -1,7 +1,8 @@
 """How good an estimate is. Decibels, keyword-only `estimate=` and `reference=`, any batch shape.
 
-These functions know nothing of rewards, policies or encoders: a metric must not know the objective. Wherever the sounds are,
-metrics are computed in float64 on the CPU: MPS has none, and SciPy and NumPy take part.
+These functions know nothing of rewards, policies or encoders: a metric must not know the objective.
+Wherever the sounds are, metrics are computed in float64 on the CPU: MPS has none, and SciPy and
+NumPy take part.
 """
 
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ SILENCE = 1e-5
 def si_sdr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """Scale-invariant SDR in dB, Eq. 13: (..., L) and (..., L) -> (...), float64.
 
-    Cropped to the common length, zero mean, no delay search. A perfect estimate gives +inf, a silent one
-    or one at right angles -inf, two silences NaN: apply `is_silent` first.
+    Cropped to the common length, zero mean, no delay search. A perfect estimate gives +inf, a
+    silent one or one at right angles -inf, two silences NaN: apply `is_silent` first.
 
     >>> s = torch.tensor([1.0, -1.0, 1.0, -1.0]); n = torch.tensor([1.0, 1.0, -1.0, -1.0])
     >>> round(si_sdr(estimate=5 * (s + 0.1 * n), reference=s).item(), 6)
@@ -44,7 +45,8 @@ def is_silent(waveform: torch.Tensor) -> torch.Tensor:
 class Improvement:
     """Eq. 14 for one mixture, one entry a reference; all None where the energy guard skips it.
 
-    `matrix[k, n]` is the SI-SDR of estimate n against reference k, of which a permutation makes `si_sdr`.
+    `matrix[k, n]` is the SI-SDR of estimate n against reference k, of which a permutation makes
+    `si_sdr`.
     """
 
     si_sdr: list[float] | None
@@ -66,10 +68,11 @@ class Improvement:
 def si_sdr_improvement(
     *, estimate: torch.Tensor, reference: torch.Tensor, mixture: torch.Tensor, permute: bool = True
 ) -> Improvement:
-    """SI-SDRi of one mixture: (N, L) estimates, (N, L) references, (L,) mixture (Appendix C, Eq. 14).
+    """SI-SDRi of one mixture: (N, L) estimates, (N, L) references, (L,) mixture (Appendix C, Eq.
+    14).
 
-    `permute=True` is the paper's protocol: S[k, n] = SI-SDR(estimate n, reference k), Hungarian on -S.
-    `permute=False` takes estimate n for reference n, as a query demands; with N = 1 it is the
+    `permute=True` is the paper's protocol: S[k, n] = SI-SDR(estimate n, reference k), Hungarian on
+    -S. `permute=False` takes estimate n for reference n, as a query demands; with N = 1 it is the
     target-only protocol of OmniSep's code.
     """
     n = len(reference)
@@ -88,8 +91,8 @@ def si_sdr_improvement(
 def snr(*, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """10 log10(|s|^2 / |s - estimate|^2) in dB: (..., L) -> (...), float64.
 
-    For a mono source this is museval's SDR exactly, whatever the window: its 512-tap filters act on SIR
-    and SAR alone.
+    For a mono source this is museval's SDR exactly, whatever the window: its 512-tap filters act on
+    SIR and SAR alone.
     """
     length = min(estimate.shape[-1], reference.shape[-1])
     estimate, reference = _exact(estimate[..., :length]), _exact(reference[..., :length])
@@ -107,13 +110,15 @@ class BssEval:
 
 
 def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512) -> BssEval:
-    """SDR, SIR, SAR of one mixture as museval's `bss_eval(window=inf)` for mono sources, no permutation.
+    """SDR, SIR, SAR of one mixture as museval's `bss_eval(window=inf)` for mono sources, no
+    permutation.
 
-    (..., N, L) estimates, any number of systems, and (N, L) references. With P_k the projection on the
-    `taps` shifts of reference k and P that on the shifts of all (Vincent et al., 2006):
-    SIR = |P_k e|^2 / |P e - P_k e|^2, SAR = |P e|^2 / |e - P e|^2, and SDR is the SNR. float64, on the CPU.
-    A part of the estimate that is no more than the rounding of these projections counts as none, so that
-    SIR and SAR may be infinite (`_parts`). Raises `InputError` for silence, for which there is no projection.
+    (..., N, L) estimates, any number of systems, and (N, L) references. With P_k the projection on
+    the `taps` shifts of reference k and P that on the shifts of all (Vincent et al., 2006): SIR =
+    |P_k e|^2 / |P e - P_k e|^2, SAR = |P e|^2 / |e - P e|^2, and SDR is the SNR. float64, on the
+    CPU. A part of the estimate that is no more than the rounding of these projections counts as
+    none, so that SIR and SAR may be infinite (`_parts`). Raises `InputError` for silence, for which
+    there is no projection.
     """
     check.shape("reference", reference, "N L")
     check.shape("estimate", estimate, "... N L", N=reference.shape[0])
@@ -126,7 +131,8 @@ def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512
     cross = _correlation(ests, refs, taps)
     auto = _correlation(refs, refs, taps)
     lags = torch.cat([auto.transpose(0, 1).flip(-1)[..., :-1], auto], dim=-1)
-    # gram[j, a, k, b] = <reference j delayed by a, reference k delayed by b>, of the lag b - a alone
+    # gram[j, a, k, b] = <reference j delayed by a, reference k delayed by b>, of the lag b - a
+    # alone
     rows = np.lib.stride_tricks.sliding_window_view(lags.numpy(), taps, axis=-1)[:, :, ::-1]
     gram = torch.from_numpy(rows.transpose(0, 2, 1, 3).copy())
     parts = ests.new_empty(3, len(ests))
@@ -145,12 +151,14 @@ def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512
 def _parts(
     heard: torch.Tensor, reference: torch.Tensor, gram: torch.Tensor, cross: torch.Tensor
 ) -> torch.Tensor:
-    """Energies of target, interference and artefacts in (M, L) estimates of the first reference: (3, M).
+    """Energies of target, interference and artefacts in (M, L) estimates of the first reference:
+    (3, M).
 
-    With G = L L' and y = L^-1 c, |P e|^2 = |y|^2, of which the rows of the first reference are |P_k e|^2
-    and the others the interference: nothing is subtracted that is nearly as large. Where the artefacts are
-    small they are measured sample by sample. In float64 y is then known to K eps sqrt(condition of G)
-    of the estimate, K the size of G; an energy below the square of that is rounding and counts as 0.
+    With G = L L' and y = L^-1 c, |P e|^2 = |y|^2, of which the rows of the first reference are |P_k
+    e|^2 and the others the interference: nothing is subtracted that is nearly as large. Where the
+    artefacts are small they are measured sample by sample. In float64 y is then known to K eps
+    sqrt(condition of G) of the estimate, K the size of G; an energy below the square of that is
+    rounding and counts as 0.
     """
     taps, size, eps = cross.shape[-1], len(gram), torch.finfo(torch.float64).eps
     factor, failed = torch.linalg.cholesky_ex(gram)
@@ -172,9 +180,7 @@ def _parts(
     return torch.where(parts > floor, parts, 0.0)
 
 
-def _residual(
-    heard: torch.Tensor, reference: torch.Tensor, filters: torch.Tensor
-) -> torch.Tensor:
+def _residual(heard: torch.Tensor, reference: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
     """|e - sum of the filtered references|^2: (M, L), (N, L) and (M, N, taps) -> (M,)."""
     size = heard.shape[-1] + filters.shape[-1] - 1
     padded = next_fast_len(size, real=True)
@@ -183,10 +189,13 @@ def _residual(
     return (F.pad(heard, (0, filters.shape[-1] - 1)) - explained).square().sum(dim=-1)
 
 
-def _correlation(heard: torch.Tensor, reference: torch.Tensor, taps: int, size: int = 4096) -> torch.Tensor:
+def _correlation(
+    heard: torch.Tensor, reference: torch.Tensor, taps: int, size: int = 4096
+) -> torch.Tensor:
     """<heard, reference k delayed by d> for d = 0 ... taps - 1: (M, L) and (N, L) -> (M, N, taps).
 
-    By blocks that stay in the cache: the lags are few and the sound is long, so one short inverse transform serves all of it.
+    By blocks that stay in the cache: the lags are few and the sound is long, so one short inverse
+    transform serves all of it.
     """
     hop = size - taps + 1
     reference = F.pad(reference, (taps - 1, 0))
@@ -200,7 +209,8 @@ def _correlation(heard: torch.Tensor, reference: torch.Tensor, taps: int, size: 
 def closer_to_target(
     *, estimate: torch.Tensor, reference: torch.Tensor, other: torch.Tensor
 ) -> torch.Tensor:
-    """True where the estimate is more like the queried reference than like another: (..., L) -> (...).
+    """True where the estimate is more like the queried reference than like another: (..., L) ->
+    (...).
 
     By SI-SDR: the simplest answer to "did it pick the right source?".
     """

@@ -12,7 +12,9 @@ from mars_lib.check import fail
 
 @cache
 def _metrics() -> ModuleType:
-    """museval/metrics.py alone: `import museval` needs musdb and stempeg, which raise without ffmpeg."""
+    """museval/metrics.py alone: `import museval` needs musdb and stempeg, which raise without
+    ffmpeg.
+    """
     spec = importlib.util.find_spec("museval")
     if spec is None:
         fail("museval", "is not installed", "pip install --no-deps museval==0.4.1")
@@ -24,7 +26,9 @@ def _metrics() -> ModuleType:
 
 
 def museval_bss_eval(*, estimate: np.ndarray, reference: np.ndarray):
-    """(SDR, SIR, SAR) in dB of (N, L) estimates and references, one window, no permutation: each (N,)."""
+    """(SDR, SIR, SAR) in dB of (N, L) estimates and references, one window, no permutation: each
+    (N,).
+    """
     sdr, _, sir, sar, _ = _metrics().bss_eval(
         reference[..., None], estimate[..., None], window=np.inf, compute_permutation=False
     )

@@ -38,10 +38,10 @@ def bootstrap_interval(
     Each draw takes as many mixtures as there are, and as many seeds, both with replacement and one
     independent of the other (the "pigeonhole" bootstrap of Owen, 2007); one seed is always itself.
 
-    Three seeds are few. The draw of one of them three times has 1 chance in 27, more than the 2.5 % of a tail:
-    what seeds add to an interval is the range of their three means and no more. By itself that holds the mean
-    of all possible seeds in 75 % of experiments, not in 95 %. Read the interval as a lower bound
-    of the doubt; only more seeds make it honest.
+    Three seeds are few. The draw of one of them three times has 1 chance in 27, more than the 2.5 %
+    of a tail: what seeds add to an interval is the range of their three means and no more. By
+    itself that holds the mean of all possible seeds in 75 % of experiments, not in 95 %. Read the
+    interval as a lower bound of the doubt; only more seeds make it honest.
     """
     return _interval(_resampled_means(_clean(values), seed), level)
 
@@ -56,17 +56,19 @@ class PairedDifference:
 
 
 def paired_bootstrap(a: ArrayLike, b: ArrayLike, seed: int = 0) -> PairedDifference:
-    """Mean of a - b with its 95 % interval, and the share of mixtures where a is above b, seeds averaged.
+    """Mean of a - b with its 95 % interval, and the share of mixtures where a is above b, seeds
+    averaged.
 
-    Pairing removes how hard a mixture is, which is most of the spread. Both get the same draws of mixtures,
-    and of seeds where they have as many: seed i of both is one pair, as a common start makes it. Raises
-    `InputError` for unequal numbers of mixtures.
+    Pairing removes how hard a mixture is, which is most of the spread. Both get the same draws of
+    mixtures, and of seeds where they have as many: seed i of both is one pair, as a common start
+    makes it. Raises `InputError` for unequal numbers of mixtures.
     """
     a, b = _clean(a), _clean(b)
     if a.shape[1] != b.shape[1]:
         fail(
             "paired bootstrap",
-            f"has {a.shape[1]} and {b.shape[1]} values", "score the same mixtures",
+            f"has {a.shape[1]} and {b.shape[1]} values",
+            "score the same mixtures",
         )
     low, high = _interval(_resampled_means(a, seed) - _resampled_means(b, seed), 0.95)
     better = a.mean(axis=0) > b.mean(axis=0)

@@ -1,4 +1,6 @@
-"""One way to check an attempt: against a reference, on several inputs, with known mistakes named."""
+"""One way to check an attempt: against a reference, on several inputs, with known mistakes
+named.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,10 +16,11 @@ def check(
     cases: Sequence[tuple],
     mistakes: Mapping[str, Function],
 ) -> bool:
-    """Print whether `attempt` agrees with `reference` on all `cases`, and if not, why; True when it does.
+    """Print whether `attempt` agrees with `reference` on all `cases`, and if not, why; True when it
+    does.
 
-    `mistakes` maps an explanation to a function that makes that mistake: an attempt that gives what it
-    gives is told so. Whatever the attempt raises is reported, not raised.
+    `mistakes` maps an explanation to a function that makes that mistake: an attempt that gives what
+    it gives is told so. Whatever the attempt raises is reported, not raised.
     """
     verdict = _verdict(attempt, reference, cases, mistakes)
     print(f"{name}: {'right' if verdict is None else verdict}")

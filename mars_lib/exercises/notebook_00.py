@@ -42,9 +42,12 @@ def check_blend(attempt) -> bool:
         reference,
         cases,
         {
-            "the sum is not yet divided by the sum of the weights": lambda t, i, a, b: a * t + b * i,
-            "it divides by 2 instead of by the sum of the weights": lambda t, i, a, b: (a * t + b * i)
-            / 2,
+            "the sum is not yet divided by the sum of the weights": lambda t, i, a, b: (
+                a * t + b * i
+            ),
+            "it divides by 2 instead of by the sum of the weights": lambda t, i, a, b: (
+                (a * t + b * i) / 2
+            ),
             "the weights are exchanged": lambda t, i, a, b: (b * t + a * i) / (a + b),
         },
     )

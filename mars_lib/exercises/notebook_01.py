@@ -68,8 +68,8 @@ def check_wbce(attempt) -> bool:
             "the weight is missing": lambda p, m, w: entropy(p, m).mean(),
             "cross-entropy has a minus sign in front": lambda p, m, w: -(w * entropy(p, m)).mean(),
             "take the mean over bins, not the sum": lambda p, m, w: (w * entropy(p, m)).sum(),
-            "the bins that should be 0 count too: add (1 - M) log(1 - P)": lambda p, m, w: -(
-                w * m * p.log()
-            ).mean(),
+            "the bins that should be 0 count too: add (1 - M) log(1 - P)": lambda p, m, w: (
+                -(w * m * p.log()).mean()
+            ),
         },
     )

@@ -12,7 +12,9 @@ def _randn(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def check_cosine(attempt) -> bool:
-    """`attempt(heard, anchor)`: Eq. 5 for (B, D) embeddings of any length, a reward for every row."""
+    """`attempt(heard, anchor)`: Eq. 5 for (B, D) embeddings of any length, a reward for every
+    row.
+    """
     heard, anchor = 3 * _randn(4, 6), _randn(4, 6, seed=1)
     return check(
         "cosine",
@@ -22,10 +24,12 @@ def check_cosine(attempt) -> bool:
         {
             "divide by the lengths of both": lambda a, b: (a * b).sum(-1),
             "it is divided by one length only": lambda a, b: (a * b).sum(-1) / a.norm(dim=-1),
-            "divide by the product of the lengths, not by their squares": lambda a, b: (a * b).sum(-1)
-            / (a.square().sum(-1) * b.square().sum(-1)),
-            "one reward a row: sum over the last axis only": lambda a, b: (a * b).sum()
-            / (a.norm() * b.norm()),
+            "divide by the product of the lengths, not by their squares": lambda a, b: (
+                (a * b).sum(-1) / (a.square().sum(-1) * b.square().sum(-1))
+            ),
+            "one reward a row: sum over the last axis only": lambda a, b: (
+                (a * b).sum() / (a.norm() * b.norm())
+            ),
         },
     )
 
@@ -33,11 +37,13 @@ def check_cosine(attempt) -> bool:
 def check_fusion(attempt) -> bool:
     """`attempt(embeddings, weights, out_weight, out_bias)`: z* of Eq. 10-12, of unit norm.
 
-    `embeddings` {modality: (B, D)} may lack modalities; `weights` {modality: (d, D)} has all three; `out_weight`
-    (D, d), `out_bias` (D,).
+    `embeddings` {modality: (B, D)} may lack modalities; `weights` {modality: (d, D)} has all three;
+    `out_weight` (D, d), `out_bias` (D,).
     """
     size, rank = 6, 4
-    z = {name: functional.normalize(_randn(3, size, seed=i), dim=-1) for i, name in enumerate(_NAMES)}
+    z = {
+        name: functional.normalize(_randn(3, size, seed=i), dim=-1) for i, name in enumerate(_NAMES)
+    }
     weights = {name: _randn(rank, size, seed=10 + i) for i, name in enumerate(_NAMES)}
     parts = (weights, _randn(size, rank, seed=20), _randn(size, seed=21))
     given = [{k: z[k] for k in names} for names in (_NAMES, _NAMES[:2], _NAMES[1:], _NAMES[2:])]
@@ -82,7 +88,9 @@ def _mlbp(embeddings, weights, out_weight, out_bias):
 
 
 def check_composite(attempt) -> bool:
-    """`attempt(similarity, decibels, weight)`: similarity + weight * SI-SDR, the SI-SDR held to [-30, 30] dB."""
+    """`attempt(similarity, decibels, weight)`: similarity + weight * SI-SDR, the SI-SDR held to
+    [-30, 30] dB.
+    """
     reference = _randn(1, 64)
     noise = _randn(1, 64, seed=1)
     # From nearly perfect to nearly all noise, so that both limits are met.
@@ -103,10 +111,12 @@ def check_composite(attempt) -> bool:
         [(similarity, decibels, 0.03), (similarity, decibels, 0.5)],
         {
             "hold the SI-SDR to [-30, 30] dB first": lambda r, d, w: r + w * d,
-            "hold the decibels to their limits before the weight, not after": lambda r, d, w: r
-            + (w * d).clamp(-30, 30),
-            "the similarity keeps its full weight": lambda r, d, w: (1 - w) * r
-            + w * d.clamp(-30, 30),
+            "hold the decibels to their limits before the weight, not after": lambda r, d, w: (
+                r + (w * d).clamp(-30, 30)
+            ),
+            "the similarity keeps its full weight": lambda r, d, w: (
+                (1 - w) * r + w * d.clamp(-30, 30)
+            ),
             "decibels that rise are good: mind the sign": lambda r, d, w: r - w * d.clamp(-30, 30),
         },
     )

@@ -13,7 +13,9 @@ def _unit(rows: int, seed: int) -> torch.Tensor:
 
 
 def check_info_nce(attempt) -> bool:
-    """`attempt(audio, text, temperature)`: the symmetric InfoNCE of Eq. 7 for (B, D) embeddings of unit norm."""
+    """`attempt(audio, text, temperature)`: the symmetric InfoNCE of Eq. 7 for (B, D) embeddings of
+    unit norm.
+    """
 
     def half(a, b, temperature):
         return functional.cross_entropy(a @ b.T / temperature, torch.arange(len(a)))
@@ -26,15 +28,23 @@ def check_info_nce(attempt) -> bool:
         {
             "it is only one of the two directions: labels must find their clips too": half,
             "that is the direction from labels to clips alone": lambda a, b, t: half(b, a, t),
-            "the two directions are averaged, not added": lambda a, b, t: half(a, b, t) + half(b, a, t),
-            "divide the similarities by the temperature": lambda a, b, t: losses.info_nce(a, b, 1.0),
-            "divide by the temperature, do not multiply": lambda a, b, t: losses.info_nce(a, b, 1 / t),
+            "the two directions are averaged, not added": lambda a, b, t: (
+                half(a, b, t) + half(b, a, t)
+            ),
+            "divide the similarities by the temperature": lambda a, b, t: losses.info_nce(
+                a, b, 1.0
+            ),
+            "divide by the temperature, do not multiply": lambda a, b, t: losses.info_nce(
+                a, b, 1 / t
+            ),
         },
     )
 
 
 def check_triplet(attempt) -> bool:
-    """`attempt(anchor, positive, negative, margin)`: the triplet term of Eq. 8, a mean over the rows."""
+    """`attempt(anchor, positive, negative, margin)`: the triplet term of Eq. 8, a mean over the
+    rows.
+    """
 
     def gap(a, p, n):
         return (a * n).sum(-1) - (a * p).sum(-1)
@@ -43,22 +53,29 @@ def check_triplet(attempt) -> bool:
         "triplet",
         attempt,
         losses.triplet,
-        [(_unit(6, 0), _unit(6, 1), _unit(6, 2), 0.2), (_unit(4, 3), _unit(4, 4), _unit(4, 5), 0.5)],
+        [
+            (_unit(6, 0), _unit(6, 1), _unit(6, 2), 0.2),
+            (_unit(4, 3), _unit(4, 4), _unit(4, 5), 0.5),
+        ],
         {
             "nothing is lost below 0: what is far enough apart already costs nothing": lambda a, p, n, m: (
-                gap(a, p, n) + m
-            ).mean(),
+                (gap(a, p, n) + m).mean()
+            ),
             "the margin is missing": lambda a, p, n, m: gap(a, p, n).clamp(min=0).mean(),
-            "positive and negative are exchanged": lambda a, p, n, m: (m - gap(a, p, n)).clamp(min=0).mean(),
+            "positive and negative are exchanged": lambda a, p, n, m: (
+                (m - gap(a, p, n)).clamp(min=0).mean()
+            ),
             "clamp each row before you average, not the average": lambda a, p, n, m: (
-                gap(a, p, n) + m
-            ).mean().clamp(min=0),
+                (gap(a, p, n) + m).mean().clamp(min=0)
+            ),
         },
     )
 
 
 def check_batch(attempt) -> bool:
-    """`attempt(labels, order)`: (B,) bool, true for the item of each class that comes first in `order`, a permutation."""
+    """`attempt(labels, order)`: (B,) bool, true for the item of each class that comes first in
+    `order`, a permutation.
+    """
 
     def right(labels, order):
         kept, seen = torch.zeros(len(labels), dtype=torch.bool), set()
@@ -75,8 +92,12 @@ def check_batch(attempt) -> bool:
         right,
         [(labels, order) for order in orders],
         {
-            "every class once: an item whose class is there already is left out": lambda y, o: torch.ones(len(y)),
-            "walk in the given order, not from the start": lambda y, o: right(y, torch.arange(len(y))),
+            "every class once: an item whose class is there already is left out": lambda y, o: (
+                torch.ones(len(y))
+            ),
+            "walk in the given order, not from the start": lambda y, o: right(
+                y, torch.arange(len(y))
+            ),
             "the mask is over places, not over steps of the walk": lambda y, o: right(y, o)[o],
             "the first of a class is kept, not the last": lambda y, o: right(y, o.flip(0)),
         },

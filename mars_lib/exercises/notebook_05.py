@@ -12,7 +12,9 @@ def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def check_group_advantage(attempt) -> bool:
-    """`attempt(reward)`: (G, B, N) rewards to advantages of the same shape, each mixture and query a group."""
+    """`attempt(reward)`: (G, B, N) rewards to advantages of the same shape, each mixture and query
+    a group.
+    """
 
     def centred(r):
         return r - r.mean(dim=0)
@@ -30,13 +32,17 @@ def check_group_advantage(attempt) -> bool:
             "divide by the standard deviation, not by the variance": lambda r: (
                 centred(r) / (r.var(dim=0, correction=0) + 1e-6)
             ),
-            "torch divides by G - 1; pass correction=0": lambda r: centred(r) / (r.std(dim=0) + 1e-6),
+            "torch divides by G - 1; pass correction=0": lambda r: (
+                centred(r) / (r.std(dim=0) + 1e-6)
+            ),
         },
     )
 
 
 def check_baseline(attempt) -> bool:
-    """`attempt(baseline, reward, decay)`: the moving baseline after a batch of rewards, a number."""
+    """`attempt(baseline, reward, decay)`: the moving baseline after a batch of rewards, a
+    number.
+    """
 
     def update(b, r, decay):
         moving = MovingBaseline(decay, value=b)
@@ -62,7 +68,9 @@ def check_baseline(attempt) -> bool:
 
 
 def check_approx_kl(attempt) -> bool:
-    """`attempt(log_prob, old_log_prob)`: the mean of r - 1 - log r, a number that is never negative."""
+    """`attempt(log_prob, old_log_prob)`: the mean of r - 1 - log r, a number that is never
+    negative.
+    """
     new, old = _rand(4, 5), _rand(4, 5, seed=1)
 
     def ratio(a, b):
@@ -74,9 +82,15 @@ def check_approx_kl(attempt) -> bool:
         lambda a, b: (ratio(a, b) - 1 - ratio(a, b).log()).mean(),
         [(new, old), (old, new), (new, new)],
         {
-            "-log r is right on average, but it can be negative: add r - 1": lambda a, b: (b - a).mean(),
-            "the logarithm is missing: r - 1 alone averages out": lambda a, b: (ratio(a, b) - 1).mean(),
-            "r is new over old: exchange them": lambda a, b: (ratio(b, a) - 1 - ratio(b, a).log()).mean(),
+            "-log r is right on average, but it can be negative: add r - 1": lambda a, b: (
+                b - a
+            ).mean(),
+            "the logarithm is missing: r - 1 alone averages out": lambda a, b: (
+                ratio(a, b) - 1
+            ).mean(),
+            "r is new over old: exchange them": lambda a, b: (
+                ratio(b, a) - 1 - ratio(b, a).log()
+            ).mean(),
             "the mean over samples is missing": lambda a, b: ratio(a, b) - 1 - ratio(a, b).log(),
             "take the mean over samples, not the sum": lambda a, b: (
                 ratio(a, b) - 1 - ratio(a, b).log()

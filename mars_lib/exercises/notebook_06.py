@@ -46,15 +46,21 @@ def check_standard_error(attempt) -> bool:
         lambda v: v.std() / len(v) ** 0.5,
         [(_noise(12),), (2 * _noise(5, seed=1) + 7,)],
         {
-            "this is the spread of single mixtures; divide by the root of their number": lambda v: v.std(),
+            "this is the spread of single mixtures; divide by the root of their number": lambda v: (
+                v.std()
+            ),
             "divide by the root of n, not by n": lambda v: v.std() / len(v),
-            "the deviation of a sample divides by n - 1": lambda v: v.std(correction=0) / len(v) ** 0.5,
+            "the deviation of a sample divides by n - 1": lambda v: (
+                v.std(correction=0) / len(v) ** 0.5
+            ),
         },
     )
 
 
 def check_paired_interval(attempt) -> bool:
-    """`attempt(a, b, picks)`: (n,), (n,) and (draws, n) indices to the 0.025 and 0.975 quantiles of the mean of a - b."""
+    """`attempt(a, b, picks)`: (n,), (n,) and (draws, n) indices to the 0.025 and 0.975 quantiles of
+    the mean of a - b.
+    """
     a = _noise(20)
     b = a + 0.2 * _noise(20, seed=1)
     picks = torch.randint(20, (500, 20), generator=torch.Generator().manual_seed(2))
@@ -65,7 +71,9 @@ def check_paired_interval(attempt) -> bool:
         lambda a, b, picks: (a - b)[picks].mean(dim=1).quantile(ends),
         [(a, b, picks), (b, a, picks[:200])],
         {
-            "the sign is turned: it is a - b": lambda a, b, picks: (b - a)[picks].mean(dim=1).quantile(ends),
+            "the sign is turned: it is a - b": lambda a, b, picks: (
+                (b - a)[picks].mean(dim=1).quantile(ends)
+            ),
             "these are quantiles of single mixtures; take the mean of each draw first": lambda a, b, picks: (
                 (a - b)[picks].flatten().quantile(ends)
             ),

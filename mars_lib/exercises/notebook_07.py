@@ -10,7 +10,9 @@ def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def check_is_hacked(attempt) -> bool:
-    """`attempt(paid, witness)`: (n,) and (n,) to (n,) booleans, reward above its first value and witness below its own."""
+    """`attempt(paid, witness)`: (n,) and (n,) to (n,) booleans, reward above its first value and
+    witness below its own.
+    """
     paid = torch.tensor([0.3, 0.4, 0.2, 0.5, 0.3])
     witness = torch.tensor([5.0, 6.0, 4.0, 3.0, 5.0])
     return check(
@@ -23,13 +25,17 @@ def check_is_hacked(attempt) -> bool:
             "compare with the first value, not with the one before": lambda p, w: torch.cat(
                 [torch.tensor([False]), (p[1:] > p[:-1]) & (w[1:] < w[:-1])]
             ),
-            "this is honest progress: the witness must be below its first value": lambda p, w: (p > p[0]) & (w > w[0]),
+            "this is honest progress: the witness must be below its first value": lambda p, w: (
+                (p > p[0]) & (w > w[0])
+            ),
         },
     )
 
 
 def check_careful_reward(attempt) -> bool:
-    """`attempt(scores)`: (E, B) scores of E ears to (B,), mean minus standard deviation over ears."""
+    """`attempt(scores)`: (E, B) scores of E ears to (B,), mean minus standard deviation over
+    ears.
+    """
     return check(
         "careful reward",
         attempt,
@@ -37,15 +43,21 @@ def check_careful_reward(attempt) -> bool:
         [(_rand(3, 5),), (_rand(2, 4, seed=1),)],
         {
             "torch divides by E - 1; pass correction=0": lambda s: s.mean(dim=0) - s.std(dim=0),
-            "this pays for disagreement: subtract the deviation": lambda s: s.mean(dim=0) + s.std(dim=0, correction=0),
+            "this pays for disagreement: subtract the deviation": lambda s: (
+                s.mean(dim=0) + s.std(dim=0, correction=0)
+            ),
             "the ears are the first axis": lambda s: s.mean(dim=1) - s.std(dim=1, correction=0),
-            "the variance has another unit: take its root": lambda s: s.mean(dim=0) - s.var(dim=0, correction=0),
+            "the variance has another unit: take its root": lambda s: (
+                s.mean(dim=0) - s.var(dim=0, correction=0)
+            ),
         },
     )
 
 
 def check_kept(attempt) -> bool:
-    """`attempt(witness, patience)`: (n,) values and an integer to the index of the checkpoint that is kept."""
+    """`attempt(witness, patience)`: (n,) values and an integer to the index of the checkpoint that
+    is kept.
+    """
 
     def kept(witness, patience):
         best = 0
@@ -75,7 +87,9 @@ def check_kept(attempt) -> bool:
         kept,
         [(witness, 2), (witness, 3), (witness, 4), (torch.tensor([5.0, 4.0, 3.0]), 9)],
         {
-            "what comes after the stop is never seen: walk, do not take the maximum of all": lambda w, p: w.argmax(),
+            "what comes after the stop is never seen: walk, do not take the maximum of all": lambda w, p: (
+                w.argmax()
+            ),
             "this waits one validation too long: stop when i - best reaches the patience": late,
             "this is where training stops; return the best before it": stopped,
         },

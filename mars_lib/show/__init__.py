@@ -1,10 +1,22 @@
-"""What notebooks show: figures, players, widgets. The only place that imports matplotlib or ipywidgets."""
+"""What notebooks show: figures, players, widgets. The only place that imports matplotlib or
+ipywidgets.
+"""
 
 from mars_lib.show.headline import headline
 from mars_lib.show.pipeline import pipeline_map
 from mars_lib.show.players import audio, players
 from mars_lib.show.plots import (
-    as_html, bars, curves, heatmaps, interval_grid, mel_grid, panels, pictures, save, scatter, spectrograms,
+    as_html,
+    bars,
+    curves,
+    heatmaps,
+    interval_grid,
+    mel_grid,
+    panels,
+    pictures,
+    save,
+    scatter,
+    spectrograms,
 )
 from mars_lib.show.trouble import expect_error
 from mars_lib.show.widgets import slider

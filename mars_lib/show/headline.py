@@ -6,8 +6,8 @@ MIME = "application/vnd.mars.headline+json"
 def headline(label: str, value: float, unit: str, look: str = "") -> None:
     """Show a notebook's result, and leave it in the output for `mars course`.
 
-    `look` says where to look or listen next. The last cell of every notebook calls this: a notebook without it
-    did not finish.
+    `look` says where to look or listen next. The last cell of every notebook calls this: a notebook
+    without it did not finish.
     """
     from IPython.display import display
 

@@ -1,4 +1,6 @@
-"""Figures. What is compared shares one scale; every figure carries a text for those who cannot see it."""
+"""Figures. What is compared shares one scale; every figure carries a text for those who cannot see
+it.
+"""
 
 import base64
 import html
@@ -10,8 +12,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from mars_lib import atomic
 from mars_lib.config import SignalConfig, small
+from mars_lib.io import atomic
 from mars_lib.stft import stft
 
 
@@ -70,7 +72,10 @@ def panels(
 
 
 def spectrograms(
-    sounds: Mapping[str, torch.Tensor], alt: str, signal: SignalConfig | None = None, span: float = 70
+    sounds: Mapping[str, torch.Tensor],
+    alt: str,
+    signal: SignalConfig | None = None,
+    span: float = 70,
 ):
     """Magnitude spectrograms in dB of named (L,) waveforms, on one scale of `span` dB."""
     signal = signal or small().signal
@@ -115,18 +120,27 @@ def curves(
     return as_html(figure, alt)
 
 
-def scatter(
-    groups: Mapping[str, Mapping[str, torch.Tensor]], alt: str, xlabel: str, ylabel: str
-):
+def scatter(groups: Mapping[str, Mapping[str, torch.Tensor]], alt: str, xlabel: str, ylabel: str):
     """(n, 2) points by colour and by marker: {colour's name: {marker's name: points}}."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = figure.subplots()
-    markers = dict(zip(dict.fromkeys(kind for kinds in groups.values() for kind in kinds), "o*sD^v"))
+    markers = dict(
+        zip(dict.fromkeys(kind for kinds in groups.values() for kind in kinds), "o*sD^v")
+    )
     for i, (name, kinds) in enumerate(groups.items()):
         for kind, points in kinds.items():
             size = 110 if markers[kind] == "*" else 28
             x, y = points.detach().cpu().numpy().T
-            axis.scatter(x, y, size, f"C{i}", marker=markers[kind], alpha=0.75, edgecolors="white", linewidths=0.5)
+            axis.scatter(
+                x,
+                y,
+                size,
+                f"C{i}",
+                marker=markers[kind],
+                alpha=0.75,
+                edgecolors="white",
+                linewidths=0.5,
+            )
         axis.scatter([], [], color=f"C{i}", label=name)
     for kind, marker in markers.items() if len(markers) > 1 else ():
         axis.scatter([], [], color="#555", marker=marker, label=kind)
@@ -138,10 +152,15 @@ def scatter(
 
 
 def heatmaps(
-    tables: Mapping[str, torch.Tensor], rows: Sequence[str], columns: Sequence[str], alt: str,
+    tables: Mapping[str, torch.Tensor],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    alt: str,
     digits: int = 2,
 ):
-    """Named tables of numbers, (rows, columns) each, side by side: numbers on colours of one scale."""
+    """Named tables of numbers, (rows, columns) each, side by side: numbers on colours of one
+    scale.
+    """
     width = (0.52 * len(columns) + 0.4) * len(tables) + 0.08 * max(map(len, rows)) + 0.6
     longest = max(map(len, columns))
     figure = Figure(figsize=(width, 0.34 * len(rows) + 0.075 * longest + 0.6), layout="constrained")
@@ -149,7 +168,9 @@ def heatmaps(
     low = min(values.min().item() for values in tables.values())
     high = max(values.max().item() for values in tables.values())
     for axis, (name, values) in zip(axes, tables.items()):
-        axis.imshow(values.detach().cpu().numpy(), cmap="cividis", vmin=low, vmax=high, aspect="auto")
+        axis.imshow(
+            values.detach().cpu().numpy(), cmap="cividis", vmin=low, vmax=high, aspect="auto"
+        )
         axis.set_title(name, fontsize=10)
         axis.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
         axis.set_yticks(range(len(rows)), rows, fontsize=8)
@@ -162,15 +183,21 @@ def heatmaps(
 def pictures(images: Mapping[str, torch.Tensor], alt: str):
     """Named (3, H, W) pictures in a row."""
     figure = Figure(figsize=(1.6 * len(images), 1.9), layout="constrained")
-    for axis, (name, picture) in zip(np.atleast_1d(figure.subplots(1, len(images))), images.items()):
+    for axis, (name, picture) in zip(
+        np.atleast_1d(figure.subplots(1, len(images))), images.items()
+    ):
         axis.imshow(picture.permute(1, 2, 0).cpu().numpy())
         axis.set_title(name, fontsize=9)
         axis.set_axis_off()
     return as_html(figure, alt)
 
 
-def mel_grid(rows: Mapping[str, Mapping[str, torch.Tensor]], rate: int = 16_000, span: float = 60) -> Figure:
-    """Log-mel spectrograms of named (L,) waveforms, a row of panels each, on one scale of `span` dB a row."""
+def mel_grid(
+    rows: Mapping[str, Mapping[str, torch.Tensor]], rate: int = 16_000, span: float = 60
+) -> Figure:
+    """Log-mel spectrograms of named (L,) waveforms, a row of panels each, on one scale of `span` dB
+    a row.
+    """
     from torchaudio.transforms import MelSpectrogram
 
     mel = MelSpectrogram(rate, n_fft=1024, hop_length=256, n_mels=96, power=2.0)
@@ -178,12 +205,22 @@ def mel_grid(rows: Mapping[str, Mapping[str, torch.Tensor]], rate: int = 16_000,
     figure = Figure(figsize=(2.3 * across + 0.6, 1.9 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), across, squeeze=False, sharex=True, sharey=True)
     for axes, (label, sounds) in zip(grid, rows.items()):
-        maps = {name: 10 * torch.log10(mel(sound.detach().cpu()) + 1e-10) for name, sound in sounds.items()}
+        maps = {
+            name: 10 * torch.log10(mel(sound.detach().cpu()) + 1e-10)
+            for name, sound in sounds.items()
+        }
         top = max(values.max().item() for values in maps.values())
         for axis, (name, values) in zip(axes, maps.items()):
             seconds = len(sounds[name]) / rate
-            drawn = axis.imshow(values.numpy(), origin="lower", aspect="auto", cmap="magma", vmin=top - span, vmax=top,
-                                extent=(0, seconds, 0, len(values)))
+            drawn = axis.imshow(
+                values.numpy(),
+                origin="lower",
+                aspect="auto",
+                cmap="magma",
+                vmin=top - span,
+                vmax=top,
+                extent=(0, seconds, 0, len(values)),
+            )
             axis.set_title(name, fontsize=8)
             axis.tick_params(labelsize=6)
         axes[0].set_ylabel(f"{textwrap.fill(label, 20)}\nmel band", fontsize=8)

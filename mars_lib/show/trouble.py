@@ -6,7 +6,9 @@ from mars_lib.check import InputError
 
 
 def expect_error(action: Callable[[], object]) -> None:
-    """Call `action`, print the `InputError` that it should raise; raises AssertionError if it does not."""
+    """Call `action`, print the `InputError` that it should raise; raises AssertionError if it does
+    not.
+    """
     try:
         action()
     except InputError as error:

@@ -6,7 +6,8 @@ import ipywidgets
 
 
 class _WithPicture(ipywidgets.VBox):
-    """A widget that carries, as HTML, what it shows at first: for pages and saved notebooks, where no kernel moves it.
+    """A widget that carries, as HTML, what it shows at first: for pages and saved notebooks, where
+    no kernel moves it.
 
     A running Jupyter shows the widget alone.
     """

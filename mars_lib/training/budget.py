@@ -14,24 +14,37 @@ GB = 1e9
 
 
 class Budget:
-    """Says what a run needs, and ends it before the first step where disk or the card's memory cannot hold it.
+    """Says what a run needs, and ends it before the first step where disk or the card's memory
+    cannot hold it.
 
-    `weights` counts copies of the separator that the device holds at least (itself, gradients, two moments of Adam,
-    old policies); `saved` those that the checkpoints hold. What the maps of a batch take depends on its size: it is measured and
-    reported with the time after a few steps. Raises `InputError` that names what does not fit.
+    `weights` counts copies of the separator that the device holds at least (itself, gradients, two
+    moments of Adam, old policies); `saved` those that the checkpoints hold. What the maps of a
+    batch take depends on its size: it is measured and reported with the time after a few steps.
+    Raises `InputError` that names what does not fit.
     """
 
-    def __init__(self, separator: torch.nn.Module, device: torch.device, folder: Path, weights: int, saved: int, steps: int):
+    def __init__(
+        self,
+        separator: torch.nn.Module,
+        device: torch.device,
+        folder: Path,
+        weights: int,
+        saved: int,
+        steps: int,
+    ):
         self.device, self.steps = device, steps
         self.parameters = sum(p.numel() for p in separator.parameters())
         copy = sum(t.numel() * t.element_size() for t in separator.state_dict().values())
         # A file is written beside the old one before it takes its place.
         self.memory, self.disk = weights * copy, (saved + weights) * copy
         self.free_disk = check_disk(folder, self.disk, "checkpoints")
-        self.card = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+        self.card = (
+            torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+        )
         if self.card is not None and self.memory > self.card:
             fail(
-                "memory of the device", f"is {self.card / GB:.1f} GB, weights and optimiser alone need {self.memory / GB:.1f} GB",
+                "memory of the device",
+                f"is {self.card / GB:.1f} GB, weights and optimiser alone need {self.memory / GB:.1f} GB",
                 "choose a smaller --profile",
             )
         self._begun = 0.0
@@ -45,7 +58,9 @@ class Budget:
         )
 
     def after(self, done: int, first: int) -> str | None:
-        """One line when enough steps of this call are timed, else None: seconds a step, hours to go, memory at its peak."""
+        """One line when enough steps of this call are timed, else None: seconds a step, hours to
+        go, memory at its peak.
+        """
         begin, end = TIMED
         if done - first == begin:
             self._begun = time.perf_counter()
@@ -53,7 +68,11 @@ class Budget:
             return None
         seconds = (time.perf_counter() - self._begun) / (end - begin)
         hours = seconds * (self.steps - done) / 3600
-        peak = f", {torch.cuda.max_memory_allocated(self.device) / GB:.1f} GB at the peak" if self.card else ""
+        peak = (
+            f", {torch.cuda.max_memory_allocated(self.device) / GB:.1f} GB at the peak"
+            if self.card
+            else ""
+        )
         return f"{seconds:.2f} s a step{peak}: {hours:.1f} h to go, validations not counted"
 
 
@@ -62,7 +81,9 @@ def check_disk(folder: Path, needed: float, what: str) -> int:
     free = shutil.disk_usage(_existing(folder)).free
     if needed > free:
         fail(
-            f"disk of {folder}", f"has {free / GB:.2f} GB free, {what} need {needed / GB:.2f} GB", "free some space or give another --out"
+            f"disk of {folder}",
+            f"has {free / GB:.2f} GB free, {what} need {needed / GB:.2f} GB",
+            "free some space or give another --out",
         )
     return free
 

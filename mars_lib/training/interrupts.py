@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from mars_lib.training import processes
+from mars_lib.training import distributed
 
 
 class Interrupts:
@@ -29,6 +29,6 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _note(self, *_) -> None:
-        if self.asked and processes.share()[1] == 1:
+        if self.asked and distributed.share()[1] == 1:
             raise KeyboardInterrupt
         self.asked = True

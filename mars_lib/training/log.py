@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm.std import tqdm
 
-from mars_lib.training import processes
+from mars_lib.training import distributed
 
 
 def tell(bar: tqdm, line: str | None) -> None:
@@ -16,14 +16,15 @@ def tell(bar: tqdm, line: str | None) -> None:
 
 
 class RunLog:
-    """Appends rows of numbers to `folder/metrics.csv`; `first_step` drops what a resumed run will do again.
+    """Appends rows of numbers to `folder/metrics.csv`; `first_step` drops what a resumed run will
+    do again.
 
     Of several processes the first writes.
     """
 
     def __init__(self, folder: Path, columns: tuple[str, ...], first_step: int = 0):
         self.path, self.columns = folder / "metrics.csv", ("step", *columns)
-        self.board, self.writes = None, processes.first()
+        self.board, self.writes = None, distributed.first()
         if not self.writes:
             return
         folder.mkdir(parents=True, exist_ok=True)

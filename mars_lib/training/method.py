@@ -1,4 +1,6 @@
-"""A way to train a separator: OmniSep's here, those that it is compared with in `mars_lib.baselines`."""
+"""A way to train a separator: OmniSep's here, those that it is compared with in
+`mars_lib.baselines`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,18 +11,20 @@ from torch import nn
 from mars_lib.config import Config
 from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.separator import Separator, separate
-from mars_lib.training.loop import mixed_or_single
+from mars_lib.training.query_bank import mixed_or_single
 from mars_lib.training.steps import supervised_loss
 
 
 @dataclass(frozen=True)
 class Method:
-    """What differs between supervised systems; data, encoder, optimiser and schedule are the same for all.
+    """What differs between supervised systems; data, encoder, optimiser and schedule are the same
+    for all.
 
-    `kind` is written into checkpoints. `build(config)` makes the network, which keeps `config` as an attribute. `loss(network, batch, query)`
-    is a scalar; `query` is (B, N, D), one a source. `separate(network, mixture, query)` is what the network returns when it is used:
-    (B, L), (B, N, D) -> (B, N, L). `weights(shape, generator)` are the weights of Eq. 1 of audio, image and text, (B, N) -> (B, N, 3), that
-    it is trained with.
+    `kind` is written into checkpoints. `build(config)` makes the network, which keeps `config` as
+    an attribute. `loss(network, batch, query)` is a scalar; `query` is (B, N, D), one a source.
+    `separate(network, mixture, query)` is what the network returns when it is used: (B, L), (B, N,
+    D) -> (B, N, L). `weights(shape, generator)` are the weights of Eq. 1 of audio, image and text,
+    (B, N) -> (B, N, 3), that it is trained with.
     """
 
     kind: str

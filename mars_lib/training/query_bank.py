@@ -1,15 +1,18 @@
 """Queries for training: embeddings of each class in each modality, computed once."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
+from torch import nn
 from tqdm.std import tqdm
 
-from mars_lib import streams
-from mars_lib.data.classes import SoundClass
+from mars_lib.data import random_streams
+from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.pictures import load_rgba, vary_pictures
-from mars_lib.data.render import MiniMusic
-from mars_lib.encoders import Encoder
+from mars_lib.data.synthesis.classes import SoundClass
+from mars_lib.encoders.base import Encoder
+from mars_lib.query import random_weights
+from mars_lib.training import distributed
 
 MODALITIES = ("audio", "image", "text")
 
@@ -17,9 +20,10 @@ MODALITIES = ("audio", "image", "text")
 class QueryBank:
     """For every class a pool of embeddings a modality: other clips of the class, drawings, prompts.
 
-    Audio queries are never the target's own recording: they are clips of a stream of their own (OmniSep trains
-    on the target's own embedding; see `TrainingConfig.query_own_recording`). `recordings` says of every embedding of a
-    sound, class by class, what it was cut from: without it each is of another recording. `names` are the classes.
+    Audio queries are never the target's own recording: they are clips of a stream of their own
+    (OmniSep trains on the target's own embedding; see `TrainingConfig.query_own_recording`).
+    `recordings` says of every embedding of a sound, class by class, what it was cut from: without
+    it each is of another recording. `names` are the classes.
     """
 
     def __init__(
@@ -46,38 +50,54 @@ class QueryBank:
     ) -> "QueryBank":
         """Embed `count` clips, `count` varied drawings and every prompt of each class.
 
-        The clips are those of `purpose`, one of `mars_lib.streams.PURPOSES`.
+        The clips are those of `purpose`, one of `mars_lib.data.random_streams.PURPOSES`.
         """
-        return cls.embed_by([encoder], music, classes, split, count, seed, device, progress, purpose)[0]
+        return cls.embed_by(
+            [encoder], music, classes, split, count, seed, device, progress, purpose
+        )[0]
 
     @classmethod
     @torch.no_grad()
     def embed_by(
-        cls, encoders: Sequence[Encoder], music: MiniMusic, classes: Sequence[SoundClass], split: str, count: int, seed: int = 0,
-        device: torch.device | str = "cpu", progress: bool = True, purpose: str = "query clips",
+        cls,
+        encoders: Sequence[Encoder],
+        music: MiniMusic,
+        classes: Sequence[SoundClass],
+        split: str,
+        count: int,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        progress: bool = True,
+        purpose: str = "query clips",
     ) -> list["QueryBank"]:
         """`embed` by several encoders, of the same examples, which are rendered and drawn once."""
-        stream, recordings = streams.Stream(purpose, seed), []
+        stream, recordings = random_streams.Stream(purpose, seed), []
         pools = [{name: [] for name in MODALITIES} for _ in encoders]
         for sound in tqdm(classes, "embedding queries", unit="class", disable=not progress):
-            generator = streams.generator("query pictures", seed, split, sound.name)
+            generator = random_streams.generator("query pictures", seed, split, sound.name)
             clips = [music.clip(split, sound, i, stream) for i in range(count)]
             recordings.append([music.recording(split, sound, i, stream) for i in range(count)])
             waveforms = torch.stack([torch.from_numpy(clip) for clip in clips]).to(device)
             files, pictures = [load_rgba(path) for path in music.pictures(sound, split)], None
             if files:
                 picks = torch.randint(len(files), (count,), generator=generator)
-                pictures = vary_pictures(torch.stack([files[i] for i in picks]), generator).to(device)
+                pictures = vary_pictures(torch.stack([files[i] for i in picks]), generator).to(
+                    device
+                )
             for encoder, pool in zip(encoders, pools):
                 pool["audio"].append(encoder.embed_audio(waveforms).cpu())
                 pool["text"].append(encoder.embed_text(sound.prompts()).cpu())
                 # A class without pictures, in a folder of one's own: its words stand in for them.
-                pool["image"].append(pool["text"][-1] if pictures is None else encoder.embed_image(pictures).cpu())
+                pool["image"].append(
+                    pool["text"][-1] if pictures is None else encoder.embed_image(pictures).cpu()
+                )
         names = [sound.name for sound in classes]
         return [cls(pool, recordings, names) for pool in pools]
 
     def draw(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """One embedding a modality for every label: (B, N) -> (B, N, 3, D), order audio, image, text."""
+        """One embedding a modality for every label: (B, N) -> (B, N, 3, D), order audio, image,
+        text.
+        """
         rows = []
         for label in labels.flatten().tolist():
             row = []
@@ -90,10 +110,42 @@ class QueryBank:
 
 
 def elsewhere(recordings: Sequence[Hashable], pick: int) -> list[int]:
-    """Places of clips of other recordings than that of clip `pick`; of all other clips where there is one recording.
+    """Places of clips of other recordings than that of clip `pick`; of all other clips where there
+    is one recording.
 
     >>> elsewhere(["a", "b", "a"], 0), elsewhere(["a", "a"], 0)
     ([1], [1])
     """
     others = [i for i, each in enumerate(recordings) if each != recordings[pick]]
     return others or [i for i in range(len(recordings)) if i != pick]
+
+
+def mixed_or_single(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """Weights of Eq. 1 for (B, N) queries, half of them single modalities, so that those which
+    people use occur as they are: (B, N, 3).
+
+    The paper does not say; OmniSep mixes all three always.
+    """
+    weights = random_weights((*shape, len(MODALITIES)), generator)
+    single = torch.randint(len(MODALITIES), shape, generator=generator)
+    alone = torch.rand(shape, generator=generator) < 0.5
+    one_hot = nn.functional.one_hot(single, len(MODALITIES)).float()
+    return torch.where(alone[..., None], one_hot, weights)
+
+
+def draw_queries(
+    bank: QueryBank,
+    labels: torch.Tensor,
+    seed: int,
+    step: int,
+    weights: Callable[[torch.Size, torch.Generator], torch.Tensor] = mixed_or_single,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One example a modality for every source (B, N, 3, D), and Query-Mixup weights (B, N, 3) of
+    Eq. 1.
+
+    Several processes draw for the whole batch, each keeps its part.
+    """
+    labels = distributed.gather(labels)
+    generator = random_streams.generator("queries", seed, step)
+    embeddings = bank.draw(labels, generator)
+    return distributed.part(embeddings), distributed.part(weights(labels.shape, generator))

@@ -12,40 +12,64 @@ import torch
 from tqdm.std import tqdm
 
 from mars_lib import config as configs
-from mars_lib import streams
 from mars_lib.config import TrainingConfig
-from mars_lib.data.mixtures import MixtureStream
-from mars_lib.data.render import MiniMusic
-from mars_lib.encoders import Encoder
+from mars_lib.data import random_streams
+from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.mixtures import MixtureStream, ahead
+from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge
+from mars_lib.io import checkpoint
 from mars_lib.policy import kappa_at
 from mars_lib.reward import MLBP, Reward
 from mars_lib.rollout import QueriedBatch
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint, processes
+from mars_lib.training import distributed
 from mars_lib.training.budget import Budget
 from mars_lib.training.interrupts import Interrupts
 from mars_lib.training.log import RunLog, tell
-from mars_lib.training.loop import (
-    Validation, ahead, check_finite, clip_and_step, explained_divergence,
+from mars_lib.training.optimisation import (
+    check_finite,
+    clip_and_step,
+    explained_divergence,
 )
-from mars_lib.training.objective import RLConfig, make_reward, rl_step
 from mars_lib.training.query_bank import QueryBank
-from mars_lib.training.rl_run import RLRun
-from mars_lib.training.run_folder import claimed, digest, digest_of_encoder, identity, last_of
-from mars_lib.training.targets import HeldOut, Listener, queried_batch
-from mars_lib.training.steps import learning_rate
+from mars_lib.training.rl_config import RLConfig, make_reward
+from mars_lib.training.run_folder import (
+    claimed,
+    digest,
+    digest_of_encoder,
+    identity,
+    last_of,
+)
+from mars_lib.training.schedule import learning_rate
+from mars_lib.training.state import RLRun
+from mars_lib.training.steps import rl_step
+from mars_lib.training.targets import Listener, queried_batch
+from mars_lib.training.validation import HeldOut, Validation
 
 STATS = (
-    "loss", "reward", "reward_spread", "ratio", "clip_fraction", "approx_kl", "entropy", "kl",
-    "dead_advantages", "wbce", "mask_spread", "gradient_norm", "learning_rate", "kappa",
+    "loss",
+    "reward",
+    "reward_spread",
+    "ratio",
+    "clip_fraction",
+    "approx_kl",
+    "entropy",
+    "kl",
+    "dead_advantages",
+    "wbce",
+    "mask_spread",
+    "gradient_norm",
+    "learning_rate",
+    "kappa",
 )
 VALIDATION = ("validation_reward", "validation_si_sdri", "validation_judge")
-# Below this standard deviation over its bins a mask is a constant: the policy says nothing any more.
+# Below this standard deviation over its bins a mask is a constant: the policy says nothing any
+# more.
 COLLAPSED = 0.01
 
 
-@processes.explained
+@distributed.explained
 def train_rl(
     start: str | Path,
     rl: RLConfig,
@@ -65,50 +89,74 @@ def train_rl(
     compiled: bool = False,
     on_step: Callable[[int, dict], None] | None = None,
 ) -> Path:
-    """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D); returns the best checkpoint's path.
+    """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D); returns the
+    best checkpoint's path.
 
-    AdamW, clipped gradients, the separator in `rl.precision`, policy and reward in float32. Writes `last` and `best`
-    (by validation reward), `metrics.csv` and TensorBoard files into `folder`. BatchNorm keeps its running statistics in both
-    policies, so that their ratio compares weights and nothing else; the paper does not say. The rate warms up over a tenth
-    of the steps, 50 at most, and falls linearly to a tenth; the paper does not say. `encoder` embeds the queries, and
-    hears for the reward unless a `listener` does; `pooling` fits the one that hears. `reward` replaces the one that `rl` names;
-    `judge` is heard at validations and learned from never; `bank` holds queries that several runs share; `on_step(step, row)`
-    sees every row of the log. `compiled` puts the networks of both policies through torch.compile, which takes a minute or two.
+    AdamW, clipped gradients, the separator in `rl.precision`, policy and reward in float32. Writes
+    `last` and `best` (by validation reward), `metrics.csv` and TensorBoard files into `folder`.
+    BatchNorm keeps its running statistics in both policies, so that their ratio compares weights
+    and nothing else; the paper does not say. The rate warms up over a tenth of the steps, 50 at
+    most, and falls linearly to a tenth; the paper does not say. `encoder` embeds the queries, and
+    hears for the reward unless a `listener` does; `pooling` fits the one that hears. `reward`
+    replaces the one that `rl` names; `judge` is heard at validations and learned from never; `bank`
+    holds queries that several runs share; `on_step(step, row)` sees every row of the log.
+    `compiled` puts the networks of both policies through torch.compile, which takes a minute or
+    two.
 
-    Stops early after `rl.patience` validations without a better reward; on Ctrl-C and SIGTERM, which wait for the end of their step (`last` is
-    saved); and with FloatingPointError that names what broke when a quantity is no longer finite or the masks collapse to constants. With `resume`
+    Stops early after `rl.patience` validations without a better reward; on Ctrl-C and SIGTERM,
+    which wait for the end of their step (`last` is saved); and with FloatingPointError that names
+    what broke when a quantity is no longer finite or the masks collapse to constants. With `resume`
     it goes on from `last`, on one CPU bit for bit; a run that has ended is returned as it is.
 
-    Raises `InputError` for a checkpoint that does not fit; for a folder that holds a run already, unless it is to be resumed or (`overwrite`) made
-    anew, or that another process trains in; and for another start, other options, data, encoders or version of the code than the interrupted run's.
+    Raises `InputError` for a checkpoint that does not fit; for a folder that holds a run already,
+    unless it is to be resumed or (`overwrite`) made anew, or that another process trains in; and
+    for another start, other options, data, encoders or version of the code than the interrupted
+    run's.
     """
     folder = Path(folder)
-    fabric = processes.make_fabric(accelerator, rl.precision)
-    processes.check_batch("batch size", rl.batch_size, rl.accumulate)
+    fabric = distributed.make_fabric(accelerator, rl.precision)
+    distributed.check_batch("batch size", rl.batch_size, rl.accumulate)
     begun = checkpoint.load(start, "separator")
     config = configs.from_dict(begun.meta["config"], f"checkpoint {start}")
     with claimed(folder, resume=resume, overwrite=overwrite):
         separator = Separator(config)
         checkpoint.restore(separator, begun.part("separator"), f"checkpoint {start}")
         separator = separator.to(fabric.device, memory_format=torch.channels_last).eval()
-        optimizer = torch.optim.AdamW(separator.parameters(), rl.learning_rate, weight_decay=rl.weight_decay)
+        optimizer = torch.optim.AdamW(
+            separator.parameters(), rl.learning_rate, weight_decay=rl.weight_decay
+        )
         hearing = encoder if listener is None else listener
         ours = identity(
-            options=rl.to_dict(), start=digest(begun.part("separator")), data=music.fingerprint(),
-            encoder=digest_of_encoder(encoder), heads=digest_of_encoder(hearing), fusion=digest(pooling.state_dict()),
+            options=rl.to_dict(),
+            start=digest(begun.part("separator")),
+            data=music.fingerprint(),
+            encoder=digest_of_encoder(encoder),
+            heads=digest_of_encoder(hearing),
+            fusion=digest(pooling.state_dict()),
         )
         run = RLRun(config, rl, ours, separator, optimizer, fabric, folder)
         if resume:
             run.restore(last_of(folder, "separator", ours))
         if not run.ended:
-            t = replace(config.training, batch_size=rl.batch_size, seed=rl.seed, augment=rl.augment,
-                        queries_per_class=rl.queries_per_class, validation_mixtures=rl.validation_mixtures)
-            music, encoder = replace(music, length=config.signal.length), encoder.to(fabric.device).eval()
+            t = replace(
+                config.training,
+                batch_size=rl.batch_size,
+                seed=rl.seed,
+                augment=rl.augment,
+                queries_per_class=rl.queries_per_class,
+                validation_mixtures=rl.validation_mixtures,
+            )
+            music, encoder = (
+                replace(music, length=config.signal.length),
+                encoder.to(fabric.device).eval(),
+            )
             hearing, pooling = hearing.to(fabric.device).eval(), pooling.to(fabric.device).eval()
             reward = reward or make_reward(rl, hearing.embed_audio, pooling)
-            shown = progress and processes.first()
+            shown = progress and distributed.first()
             asked = _queried(t, music, encoder, hearing, bank, fabric.device, shown)
-            heldout = HeldOut(Validation.make(t, music, encoder), asked.ears, reward, judge, separator)
+            heldout = HeldOut(
+                Validation.make(t, music, encoder), asked.ears, reward, judge, separator
+            )
             _train(run, asked, reward, heldout, shown, compiled, on_step)
     return folder / "best.safetensors"
 
@@ -124,24 +172,55 @@ class _Queried:
 
 
 def _queried(
-    t: TrainingConfig, music: MiniMusic, encoder: Encoder, hearing: Encoder, bank: QueryBank | None, device: torch.device, progress: bool
+    t: TrainingConfig,
+    music: MiniMusic,
+    encoder: Encoder,
+    hearing: Encoder,
+    bank: QueryBank | None,
+    device: torch.device,
+    progress: bool,
 ) -> _Queried:
-    """Mixtures and embedded examples; both encoders embed the same examples, which are made once."""
+    """Mixtures and embedded examples; both encoders embed the same examples, which are made
+    once.
+    """
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
-    lacking = [each for each, lacks in ((encoder, bank is None), (hearing, hearing is not encoder)) if lacks]
-    banks = QueryBank.embed_by(
-        lacking, stream.music, stream.classes, "train", t.queries_per_class, t.seed, device, progress
-    ) if lacking else [bank]
+    lacking = [
+        each
+        for each, lacks in ((encoder, bank is None), (hearing, hearing is not encoder))
+        if lacks
+    ]
+    banks = (
+        QueryBank.embed_by(
+            lacking,
+            stream.music,
+            stream.classes,
+            "train",
+            t.queries_per_class,
+            t.seed,
+            device,
+            progress,
+        )
+        if lacking
+        else [bank]
+    )
     return _Queried(stream, encoder, bank or banks[0], Listener(hearing, banks[-1]))
 
 
 def _train(
-    run: RLRun, asked: _Queried, reward: Reward, heldout: HeldOut, progress: bool, compiled: bool, on_step: Callable | None
+    run: RLRun,
+    asked: _Queried,
+    reward: Reward,
+    heldout: HeldOut,
+    progress: bool,
+    compiled: bool,
+    on_step: Callable | None,
 ) -> None:
     """The steps that are left of a run."""
     rl, fabric, first = run.rl, run.fabric, run.step
     past = 1 + rl.policy.lag if rl.estimator == "score" else 0
-    budget = Budget(run.separator, fabric.device, run.folder, weights=4 + past, saved=4 + past, steps=rl.steps)
+    budget = Budget(
+        run.separator, fabric.device, run.folder, weights=4 + past, saved=4 + past, steps=rl.steps
+    )
     if compiled:
         run.separator.compile(), run.old.compile()
     separator, optimizer = fabric.setup(run.separator, run.optimizer)
@@ -151,18 +230,32 @@ def _train(
     if first == 0:
         run.save("last")
     with Interrupts() as interrupts, closing(log), closing(bar):
-        for step, batch in ahead(partial(asked.stream.batch, share=processes.share()), first, rl.steps):
-            kappa = kappa_at(step, rl.steps, rl.policy.kappa, rl.policy.kappa_end, rl.policy.kappa_schedule)
+        for step, batch in ahead(
+            partial(asked.stream.batch, share=distributed.share()), first, rl.steps
+        ):
+            kappa = kappa_at(
+                step, rl.steps, rl.policy.kappa, rl.policy.kappa_end, rl.policy.kappa_schedule
+            )
             rate = learning_rate(step + 1, rl.learning_rate, min(50, rl.steps // 10), rl.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             queried = queried_batch(
-                run.separator, asked.encoder, asked.bank, batch, rl.seed, step, kappa, fabric.device, asked.ears
+                run.separator,
+                asked.encoder,
+                asked.bank,
+                batch,
+                rl.seed,
+                step,
+                kappa,
+                fabric.device,
+                asked.ears,
             )
             optimizer.zero_grad()
             with explained_divergence(step, run.folder):
                 row = _losses(run, separator, queried, reward, step)
-                norm = clip_and_step(fabric, separator, optimizer, rl.gradient_clip, before=run.remember)
+                norm = clip_and_step(
+                    fabric, separator, optimizer, rl.gradient_clip, before=run.remember
+                )
             if rl.estimator == "score":
                 run.baseline.move(row["reward"])
             run.step = step + 1
@@ -177,23 +270,34 @@ def _train(
             bar.update()
             tell(bar, budget.after(run.step, first))
             shown = {"reward": row.get("reward", math.nan), "best": run.best}
-            bar.set_postfix({name: f"{value:.3f}" for name, value in shown.items() if math.isfinite(value)})
-            if processes.agreed(interrupts.asked):
+            bar.set_postfix(
+                {name: f"{value:.3f}" for name, value in shown.items() if math.isfinite(value)}
+            )
+            if distributed.agreed(interrupts.asked):
                 run.save("last")
-                processes.agreed(True)  # the others wait: who ends ends all, also the one that writes
+                distributed.agreed(
+                    True
+                )  # the others wait: who ends ends all, also the one that writes
                 tell(bar, f"stopped at step {run.step}; go on with --resume")
                 raise KeyboardInterrupt
             if run.ended:
                 break
         if run.step < rl.steps:
-            tell(bar, f"stopped early at step {run.step}: {run.waited} validations without a better reward")
+            tell(
+                bar,
+                f"stopped early at step {run.step}: {run.waited} validations without a better reward",
+            )
 
 
-def _losses(run: RLRun, separator, queried: QueriedBatch, reward: Reward, step: int) -> dict[str, float]:
-    """Forward and backward of one step in `rl.accumulate` passes: its statistics, means over passes and processes."""
+def _losses(
+    run: RLRun, separator, queried: QueriedBatch, reward: Reward, step: int
+) -> dict[str, float]:
+    """Forward and backward of one step in `rl.accumulate` passes: its statistics, means over passes
+    and processes.
+    """
     rl, fabric, old, found = run.rl, run.fabric, run.old_policy(), []
     for i, each in enumerate(queried.parts(rl.accumulate), 1):
-        generator = streams.generator("policy noise", rl.seed, step, device=fabric.device)
+        generator = random_streams.generator("policy noise", rl.seed, step, device=fabric.device)
         # Each pass is compared with the baseline of the step, which moves once, at its end.
         baseline = copy.copy(run.baseline)
         with fabric.no_backward_sync(separator, enabled=i < rl.accumulate):
@@ -201,8 +305,12 @@ def _losses(run: RLRun, separator, queried: QueriedBatch, reward: Reward, step: 
                 loss, stats = rl_step(separator, old, each, reward, baseline, rl, generator)
             fabric.backward(loss / rl.accumulate)
         found.append({"loss": loss.item(), **stats})
-    row = processes.mean({name: sum(each[name] for each in found) / len(found) for name in found[0]})
+    row = distributed.mean(
+        {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+    )
     check_finite(**row)
     if row["mask_spread"] < COLLAPSED:
-        raise FloatingPointError(f"mask_spread is {row['mask_spread']:.4f}, the masks are constants,")
+        raise FloatingPointError(
+            f"mask_spread is {row['mask_spread']:.4f}, the masks are constants,"
+        )
     return row

@@ -1,4 +1,6 @@
-"""The folder of a run: one run at a time, which knows what it is, and is never overwritten unasked."""
+"""The folder of a run: one run at a time, which knows what it is, and is never overwritten
+unasked.
+"""
 
 import hashlib
 import json
@@ -9,18 +11,20 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-import mars_lib
-from mars_lib import options
 from mars_lib.check import fail
-from mars_lib.encoders.weights import fingerprint
-from mars_lib.training import checkpoint, processes
+from mars_lib.config import VERSION
+from mars_lib.io import checkpoint
+from mars_lib.io.published_weights import fingerprint
+from mars_lib.training import distributed, run_folder
 
 WAY_OUT = "give the same ones, or another --out"
 
 
 def identity(**parts) -> dict:
-    """What makes a run this run and no other: `parts` as plain JSON, and the version of the code."""
-    return json.loads(json.dumps({"version": mars_lib.__version__, **parts}))
+    """What makes a run this run and no other: `parts` as plain JSON, and the version of the
+    code.
+    """
+    return json.loads(json.dumps({"version": VERSION, **parts}))
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
@@ -40,7 +44,9 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
 
 
 def check_identity(what: str, ours: dict, meta: dict) -> None:
-    """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than `ours`."""
+    """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than
+    `ours`.
+    """
     wrong = differences(ours, meta.get("identity") or {})
     if wrong:
         fail(what, f"is of another run: it differs in {', '.join(wrong[:5])}", WAY_OUT)
@@ -63,14 +69,19 @@ def digest_of_encoder(encoder: torch.nn.Module) -> str:
 
 @contextmanager
 def claimed(
-    folder: Path, *, resume: bool, overwrite: bool = False, holds: tuple[str, ...] = ("last", "best")
+    folder: Path,
+    *,
+    resume: bool,
+    overwrite: bool = False,
+    holds: tuple[str, ...] = ("last", "best"),
 ) -> Iterator[None]:
-    """Hold `folder` for one run, which writes checkpoints of the names in `holds`. Raises `InputError` where
-    another process holds it, and where such a checkpoint is neither to be resumed nor to be overwritten.
+    """Hold `folder` for one run, which writes checkpoints of the names in `holds`. Raises
+    `InputError` where another process holds it, and where such a checkpoint is neither to be
+    resumed nor to be overwritten.
 
     Of several processes of one run the first holds it for all.
     """
-    if not processes.first():
+    if not distributed.first():
         yield
         return
     try:
@@ -78,21 +89,37 @@ def claimed(
         lock = FileLock(folder / ".lock", timeout=0)
         lock.acquire()
     except Timeout:
-        fail(f"run {folder}", "is being trained by another process", "wait for it, or give another --out")
+        fail(
+            f"run {folder}",
+            "is being trained by another process",
+            "wait for it, or give another --out",
+        )
     except OSError as error:
         fail(f"folder {folder}", f"cannot be written ({error.strerror})", "give another --out")
     try:
         if not (resume or overwrite):
-            options.no_run(folder, *holds)
+            run_folder.no_run(folder, *holds)
         yield
     finally:
         lock.release()
 
 
 def last_of(folder: Path, kind: str, ours: dict) -> checkpoint.Checkpoint:
-    """The checkpoint that a run in `folder` goes on from. Raises `InputError` where it is not there,
-    damaged, or of another run."""
+    """The checkpoint that a run in `folder` goes on from. Raises `InputError` where it is not
+    there, damaged, or of another run.
+    """
     path = folder / "last.safetensors"
     saved = checkpoint.load(path, kind)
     check_identity(f"checkpoint {path}", ours, saved.meta)
     return saved
+
+
+def no_run(folder: Path, *names: str) -> None:
+    """Raise `InputError` where one of these checkpoints is in `folder` already."""
+    there = [name for name in names if (folder / f"{name}.safetensors").exists()]
+    if there:
+        fail(
+            f"run {folder}",
+            f"is there already ({there[0]}.safetensors)",
+            "go on with --resume, give another --out, or remove it",
+        )

@@ -2,15 +2,26 @@
 
 import torch
 
+from mars_lib.advantage import MovingBaseline, group_normalise
+from mars_lib.config import PolicyConfig
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.loss import wbce
+from mars_lib.loss import check_masks, rl_loss, wbce
 from mars_lib.mask import ideal_binary
-from mars_lib.separator import Separator
+from mars_lib.policy import BetaMaskPolicy
+from mars_lib.reward import (
+    Reward,
+)
+from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
+from mars_lib.separator import Separator, hear, view
 from mars_lib.stft import stft
+from mars_lib.training import distributed
+from mars_lib.training.rl_config import RLConfig
 
 
 def ideal_binary_of(separator: Separator, batch: MixtureBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a mask is learned from, without gradients: ((B, H, T) mixture magnitudes, (B, N, H, T) ideal binary masks), float32."""
+    """What a mask is learned from, without gradients: ((B, H, T) mixture magnitudes, (B, N, H, T)
+    ideal binary masks), float32.
+    """
     warp, signal = separator.warp, separator.config.signal
     with torch.no_grad(), torch.autocast(batch.mixture.device.type, enabled=False):
         mixture_magnitude = warp.warp(stft(batch.mixture, signal).abs())
@@ -28,13 +39,84 @@ def supervised_loss(separator: Separator, batch: MixtureBatch, query: torch.Tens
     return wbce(proposal, ideal, mixture_magnitude)
 
 
-def learning_rate(step: int, peak: float, warmup_steps: int, decay_steps: int) -> float:
-    """Linear warm-up from 0 to `peak`, then linear fall to a tenth of it at `decay_steps`.
+def score_loss(
+    proposal: torch.Tensor,
+    old_separator: Separator,
+    batch: QueriedBatch,
+    reward: Reward,
+    baseline: MovingBaseline,
+    config: PolicyConfig,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """The paper's step (Eq. 2-4): sample from the old policy, listen, compare, move the new one.
 
-    >>> [round(learning_rate(s, 1.0, 10, 110), 2) for s in (0, 5, 10, 60, 110, 500)]
-    [0.0, 0.5, 1.0, 0.55, 0.1, 0.1]
+    With G = 1 the group is the batch of all processes, but of one pass where a step is made in
+    several.
     """
-    if step < warmup_steps:
-        return peak * step / warmup_steps
-    progress = min(1.0, (step - warmup_steps) / max(1, decay_steps - warmup_steps))
-    return peak * (1 - 0.9 * progress)
+    rollout = roll_out(old_separator, batch, reward, generator, config)
+    rewards = distributed.gather(rollout.reward, dim=1)
+    advantage = group_normalise(baseline.advantage(rewards))
+    policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
+    loss, stats = rl_loss(policy, rollout, distributed.part(advantage, dim=1), config)
+    within = rewards.std(dim=0, correction=0) if len(rewards) > 1 else rewards.std()
+    return loss, {"reward": float(rewards.mean()), "reward_spread": float(within.mean()), **stats}
+
+
+def pathwise_loss(
+    separator: Separator,
+    proposal: torch.Tensor,
+    spectrogram: torch.Tensor,
+    batch: QueriedBatch,
+    reward: Reward,
+    config: PolicyConfig,
+    generator: torch.Generator | None,
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """-R of one sampled mask a query, or without a generator of the mode, its gradient through the
+    reward.
+
+    The reparameterised sample of Section 3.2.1: M is a differentiable function of P and of noise.
+    """
+    policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
+    action = policy.mode[None] if generator is None else policy.sample(generator, share=batch.share)
+    estimate = hear(separator, policy.mask(action[0]), spectrogram, batch.mixture.shape[-1])
+    value = score(reward, estimate, batch.target)
+    return -value.mean(), {"reward": float(value.detach().mean())}
+
+
+def rl_step(
+    separator: Separator,
+    old_separator: Separator | None,
+    batch: QueriedBatch,
+    reward: Reward,
+    baseline: MovingBaseline,
+    config: RLConfig,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Loss and statistics of one step: the chosen estimator's loss plus `anchor` times WBCE.
+
+    The U-Net runs once for the new policy and, for "score", once for the old one, whatever N and G
+    are.
+    """
+    magnitude, spectrogram = view(separator, batch.mixture)
+    proposal = separator(magnitude, batch.query)
+    check_masks(proposal)
+    loss, stats, anchor = proposal.new_zeros(()), {}, config.anchor
+    if config.estimator == "score":
+        loss, stats = score_loss(
+            proposal, old_separator, batch, reward, baseline, config.policy, generator
+        )
+    elif config.estimator == "supervised":
+        anchor = config.anchor or 1.0
+    else:
+        noise = generator if config.estimator == "pathwise" else None
+        loss, stats = pathwise_loss(
+            separator, proposal, spectrogram, batch, reward, config.policy, noise
+        )
+    if anchor:
+        with torch.no_grad():
+            ideal = ideal_mask(separator, batch.references, magnitude)
+        supervised = wbce(proposal, ideal, magnitude)
+        loss, stats = loss + anchor * supervised, {**stats, "wbce": float(supervised.detach())}
+    # How far masks are from a constant: the first thing to go when a policy collapses.
+    stats["mask_spread"] = float(proposal.detach().std(dim=(-2, -1)).mean())
+    return loss, stats

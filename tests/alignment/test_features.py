@@ -32,14 +32,19 @@ def encoder():
 def equal(a, b):
     return a.names == b.names and all(
         torch.allclose(x, y, atol=5e-3, rtol=5e-3)
-        for m in ("audio", "text", "image") for x, y in zip(getattr(a, m), getattr(b, m))
+        for m in ("audio", "text", "image")
+        for x, y in zip(getattr(a, m), getattr(b, m))
     )
 
 
 def test_shapes_and_takes(encoder, music):
     made = trunk_features(encoder, music, "train", clips=2, takes=3, progress=False)
     assert len(made.audio) == len(made.names) == 6
-    assert made.audio[0].shape == (2, 3, 256) and made.image[0].shape == (6, 256) and len(made.text[0]) >= 6
+    assert (
+        made.audio[0].shape == (2, 3, 256)
+        and made.image[0].shape == (6, 256)
+        and len(made.text[0]) >= 6
+    )
     assert not torch.equal(made.audio[0][0, 0], made.audio[0][0, 1])
     # Held-out splits are taken as they are.
     test = trunk_features(encoder, music, "test", clips=2, takes=3, progress=False)
@@ -61,7 +66,11 @@ def test_every_clip_of_every_class_is_varied_in_its_own_way(music, monkeypatch):
 def test_what_features_need_is_said_before_they_are_made(encoder, music, tmp_path, monkeypatch):
     said = forecast(encoder, music, 500, 3, tmp_path / "not" / "yet")
     # 6 classes in each of two splits; 256 + 256 numbers of two bytes a row.
-    assert said.startswith("18,000 sounds") and "features 0.02 GB on disk" in said and not (tmp_path / "not").exists()
+    assert (
+        said.startswith("18,000 sounds")
+        and "features 0.02 GB on disk" in said
+        and not (tmp_path / "not").exists()
+    )
     monkeypatch.setattr(budget.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**7))
     with pytest.raises(InputError, match="0.01 GB free, trunk features need 0.02 GB"):
         forecast(encoder, music, 500, 3, tmp_path)
@@ -71,7 +80,9 @@ def test_kept_features_are_found_again_and_never_stale(encoder, music, tmp_path,
     make = {"clips": 2, "takes": 1, "folder": tmp_path, "progress": False}
     first = trunk_features(encoder, music, "validation", **make)
     path = tmp_path / "features-validation.safetensors"
-    monkeypatch.setattr(encoder.trunks["audio"], "forward", lambda *_: pytest.fail("the trunk ran again"))
+    monkeypatch.setattr(
+        encoder.trunks["audio"], "forward", lambda *_: pytest.fail("the trunk ran again")
+    )
     assert equal(first, trunk_features(encoder, music, "validation", **make))
     monkeypatch.undo()
     # Other data, other trunks, a damaged file: made anew.
@@ -94,7 +105,17 @@ def test_kept_features_know_their_sounds_by_content(encoder, tmp_path):
             soundfile.write(tmp_path / str(pitch) / name / "0.wav", wave, 16_000)
         music = FolderMusic(tmp_path / str(pitch), 8_191)
         with pytest.warns(UserWarning):
-            found.append(trunk_features(encoder, music, "train", clips=1, takes=1, folder=tmp_path / "kept", progress=False))
+            found.append(
+                trunk_features(
+                    encoder,
+                    music,
+                    "train",
+                    clips=1,
+                    takes=1,
+                    folder=tmp_path / "kept",
+                    progress=False,
+                )
+            )
     assert found[0].key != found[1].key and not torch.equal(found[0].audio[0], found[1].audio[0])
 
 

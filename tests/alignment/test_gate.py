@@ -20,7 +20,9 @@ def bank(seed=0, count=120, turn=None):
 
 
 def test_a_turned_language_is_understood_as_before():
-    """Whatever rotation the heads made, the adapted gate gives the old proposals for the new embeddings."""
+    """Whatever rotation the heads made, the adapted gate gives the old proposals for the new
+    embeddings.
+    """
     torch.manual_seed(0)
     separator = Separator(config.smoke()).eval()
     turn = torch.linalg.qr(torch.randn(SIZE, SIZE))[0]
@@ -33,7 +35,9 @@ def test_a_turned_language_is_understood_as_before():
         new = adapted(magnitude, query @ turn)
     assert torch.allclose(new, old, atol=1e-3)
     assert (swapped - old).abs().max() > 10 * (new - old).abs().max()
-    moved = [k for k, v in separator.state_dict().items() if not torch.equal(v, adapted.state_dict()[k])]
+    moved = [
+        k for k, v in separator.state_dict().items() if not torch.equal(v, adapted.state_dict()[k])
+    ]
     assert moved == ["gate.channels.weight", "gate.channels.bias"]
 
 

@@ -10,15 +10,22 @@ from mars_lib.alignment import losses
 
 
 def unit(rows, generator, size=8):
-    return functional.normalize(torch.randn(rows, size, generator=generator, dtype=torch.float64), dim=-1)
+    return functional.normalize(
+        torch.randn(rows, size, generator=generator, dtype=torch.float64), dim=-1
+    )
 
 
 def test_info_nce_by_hand():
-    # Two orthogonal pairs at temperature 1/2: each row's logits are (2, 0), so the loss is log(1 + e^-2).
+    # Two orthogonal pairs at temperature 1/2: each row's logits are (2, 0), so the loss is log(1 +
+    # e^-2).
     eye = torch.eye(2, dtype=torch.float64)
-    assert losses.info_nce(eye, eye, 0.5).item() == pytest.approx(math.log(1 + math.exp(-2)), abs=1e-12)
+    assert losses.info_nce(eye, eye, 0.5).item() == pytest.approx(
+        math.log(1 + math.exp(-2)), abs=1e-12
+    )
     # Pairs exchanged: each row prefers the wrong one by 2.
-    assert losses.info_nce(eye, eye.flip(0), 0.5).item() == pytest.approx(math.log(1 + math.exp(2)), abs=1e-12)
+    assert losses.info_nce(eye, eye.flip(0), 0.5).item() == pytest.approx(
+        math.log(1 + math.exp(2)), abs=1e-12
+    )
 
 
 def test_info_nce_to_the_letter_of_eq_7(generator):
@@ -50,7 +57,9 @@ def test_triplet_is_that_of_torch(generator):
 
 def test_consistency_is_the_squared_distance(generator):
     a, b = unit(4, generator), unit(4, generator)
-    assert losses.consistency(a, b).item() == pytest.approx(2 - 2 * (a * b).sum(-1).mean().item(), abs=1e-12)
+    assert losses.consistency(a, b).item() == pytest.approx(
+        2 - 2 * (a * b).sum(-1).mean().item(), abs=1e-12
+    )
     assert losses.consistency(a, -a).item() == pytest.approx(4)
 
 
@@ -58,7 +67,11 @@ def test_stages_add_up_as_the_equations_say(generator):
     a, b, n, v, w = (unit(6, generator) for _ in range(5))
     tau, margin = 0.2, 0.1
     two = losses.stage_two(a, b, n, tau, (2.0, 3.0, 5.0), margin)
-    parts = 2 * losses.info_nce(a, b, tau) + 3 * losses.triplet(a, b, n, margin) + 5 * losses.consistency(a, b)
+    parts = (
+        2 * losses.info_nce(a, b, tau)
+        + 3 * losses.triplet(a, b, n, margin)
+        + 5 * losses.consistency(a, b)
+    )
     assert torch.allclose(two, parts)
     one = losses.stage_one(a, b, tau)
     three = losses.stage_three(a, v, w, (one, two), tau, (1.0, 2.0, 3.0, 4.0), margin)

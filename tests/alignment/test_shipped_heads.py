@@ -1,19 +1,25 @@
-"""The aligned heads that ship: they load, they fit MiniBind, and they hear what alignment promises."""
+"""The aligned heads that ship: they load, they fit MiniBind, and they hear what alignment
+promises.
+"""
 
 import pytest
 import torch
 
-from mars_lib import system
 from mars_lib.check import InputError
 from mars_lib.data import manifests
-from mars_lib.data.classes import sound_classes
+from mars_lib.data.synthesis.classes import sound_classes
+from mars_lib.inference import pretrained
 
 
 @pytest.fixture(scope="module")
 def clips():
     """Two test clips of every class, and the classes' names."""
     music = manifests.music()
-    waves = [torch.from_numpy(music.clip("test", sound, i)) for sound in sound_classes() for i in range(2)]
+    waves = [
+        torch.from_numpy(music.clip("test", sound, i))
+        for sound in sound_classes()
+        for i in range(2)
+    ]
     return torch.stack(waves), [sound.name for sound in sound_classes()]
 
 
@@ -24,14 +30,19 @@ def found(encoder, clips):
     return (nearest == torch.arange(len(names)).repeat_interleave(2)).float().mean().item()
 
 
-@pytest.mark.parametrize("heads", system.ALIGNED)
+@pytest.mark.parametrize("heads", pretrained.ALIGNED)
 def test_aligned_heads_bring_sounds_to_their_words(clips, heads):
-    assert found(system.load_minibind(heads=heads), clips) >= 0.7 > 0.5 > found(system.load_minibind(), clips)
+    assert (
+        found(pretrained.load_minibind(heads=heads), clips)
+        >= 0.7
+        > 0.5
+        > found(pretrained.load_minibind(), clips)
+    )
 
 
 def test_stages_keep_the_heads_that_they_do_not_train():
-    heads = {name: system.load_minibind(heads=name).heads for name in system.ALIGNED}
-    heads["before"] = system.load_minibind().heads
+    heads = {name: pretrained.load_minibind(heads=name).heads for name in pretrained.ALIGNED}
+    heads["before"] = pretrained.load_minibind().heads
 
     def same(a, b, modality):
         return torch.equal(heads[a][modality].weight, heads[b][modality].weight)
@@ -44,14 +55,16 @@ def test_stages_keep_the_heads_that_they_do_not_train():
 def test_the_fusion_fits_its_heads(clips):
     waves, names = clips
     for heads in (None, "stage3", "one-stage"):
-        encoder, pooling = system.load_minibind(heads=heads), system.load_mlbp(heads=heads)
-        anchors = pooling({"audio": encoder.embed_audio(waves[::2]), "text": encoder.embed_text(names)})
+        encoder, pooling = pretrained.load_minibind(heads=heads), pretrained.load_mlbp(heads=heads)
+        anchors = pooling(
+            {"audio": encoder.embed_audio(waves[::2]), "text": encoder.embed_text(names)}
+        )
         nearest = (anchors @ encoder.embed_audio(waves[1::2]).T).argmax(dim=1)
         assert (nearest == torch.arange(len(names))).float().mean() >= 0.7
 
 
 def test_unknown_heads():
     with pytest.raises(InputError, match="give one of stage1"):
-        system.load_minibind(heads="stage7")
+        pretrained.load_minibind(heads="stage7")
     with pytest.raises(InputError, match="have no fusion"):
-        system.load_mlbp(heads="stage1")
+        pretrained.load_mlbp(heads="stage1")

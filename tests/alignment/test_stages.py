@@ -19,7 +19,11 @@ QUICK = AlignmentConfig(steps=60, batch_size=6, learning_rate=1e-2, validate_eve
 
 def changed(before, after):
     """Names of the parameters that differ."""
-    return {n for n, p in after.named_parameters() if not torch.equal(p, dict(before.named_parameters())[n])}
+    return {
+        n
+        for n, p in after.named_parameters()
+        if not torch.equal(p, dict(before.named_parameters())[n])
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,9 @@ def changed(before, after):
         ("one-stage", {"audio", "text", "image"}),
     ],
 )
-def test_a_stage_trains_its_heads_and_the_temperature_and_nothing_else(toy, train, validation, stage, heads_trained):
+def test_a_stage_trains_its_heads_and_the_temperature_and_nothing_else(
+    toy, train, validation, stage, heads_trained
+):
     before = copy.deepcopy(toy)
     train_stage(toy, stage, train, validation, QUICK, progress=False)
     expected = {f"heads.{name}.weight" for name in heads_trained} | {"log_temperature"}
@@ -41,7 +47,11 @@ def test_a_stage_trains_its_heads_and_the_temperature_and_nothing_else(toy, trai
 
 def test_stages_bring_their_modalities_together(toy, train, validation):
     before = retrieval(toy, validation)
-    for stage, direction in (("stage1", "audio-text"), ("stage2", "audio-audio"), ("stage3", "audio-image")):
+    for stage, direction in (
+        ("stage1", "audio-text"),
+        ("stage2", "audio-audio"),
+        ("stage3", "audio-image"),
+    ):
         train_stage(toy, stage, train, validation, QUICK, progress=False)
         assert retrieval(toy, validation)[direction] > max(0.8, before[direction] - 1e-6)
     assert retrieval(toy, validation)["audio-text"] > 0.8  # not forgotten
@@ -64,7 +74,9 @@ def test_the_best_state_is_kept(toy, train, validation, monkeypatch):
 def test_a_stage_that_no_longer_gets_better_ends(toy, train, validation, monkeypatch):
     seen = []
     monkeypatch.setattr(stages, "_validate", lambda *_: seen.append(0) or 0.5)
-    train_stage(toy, "stage1", train, validation, replace(QUICK, steps=1_000, patience=2), progress=False)
+    train_stage(
+        toy, "stage1", train, validation, replace(QUICK, steps=1_000, patience=2), progress=False
+    )
     assert len(seen) == 3
 
 
@@ -88,7 +100,9 @@ def test_the_temperature_stays_within_its_bounds(toy, train, validation, monkeyp
     losses = iter([1.0, 0.0])
     monkeypatch.setattr(stages, "_validate", lambda *_: next(losses))
     # One step of AdamW at this rate moves the logarithm by 3, out of either bound.
-    train_stage(toy, "stage1", train, validation, replace(QUICK, steps=1, learning_rate=3.0), progress=False)
+    train_stage(
+        toy, "stage1", train, validation, replace(QUICK, steps=1, learning_rate=3.0), progress=False
+    )
     temperature = toy.log_temperature.exp().item()
     assert min(abs(temperature - LOWEST), abs(temperature - HIGHEST)) < 1e-6
 
@@ -107,11 +121,19 @@ def test_all_stages_in_a_row_and_again_from_their_files(toy, train, validation, 
     start = copy.deepcopy(toy)
     quick = replace(QUICK, steps=20)
     paths = align(toy, train, validation, tmp_path, quick, progress=False)
-    assert set(paths) == {"stage1", "stage2", "stage3", "mlbp"} and all(p.is_file() for p in paths.values())
-    assert (tmp_path / "stage2" / "metrics.csv").read_text().startswith("step,loss,temperature,validation_loss\n9,")
+    assert set(paths) == {"stage1", "stage2", "stage3", "mlbp"} and all(
+        p.is_file() for p in paths.values()
+    )
+    assert (
+        (tmp_path / "stage2" / "metrics.csv")
+        .read_text()
+        .startswith("step,loss,temperature,validation_loss\n9,")
+    )
     again = copy.deepcopy(start)
     other = align(again, train, validation, tmp_path / "twice", quick, progress=False)
-    assert all(torch.equal(v, heads(toy)[k]) for k, v in heads(again).items())  # the same seed, the same heads
+    assert all(
+        torch.equal(v, heads(toy)[k]) for k, v in heads(again).items()
+    )  # the same seed, the same heads
     # One stage missing: the others are read, this one is trained as before.
     (tmp_path / "stage3.safetensors").unlink()
     resumed = copy.deepcopy(start)
@@ -121,7 +143,9 @@ def test_all_stages_in_a_row_and_again_from_their_files(toy, train, validation, 
     assert changed(toy, start)
 
 
-def test_stages_are_not_overwritten_and_resume_refuses_another_run(toy, train, validation, tmp_path):
+def test_stages_are_not_overwritten_and_resume_refuses_another_run(
+    toy, train, validation, tmp_path
+):
     start, quick = copy.deepcopy(toy), replace(QUICK, steps=2)
     two = {"stages": ("stage1", "stage2"), "progress": False}
     paths = align(toy, train, validation, tmp_path, quick, **two)
@@ -135,7 +159,9 @@ def test_stages_are_not_overwritten_and_resume_refuses_another_run(toy, train, v
     }
     for what, (encoder, features, config) in others.items():
         with pytest.raises(InputError, match=f"is of another run: it differs in {what}"):
-            align(copy.deepcopy(encoder), features, validation, tmp_path, config, resume=True, **two)
+            align(
+                copy.deepcopy(encoder), features, validation, tmp_path, config, resume=True, **two
+            )
     assert paths["stage1"].read_bytes() == kept
     align(start, train, validation, tmp_path, quick, overwrite=True, **two)
 
@@ -144,7 +170,15 @@ def test_heads_and_features_of_another_trunk(toy, train, validation, tmp_path):
     stranger = Toy(seed=1)
     with pytest.raises(InputError, match="are of another trunk"):
         align(stranger, train, validation, tmp_path, QUICK, progress=False)
-    paths = align(toy, train, validation, tmp_path, replace(QUICK, steps=2), stages=("stage1",), progress=False)
+    paths = align(
+        toy,
+        train,
+        validation,
+        tmp_path,
+        replace(QUICK, steps=2),
+        stages=("stage1",),
+        progress=False,
+    )
     with pytest.raises(InputError, match="belongs to another trunk"):
         load_heads(stranger, paths["stage1"])
     with pytest.raises(InputError, match="'stage9'"):
@@ -158,10 +192,15 @@ def test_a_batch_holds_a_class_once_and_no_false_negative(toy, train):
         assert sorted(pairs.labels.tolist()) == list(range(6))
         for row, label in enumerate(pairs.labels.tolist()):
             own = train.audio[label].flatten(0, 1)
-            assert (own == pairs.audio[row]).all(-1).any() and (own == pairs.other[row]).all(-1).any()
+            assert (own == pairs.audio[row]).all(-1).any() and (own == pairs.other[row]).all(
+                -1
+            ).any()
             assert not (own == pairs.wrong_audio[row]).all(-1).any()
             assert not (train.image[label] == pairs.wrong_image[row]).all(-1).any()
-            clip = [(train.audio[label] == x).all(-1).nonzero()[0, 0] for x in (pairs.audio[row], pairs.other[row])]
+            clip = [
+                (train.audio[label] == x).all(-1).nonzero()[0, 0]
+                for x in (pairs.audio[row], pairs.other[row])
+            ]
             assert clip[0] != clip[1]
     again = PairSampler(train, 6).draw(19, with_image=True)
     assert torch.equal(again.audio, pairs.audio) and torch.equal(again.labels, pairs.labels)
@@ -197,7 +236,9 @@ def test_a_batch_larger_than_the_number_of_classes(toy, train, batch_size):
 
 
 def test_retrieval_by_hand(toy):
-    """Audio items sit on their class's axis, text on the next class's: never right from text, always within audio."""
+    """Audio items sit on their class's axis, text on the next class's: never right from text,
+    always within audio.
+    """
     with torch.no_grad():
         for head in toy.heads.values():
             head.weight.zero_()

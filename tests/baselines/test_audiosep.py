@@ -9,8 +9,9 @@ from mars_lib import config
 from mars_lib.baselines.audiosep import AUDIOSEP, _Conditioned
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureBatch
+from mars_lib.io import checkpoint
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint, trainer
+from mars_lib.training import supervised
 
 
 @pytest.fixture
@@ -47,11 +48,15 @@ def test_the_query_shifts_every_block(network, sounds):
         block.shift.weight.data.copy_(kept)
     for block in blocks:
         block.shift.weight.data.zero_()
-    torch.testing.assert_close(network(batch.mixture, query[:, 0]), network(batch.mixture, query[:, 1]))
+    torch.testing.assert_close(
+        network(batch.mixture, query[:, 0]), network(batch.mixture, query[:, 1])
+    )
 
 
 def test_mask_is_in_0_1_and_rotation_of_modulus_1(network, smoke, sounds):
-    magnitude = torch.rand(2, smoke.signal.n_fft // 2 + 1, 32, generator=torch.Generator().manual_seed(0))
+    magnitude = torch.rand(
+        2, smoke.signal.n_fft // 2 + 1, 32, generator=torch.Generator().manual_seed(0)
+    )
     mask, rotation = network.eval().maps(magnitude, sounds[1][:, 0])
     assert mask.shape == rotation.shape == magnitude.shape
     assert ((mask >= 0) & (mask <= 1)).all()
@@ -63,7 +68,9 @@ def test_an_open_mask_returns_the_mixture_turned(network, sounds, angle, sign):
     batch, query = sounds
     network.eval().network.leave.weight.data.zero_()
     turn = torch.tensor(angle)
-    network.network.leave.bias.data = torch.stack([torch.tensor(40.0), 5 * turn.cos(), 5 * turn.sin()])
+    network.network.leave.bias.data = torch.stack(
+        [torch.tensor(40.0), 5 * turn.cos(), 5 * turn.sin()]
+    )
     estimate = network(batch.mixture, query[:, 0])
     torch.testing.assert_close(estimate, sign * batch.mixture, atol=1e-4, rtol=0)
 
@@ -74,7 +81,9 @@ def test_each_query_gets_its_pass(network, sounds):
     estimates = AUDIOSEP.separate(network, batch.mixture, query)
     assert estimates.shape == batch.references.shape
     for n in range(2):
-        torch.testing.assert_close(estimates[:, n], network(batch.mixture, query[:, n]), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            estimates[:, n], network(batch.mixture, query[:, n]), atol=1e-5, rtol=1e-4
+        )
     assert not AUDIOSEP.separate(network, torch.zeros(1, 5_000), query[:1]).any()
 
 
@@ -88,7 +97,8 @@ def test_loss_is_the_waveform_s_distance_to_the_first_source(network, sounds):
 
 def test_size_is_omnisep_s():
     ours, theirs = (
-        sum(p.numel() for p in build(config.comparison()).parameters()) for build in (AUDIOSEP.build, Separator)
+        sum(p.numel() for p in build(config.comparison()).parameters())
+        for build in (AUDIOSEP.build, Separator)
     )
     assert ours / theirs == pytest.approx(1.0, abs=0.1)
 
@@ -115,7 +125,7 @@ def test_words_and_sounds_ask_in_training():
 
 def test_the_trainer_trains_it(smoke, shipped, tmp_path):
     music = replace(manifests.music(), length=smoke.signal.length)
-    best = trainer.train_supervised(
+    best = supervised.train_supervised(
         smoke, music, shipped.encoder, tmp_path, accelerator="cpu", progress=False, method=AUDIOSEP
     )
     saved = checkpoint.load(best, "audiosep")

@@ -1,4 +1,6 @@
-"""CLIPSep-NIT: noise masks, their permutations and their limit, against references worked out here."""
+"""CLIPSep-NIT: noise masks, their permutations and their limit, against references worked out
+here.
+"""
 
 from dataclasses import replace
 from itertools import permutations
@@ -11,8 +13,9 @@ from mars_lib.baselines import clipsep_nit
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT, noise_invariant
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureBatch
+from mars_lib.io import checkpoint
 from mars_lib.separator import Separator, separate
-from mars_lib.training import checkpoint, trainer
+from mars_lib.training import supervised
 
 
 @pytest.fixture
@@ -50,7 +53,9 @@ def test_loss_is_the_best_assignment_of_each_mixture(n):
             for i, j in enumerate(order):
                 p = torch.minimum(m[b, i] + noise[b, j], torch.tensor(1.0))
                 log_p, log_q = torch.log(p).clamp(min=-100), torch.log(1 - p).clamp(min=-100)
-                total += -(weight[b, 0] * (ideal[b, i] * log_p + (1 - ideal[b, i]) * log_q)).mean() / n
+                total += (
+                    -(weight[b, 0] * (ideal[b, i] * log_p + (1 - ideal[b, i]) * log_q)).mean() / n
+                )
             costs.append(total)
         found.append(min(costs))
     expected = sum(found) / 3 + 0.1 * max(0.0, n * noise.mean() - 0.25)
@@ -65,10 +70,13 @@ def test_order_of_the_noise_masks_does_not_matter():
 
 
 def test_what_no_query_explains_goes_to_the_noise_of_either_number():
-    # One mixture of one bin and two sources: the queries explain nothing, the second noise mask is the first source.
+    # One mixture of one bin and two sources: the queries explain nothing, the second noise mask is
+    # the first source.
     ideal = torch.tensor([1.0, 0.0], dtype=torch.float64).reshape(1, 2, 1, 1)
     noise = torch.tensor([0.1, 0.9], dtype=torch.float64).reshape(1, 2, 1, 1)
-    loss = noise_invariant(torch.zeros_like(ideal), noise, ideal, torch.ones(1, 1, 1, 1, dtype=torch.float64))
+    loss = noise_invariant(
+        torch.zeros_like(ideal), noise, ideal, torch.ones(1, 1, 1, 1, dtype=torch.float64)
+    )
     # Crossed: -log 0.9 twice, halved; the noise masks sum to 1.0, that is 0.75 above the limit.
     assert loss.item() == pytest.approx(0.1053605 + 0.1 * 0.75, abs=1e-6)
 
@@ -77,12 +85,16 @@ def test_what_no_query_explains_goes_to_the_noise_of_either_number():
 def test_noise_masks_are_free_up_to_a_quarter_and_cost_a_tenth_above(level, expected):
     m, _, ideal, _ = masks(2, torch.Generator().manual_seed(0))
     silent = torch.zeros(3, 1, 4, 5, dtype=torch.float64)
-    assert noise_invariant(m, torch.full_like(m, level), ideal, silent).item() == pytest.approx(expected, abs=1e-12)
+    assert noise_invariant(m, torch.full_like(m, level), ideal, silent).item() == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_a_sum_of_exactly_one_gives_no_gradient():
     half = torch.full((1, 2, 1, 1), 0.5, dtype=torch.float64, requires_grad=True)
-    noise_invariant(half, half.detach(), torch.zeros_like(half), torch.ones(1, 1, 1, 1, dtype=torch.float64)).backward()
+    noise_invariant(
+        half, half.detach(), torch.zeros_like(half), torch.ones(1, 1, 1, 1, dtype=torch.float64)
+    ).backward()
     assert not half.grad.any()
 
 
@@ -100,7 +112,9 @@ def test_noise_masks_belong_to_the_mixture_and_not_to_a_query(network, smoke):
 
 def test_in_use_it_is_a_separator_without_noise_masks(network, smoke):
     plain = Separator(smoke).eval()
-    plain.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("noise")})
+    plain.load_state_dict(
+        {k: v for k, v in network.state_dict().items() if not k.startswith("noise")}
+    )
     generator = torch.Generator().manual_seed(0)
     mixture = torch.randn(1, smoke.signal.length, generator=generator)
     query = torch.randn(1, 3, smoke.separator.embedding_size, generator=generator)
@@ -111,7 +125,8 @@ def test_in_use_it_is_a_separator_without_noise_masks(network, smoke):
 
 def test_size_is_omnisep_s():
     ours, theirs = (
-        sum(p.numel() for p in build(config.comparison()).parameters()) for build in (CLIPSEP_NIT.build, Separator)
+        sum(p.numel() for p in build(config.comparison()).parameters())
+        for build in (CLIPSEP_NIT.build, Separator)
     )
     assert ours / theirs == pytest.approx(1.0, abs=0.1)
 
@@ -140,8 +155,14 @@ def test_pictures_alone_ask_in_training():
 
 def test_the_trainer_trains_it(smoke, shipped, tmp_path):
     music = replace(manifests.music(), length=smoke.signal.length)
-    best = trainer.train_supervised(
-        smoke, music, shipped.encoder, tmp_path, accelerator="cpu", progress=False, method=CLIPSEP_NIT
+    best = supervised.train_supervised(
+        smoke,
+        music,
+        shipped.encoder,
+        tmp_path,
+        accelerator="cpu",
+        progress=False,
+        method=CLIPSEP_NIT,
     )
     saved = checkpoint.load(best, "clipsep-nit")
     checkpoint.restore(CLIPSEP_NIT.build(smoke), saved.part("separator"), "clipsep-nit")

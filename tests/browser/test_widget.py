@@ -1,4 +1,6 @@
-"""The slider of notebook 01 in JupyterLab, in a real browser: it moves, the figure and the player change."""
+"""The slider of notebook 01 in JupyterLab, in a real browser: it moves, the figure and the player
+change.
+"""
 
 import os
 import shutil
@@ -28,9 +30,16 @@ def server(tmp_path):
     """A JupyterLab over a copy of the notebook; yields its address."""
     shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path)
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0",
-        f"--ServerApp.root_dir={tmp_path}", "--IdentityProvider.token=course",
-        "--LabApp.news_url=''", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--port=0",
+        f"--ServerApp.root_dir={tmp_path}",
+        "--IdentityProvider.token=course",
+        "--LabApp.news_url=''",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
     log = (tmp_path / "server.log").open("w+")

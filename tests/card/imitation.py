@@ -1,9 +1,11 @@
-"""Cards that are not there: tensors marked as on "cuda:1" or "mps" are computed on the CPU and refuse to meet those of another device.
+"""Cards that are not there: tensors marked as on "cuda:1" or "mps" are computed on the CPU and
+refuse to meet those of another device.
 
-A mark belongs to a storage, so views, gradients and parameters keep it. Every torch function that Python calls is checked. As on
-a real card: a CPU tensor without dimensions may meet a card's, a CPU index may index a card's tensor, `copy_` and assignment to
-a slice cross devices, `.numpy()` is refused, random numbers come from a generator of the same device, MPS has no float64.
-What is imitated is placement alone: kernels, rounding and memory are the CPU's.
+A mark belongs to a storage, so views, gradients and parameters keep it. Every torch function that
+Python calls is checked. As on a real card: a CPU tensor without dimensions may meet a card's, a CPU
+index may index a card's tensor, `copy_` and assignment to a slice cross devices, `.numpy()` is
+refused, random numbers come from a generator of the same device, MPS has no float64. What is
+imitated is placement alone: kernels, rounding and memory are the CPU's.
 """
 
 from contextlib import contextmanager
@@ -15,19 +17,23 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from mars_lib.training import processes
+from mars_lib.training import distributed
 
 CPU = torch.device("cpu")
 WIDE = (torch.float64, torch.complex128)
-# Storage's address: (weak reference, which keeps the address from being used again, device). For the whole session: a table
-# that is cached in one test is still on its card in the next.
+# Storage's address: (weak reference, which keeps the address from being used again, device). For
+# the whole session: a table that is cached in one test is still on its card in the next.
 _marks: dict[int, tuple[StorageWeakRef, torch.device]] = {}
 
 
 def named(device: str | torch.device | int) -> torch.device:
     """A device with its number: "cuda" is the first card."""
     device = torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
-    return torch.device(device.type, 0) if device.type != "cpu" and device.index is None else torch.device(device)
+    return (
+        torch.device(device.type, 0)
+        if device.type != "cpu" and device.index is None
+        else torch.device(device)
+    )
 
 
 def device_of(tensor: torch.Tensor) -> torch.device:
@@ -37,7 +43,9 @@ def device_of(tensor: torch.Tensor) -> torch.device:
 
 def mark(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     if device.type == "mps" and tensor.dtype in WIDE:
-        raise TypeError(f"Cannot convert a MPS Tensor to {tensor.dtype}: the MPS framework doesn't support it")
+        raise TypeError(
+            f"Cannot convert a MPS Tensor to {tensor.dtype}: the MPS framework doesn't support it"
+        )
     storage = tensor.untyped_storage()
     if device != CPU:
         _marks[storage._cdata] = StorageWeakRef(storage), device
@@ -71,7 +79,9 @@ def _to(tensor, *args, device=None, dtype=None, copy=False, memory_format=None, 
 
 def _refuse_numpy(tensor, *args, **kwargs):
     if device_of(tensor) != CPU:
-        raise TypeError(f"can't convert {device_of(tensor)} device type tensor to numpy. Use Tensor.cpu() first")
+        raise TypeError(
+            f"can't convert {device_of(tensor)} device type tensor to numpy. Use Tensor.cpu() first"
+        )
     return tensor.numpy(*args, **kwargs)
 
 
@@ -87,7 +97,9 @@ def _index_tensors(index) -> list[torch.Tensor]:
 def _check_index(tensor, index) -> None:
     for each in _index_tensors(index):
         if each.dim() and device_of(each) not in (CPU, device_of(tensor)):
-            raise RuntimeError(f"indices should be on cpu or on {device_of(tensor)}, not on {device_of(each)}")
+            raise RuntimeError(
+                f"indices should be on cpu or on {device_of(tensor)}, not on {device_of(each)}"
+            )
 
 
 def _get(tensor, index):
@@ -97,15 +109,29 @@ def _get(tensor, index):
 
 def _set(tensor, index, value):
     _check_index(tensor, index)
-    advanced = any(isinstance(each, (list, torch.Tensor)) for each in (index if isinstance(index, tuple) else (index,)))
-    if advanced and isinstance(value, torch.Tensor) and value.dim() and device_of(value) != device_of(tensor):
-        raise RuntimeError(f"Expected all tensors to be on the same device, found {device_of(tensor)} and {device_of(value)}")
+    advanced = any(
+        isinstance(each, (list, torch.Tensor))
+        for each in (index if isinstance(index, tuple) else (index,))
+    )
+    if (
+        advanced
+        and isinstance(value, torch.Tensor)
+        and value.dim()
+        and device_of(value) != device_of(tensor)
+    ):
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, found {device_of(tensor)} and {device_of(value)}"
+        )
     tensor[index] = value
 
 
 def _made_of(data, *args, device=None, **kwargs):
     """`torch.tensor`: where its tensor was, or on the CPU where its numbers come from a list."""
-    where = device_of(data) if isinstance(data, torch.Tensor) and device is None else named(device or "cpu")
+    where = (
+        device_of(data)
+        if isinstance(data, torch.Tensor) and device is None
+        else named(device or "cpu")
+    )
     return mark(torch.tensor(data, *args, **kwargs), where)
 
 
@@ -149,15 +175,21 @@ class Placement(TorchFunctionMode):
             return function(*args, **kwargs)
         given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
         # One without dimensions may come from the CPU, and from nowhere else.
-        met = {device_of(each) for each in given if each.dim()} | {device_of(each) for each in given} - {CPU}
+        met = {device_of(each) for each in given if each.dim()} | {
+            device_of(each) for each in given
+        } - {CPU}
         asked = kwargs.pop("device", None)
         if len(met) > 1:
             both = " and ".join(sorted(map(str, met)))
-            raise RuntimeError(f"Expected all tensors to be on the same device, but found {both} in {function.__name__}")
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found {both} in {function.__name__}"
+            )
         where = named(asked) if asked is not None else met.pop() if met else CPU
         generator = kwargs.get("generator")
         if generator is not None and named(generator.device) != where:
-            raise RuntimeError(f"Expected a '{where}' generator device but found '{generator.device}'")
+            raise RuntimeError(
+                f"Expected a '{where}' generator device but found '{generator.device}'"
+            )
         known = {each.untyped_storage()._cdata for each in given}
         found = function(*args, **kwargs)
         for each in tree_leaves(found):
@@ -209,16 +241,22 @@ def _autocast(initialise):
 
 @contextmanager
 def cards(patch, count: int = 2, bfloat16: bool = True):
-    """So many CUDA cards and an MPS device, within the block and in this thread; `patch` is pytest's `monkeypatch`."""
+    """So many CUDA cards and an MPS device, within the block and in this thread; `patch` is
+    pytest's `monkeypatch`.
+    """
     said = {
-        "is_available": True, "device_count": count, "is_bf16_supported": bfloat16, "is_current_stream_capturing": False,
-        "get_device_properties": SimpleNamespace(total_memory=16e9), "max_memory_allocated": 0,
+        "is_available": True,
+        "device_count": count,
+        "is_bf16_supported": bfloat16,
+        "is_current_stream_capturing": False,
+        "get_device_properties": SimpleNamespace(total_memory=16e9),
+        "max_memory_allocated": 0,
     }
     for name, value in said.items():
         patch.setattr(torch.cuda, name, lambda *_, value=value, **__: value)
     patch.setattr(torch.backends.mps, "is_available", lambda: True)
     patch.setattr(torch, "Generator", _Generator)
     patch.setattr(torch.autocast, "__init__", _autocast(torch.autocast.__init__))
-    patch.setattr(processes, "Fabric", _Fabric)
+    patch.setattr(distributed, "Fabric", _Fabric)
     with Placement():
         yield

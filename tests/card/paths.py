@@ -1,6 +1,8 @@
-"""Training and evaluation with the networks on `device`: the same tests for an imitated card and for a real one.
+"""Training and evaluation with the networks on `device`: the same tests for an imitated card and
+for a real one.
 
-They ask for what may differ between devices alone: that all of it runs there, and where its results are.
+They ask for what may differ between devices alone: that all of it runs there, and where its results
+are.
 """
 
 import signal
@@ -13,34 +15,60 @@ import torch
 from torch import nn
 
 import mars_lib
-from mars_lib import alignment, benchmark, config, contenders, ear, evaluate, robustness, system, waveform
+from mars_lib import alignment, config, waveform
 from mars_lib.alignment import run
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.config import PolicyConfig
+from mars_lib.course import reward_encoder
 from mars_lib.data import manifests
+from mars_lib.encoders.headed import Headed
 from mars_lib.evaluation import metrics
 from mars_lib.evaluation.judge import Judge, probability, right
-from mars_lib.encoders.headed import Headed
-from mars_lib.files import separate_file
+from mars_lib.experiments import (
+    benchmark,
+    checkpoints,
+    compared_systems,
+    comparison,
+    evaluate,
+    robustness,
+)
+from mars_lib.inference import pretrained, system
+from mars_lib.inference.files import separate_file
+from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP
 from mars_lib.separator import Separator
 from mars_lib.show import plots
-from mars_lib.training import checkpoint, comparison, judge, pretrain, recipe, trainer
-from mars_lib.training.fusion import train_mlbp
-from mars_lib.training.loop import separator_checkpoint
+from mars_lib.training import judge_training, minibind_trunks, supervised
 from mars_lib.training.method import OMNISEP
-from mars_lib.training.objective import ESTIMATORS, RLConfig
+from mars_lib.training.mlbp import train_mlbp
 from mars_lib.training.reinforce import train_rl
+from mars_lib.training.rl_config import ESTIMATORS, RLConfig
+from mars_lib.training.state import separator_checkpoint
 from tests.data.few import few
 
 SHORT = replace(config.smoke(), signal=replace(config.smoke().signal, length=8_191))
 SUPERVISED = replace(
-    SHORT, training=replace(SHORT.training, batch_size=2, steps=2, validate_every=2, validation_mixtures=2, queries_per_class=1),
+    SHORT,
+    training=replace(
+        SHORT.training,
+        batch_size=2,
+        steps=2,
+        validate_every=2,
+        validation_mixtures=2,
+        queries_per_class=1,
+    ),
 )
 RL = RLConfig(
-    policy=PolicyConfig(group_size=2, lag=2), steps=2, batch_size=2, validate_every=2, validation_mixtures=2, queries_per_class=1,
-    precision="32-true", anchor=0.1, augment=0.0,
+    policy=PolicyConfig(group_size=2, lag=2),
+    steps=2,
+    batch_size=2,
+    validate_every=2,
+    validation_mixtures=2,
+    queries_per_class=1,
+    precision="32-true",
+    anchor=0.1,
+    augment=0.0,
 )
 CPU = torch.device("cpu")
 
@@ -64,7 +92,10 @@ class Trunk(nn.Module):
     def forward(self, examples):
         if not torch.is_tensor(examples):
             texts = [text.encode().ljust(32) for text in examples]
-            examples = torch.tensor([list(text[:32]) for text in texts], device=self.linear.weight.device) / 128
+            examples = (
+                torch.tensor([list(text[:32]) for text in texts], device=self.linear.weight.device)
+                / 128
+            )
         return self.linear(examples.flatten(1)[:, -32:].float()).tanh()
 
 
@@ -114,23 +145,50 @@ def test_supervised_training_and_its_resume(method, device, encoder, music, tmp_
         return method.loss(*args)
 
     with pytest.raises(KeyboardInterrupt):
-        trainer.train_supervised(
-            SUPERVISED, music, encoder, tmp_path, accelerator=device, progress=False, method=replace(method, loss=loss)
+        supervised.train_supervised(
+            SUPERVISED,
+            music,
+            encoder,
+            tmp_path,
+            accelerator=device,
+            progress=False,
+            method=replace(method, loss=loss),
         )
-    best = trainer.train_supervised(
-        SUPERVISED, music, encoder, tmp_path, accelerator=device, resume=True, progress=False, method=method
+    best = supervised.train_supervised(
+        SUPERVISED,
+        music,
+        encoder,
+        tmp_path,
+        accelerator=device,
+        resume=True,
+        progress=False,
+        method=method,
     )
-    assert checkpoint.load(best.with_name("last.safetensors"), method.kind).meta["step"] == SUPERVISED.training.steps
+    assert (
+        checkpoint.load(best.with_name("last.safetensors"), method.kind).meta["step"]
+        == SUPERVISED.training.steps
+    )
 
 
 def test_queries_from_the_source_s_own_recording(device, encoder, music, tmp_path):
-    own = replace(SUPERVISED, training=replace(SUPERVISED.training, query_own_recording=True, steps=1))
-    assert trainer.train_supervised(own, music, encoder, tmp_path, accelerator=device, progress=False).is_file()
+    own = replace(
+        SUPERVISED, training=replace(SUPERVISED.training, query_own_recording=True, steps=1)
+    )
+    assert supervised.train_supervised(
+        own, music, encoder, tmp_path, accelerator=device, progress=False
+    ).is_file()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_reinforcement_learning_and_its_resume(estimator, start, device, encoder, music, pooling, tmp_path):
-    options = {"accelerator": device, "progress": False, "judge": judge_of(music), "listener": small()}
+def test_reinforcement_learning_and_its_resume(
+    estimator, start, device, encoder, music, pooling, tmp_path
+):
+    options = {
+        "accelerator": device,
+        "progress": False,
+        "judge": judge_of(music),
+        "listener": small(),
+    }
     given = [start, replace(RL, estimator=estimator), music, encoder, pooling, tmp_path]
     with pytest.raises(KeyboardInterrupt):
         train_rl(*given, on_step=ctrl_c, **options)
@@ -141,7 +199,9 @@ def test_reinforcement_learning_and_its_resume(estimator, start, device, encoder
 
 def test_the_judge_of_a_run_may_be_on_the_card(start, device, encoder, music, pooling, tmp_path):
     options = {"accelerator": device, "progress": False, "judge": judge_of(music).to(device)}
-    assert train_rl(start, replace(RL, steps=1), music, encoder, pooling, tmp_path, **options).is_file()
+    assert train_rl(
+        start, replace(RL, steps=1), music, encoder, pooling, tmp_path, **options
+    ).is_file()
 
 
 def test_a_judge_hears_sounds_from_anywhere(device, music):
@@ -151,8 +211,12 @@ def test_a_judge_hears_sounds_from_anywhere(device, music):
             assert opinion(judge, sounds.to(where), judge.names[:2]).device == place(where)
 
 
-def test_what_is_finished_of_the_systems_is_found_again(device, encoder, music, tmp_path, monkeypatch):
-    """In another process: the start is finished, so no training has moved the encoder to the card."""
+def test_what_is_finished_of_the_systems_is_found_again(
+    device, encoder, music, tmp_path, monkeypatch
+):
+    """In another process: the start is finished, so no training has moved the encoder to the
+    card.
+    """
     monkeypatch.setattr(comparison, "train_supervised", lambda *args, **options: None)
     monkeypatch.setattr(comparison, "train_rl", lambda *args, **options: None)
     monkeypatch.setattr(comparison, "recipe", lambda: replace(RL, signal_weight=0.03))
@@ -166,12 +230,19 @@ def test_alignment_in_all_stages(device, encoder, music, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "fit_mlbp", partial(run.fit_mlbp, steps=2))
     assert "disk" in alignment.forecast(encoder, music, 2, 1, tmp_path)
     train, validation = (
-        alignment.trunk_features(encoder, music, split, clips=2, takes=1, progress=False) for split in ("train", "validation")
+        alignment.trunk_features(encoder, music, split, clips=2, takes=1, progress=False)
+        for split in ("train", "validation")
     )
     before, quick = alignment.own_heads(encoder), alignment.AlignmentConfig(steps=2, batch_size=4)
     paths = alignment.align(encoder, train, validation, tmp_path, quick, progress=False)
     paths |= alignment.align(
-        before, train, validation, tmp_path / "control", quick, stages=("one-stage",), progress=False
+        before,
+        train,
+        validation,
+        tmp_path / "control",
+        quick,
+        stages=("one-stage",),
+        progress=False,
     )
     del paths["mlbp"]
     held_out = {"test": alignment.trunk_features(encoder, music, "test", clips=2, progress=False)}
@@ -182,23 +253,37 @@ def test_alignment_in_all_stages(device, encoder, music, tmp_path, monkeypatch):
 def test_a_fusion_is_fitted_where_the_encoder_is(device, encoder, music, monkeypatch):
     seen = set()
     forward = MLBP.forward
-    monkeypatch.setattr(MLBP, "forward", lambda self, given: seen.add(self.out.weight.device) or forward(self, given))
-    pooling = train_mlbp(encoder.to(device), music, examples=2, steps=2, batch_size=4, progress=False)
+    monkeypatch.setattr(
+        MLBP,
+        "forward",
+        lambda self, given: seen.add(self.out.weight.device) or forward(self, given),
+    )
+    pooling = train_mlbp(
+        encoder.to(device), music, examples=2, steps=2, batch_size=4, progress=False
+    )
     assert seen == {place(device)} and pooling.out.weight.device == CPU
 
 
 def test_the_recipe_s_parts(device, music, monkeypatch, tmp_path):
     """MiniBind and the judge from nothing, in a few steps each."""
     labels = torch.tensor([0, 1, 2, 3])
-    examples = {"audio": torch.randn(4, 4_000), "image": torch.rand(4, 3, 224, 224), "text": ["violin", "harp", "oboe", "flute"]}
+    examples = {
+        "audio": torch.randn(4, 4_000),
+        "image": torch.rand(4, 3, 224, 224),
+        "text": ["violin", "harp", "oboe", "flute"],
+    }
     for name, batch in examples.items():
-        monkeypatch.setattr(pretrain, f"{name}_batches", lambda *_, batch=batch: lambda step: (batch, labels))
-    monkeypatch.setattr(recipe, "TRUNK_STEPS", dict.fromkeys(examples, 2))
-    monkeypatch.setattr(pretrain, "train_heads", partial(pretrain.train_heads, steps=2))
-    encoder = recipe.make_minibind(tmp_path, music, device)
+        monkeypatch.setattr(
+            minibind_trunks, f"{name}_batches", lambda *_, batch=batch: lambda step: (batch, labels)
+        )
+    monkeypatch.setattr(checkpoints, "TRUNK_STEPS", dict.fromkeys(examples, 2))
+    monkeypatch.setattr(
+        minibind_trunks, "train_heads", partial(minibind_trunks.train_heads, steps=2)
+    )
+    encoder = checkpoints.make_minibind(tmp_path, music, device)
     assert encoder.log_temperature.device == place(device)
-    monkeypatch.setattr(judge, "PER_CLASS", 2)
-    made = judge.train_judge(music, steps=1, batch_size=6, device=device, progress=False)
+    monkeypatch.setattr(judge_training, "PER_CLASS", 2)
+    made = judge_training.train_judge(music, steps=1, batch_size=6, device=device, progress=False)
     assert next(made.parameters()).device == place(device)
 
 
@@ -213,13 +298,17 @@ def test_separating_waveforms_and_files(device, tmp_path):
         assert estimates.shape == (1, 2, 20_000) and estimates.device == CPU
     assert loaded.query(audio=(sound.to(device), 22_050)).device == place(device)
     waveform.save(tmp_path / "mix.wav", sound, 16_000)
-    separate_file(loaded, tmp_path / "mix.wav", [tmp_path / "violin.wav"], query[None], progress=False)
+    separate_file(
+        loaded, tmp_path / "mix.wav", [tmp_path / "violin.wav"], query[None], progress=False
+    )
     assert soundfile.info(tmp_path / "violin.wav").frames == 20_000
 
 
 def test_evaluation(start, device):
     """Composed queries hold all others."""
-    result = evaluate.evaluate(system.load(start, device), "test", "composed", limit=2, progress=False)
+    result = evaluate.evaluate(
+        system.load(start, device), "test", "composed", limit=2, progress=False
+    )
     assert result["mixtures"] == 2 and "judge" in result["systems"]["start"]
 
 
@@ -228,36 +317,47 @@ def systems(start, device, tmp_path):
     """Untrained ones on the card."""
     for name, method in (("omnisep", OMNISEP), ("mars-sep", OMNISEP), ("audiosep", AUDIOSEP)):
         torch.manual_seed(0)
-        tensors, meta = separator_checkpoint(config.to_dict(SHORT), method.build(SHORT), method.kind)
+        tensors, meta = separator_checkpoint(
+            config.to_dict(SHORT), method.build(SHORT), method.kind
+        )
         checkpoint.save(tmp_path / f"{name}-0.safetensors", tensors, meta)
-    return contenders.load(tmp_path, device)
+    return compared_systems.load(tmp_path, device)
 
 
 def test_the_benchmark_s_scores_and_cases(systems):
     scores = benchmark.score("unseen", systems, limit=2, modes=("text", "negative"), progress=False)
     found = benchmark.cases(systems, scores)
-    assert len(found) == 3 and all(sound.device == CPU for case in found.values() for sound in case.values())
+    assert len(found) == 3 and all(
+        sound.device == CPU for case in found.values() for sound in case.values()
+    )
 
 
 def test_alignment_alone(systems, device, music, monkeypatch):
     monkeypatch.setattr(manifests, "music", lambda: music)
-    found = contenders.alignment_alone(systems, clips=1, progress=False)
+    found = compared_systems.alignment_alone(systems, clips=1, progress=False)
     assert {each.network.gate.channels.weight.device for each in found} == {place(device)}
 
 
 def test_robustness_curves(systems, monkeypatch):
-    kept = {name: dict(list(places.items())[:1]) for name, places in list(robustness.conditions().items())[:2]}
+    kept = {
+        name: dict(list(places.items())[:1])
+        for name, places in list(robustness.conditions().items())[:2]
+    }
     monkeypatch.setattr(robustness, "conditions", lambda: kept)
     assert set(robustness.curves(systems, count=2, progress=False)) == {*kept, "leak, dB"}
 
 
 def test_who_hears_in_the_notebooks(device, music, monkeypatch):
-    assert ear.load("cpu", device=device).encoder.log_temperature.device == place(device)
+    assert reward_encoder.load("cpu", device=device).encoder.log_temperature.device == place(device)
     # Another encoder stands for ImageBind, whose fusion is trained on the spot.
-    monkeypatch.setattr(system, "load_encoder", lambda name, path: small())
+    monkeypatch.setattr(pretrained, "load_encoder", lambda name, path: small())
     monkeypatch.setattr(manifests, "music", lambda: music)
-    monkeypatch.setattr(ear, "train_mlbp", lambda *args, **kwargs: train_mlbp(*args, **kwargs, steps=2, batch_size=4))
-    heard = ear.load("smoke", "imagebind_huge.pth", device, progress=False)
+    monkeypatch.setattr(
+        reward_encoder,
+        "train_mlbp",
+        lambda *args, **kwargs: train_mlbp(*args, **kwargs, steps=2, batch_size=4),
+    )
+    heard = reward_encoder.load("smoke", "imagebind_huge.pth", device, progress=False)
     assert heard.pooling.out.weight.device == place(device)
 
 

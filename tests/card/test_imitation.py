@@ -30,7 +30,9 @@ MIXED = {
     "indexed by the card": lambda card: torch.ones(3)[card.long()],
     "index of gather": lambda card: card.gather(0, torch.zeros(3).long()),
     "assigned by index": lambda card: card.__setitem__(torch.tensor([0, 1]), torch.ones(2)),
-    "window": lambda card: torch.stft(on("cuda:1", 64), 16, window=torch.ones(16), return_complex=True),
+    "window": lambda card: torch.stft(
+        on("cuda:1", 64), 16, window=torch.ones(16), return_complex=True
+    ),
     "in place": lambda card: torch.ones(3).add_(card),
     "generator": lambda card: torch.rand(3, device="cuda:1", generator=torch.Generator()),
 }
@@ -52,15 +54,28 @@ def test_a_card_s_tensor_is_no_array(convert):
 def test_what_is_right_on_a_card_passes():
     card = on("cuda:1")
     found = [
-        card * torch.tensor(2.0), card[torch.tensor([0, 1, 2])], torch.zeros_like(card), card.new_zeros(3), card[None].T,
-        torch.rand(3, generator=torch.Generator("cuda:1").manual_seed(0), device=card.device), copy.deepcopy(card),
-        torch.ones(3).to(card), torch.arange(3, device=card.device), card.detach().double(),
+        card * torch.tensor(2.0),
+        card[torch.tensor([0, 1, 2])],
+        torch.zeros_like(card),
+        card.new_zeros(3),
+        card[None].T,
+        torch.rand(3, generator=torch.Generator("cuda:1").manual_seed(0), device=card.device),
+        copy.deepcopy(card),
+        torch.ones(3).to(card),
+        torch.arange(3, device=card.device),
+        card.detach().double(),
     ]
-    assert all(each.device == torch.device("cuda:1") and each.is_cuda and not each.is_cpu for each in found)
+    assert all(
+        each.device == torch.device("cuda:1") and each.is_cuda and not each.is_cpu for each in found
+    )
     card[1:] = torch.zeros(2)
     card[torch.tensor([0])] = torch.tensor(5.0)
     assert card.tolist() == [5, 0, 0] and card.sum().item() == 5
-    assert torch.zeros(3).copy_(card).is_cpu and card.cpu().is_cpu and torch.tensor([card.sum()]).is_cpu
+    assert (
+        torch.zeros(3).copy_(card).is_cpu
+        and card.cpu().is_cpu
+        and torch.tensor([card.sum()]).is_cpu
+    )
 
 
 def test_a_copy_of_a_device_is_not_the_original():
@@ -85,11 +100,16 @@ def test_a_network_learns_on_a_card():
         losses.append(loss.item())
     assert losses[-1] < 0.2 * losses[0]
     assert {p.grad.device for p in network.parameters()} == {torch.device("cuda:1")}
-    assert {t.device.type for s in optimizer.state.values() for k, t in s.items() if k != "step"} == {"cuda"}
+    assert {
+        t.device.type for s in optimizer.state.values() for k, t in s.items() if k != "step"
+    } == {"cuda"}
 
 
 def test_a_state_that_was_read_for_the_cpu_is_found_on_the_card():
-    """What `load_state_dict` does for the parameters that it finds, it does not do when they move later."""
+    """What `load_state_dict` does for the parameters that it finds, it does not do when they move
+    later.
+    """
+
     def adam(network):
         optimizer = torch.optim.Adam(network.parameters())
         network(torch.ones(3, device=network.weight.device)).sum().backward()

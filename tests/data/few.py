@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mars_lib.data import manifests
-from mars_lib.data.render import MiniMusic
+from mars_lib.data.mini_music import MiniMusic
 
 
 class Few(MiniMusic):

@@ -9,30 +9,41 @@ RATE = 44_100
 
 def tone(hertz=440.0, seconds=1.0):
     """A sine wave at 44.1 kHz, as int16 samples at half of full scale."""
-    return (16_384 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype("<i2")
+    return (16_384 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(
+        "<i2"
+    )
 
 
 def write_bank(path, samples, zones, preset=None, program=0, root=69, cents=0):
-    """One program of one instrument; each zone is {generator: amount}, and plays sample 0 unless it names another (53).
+    """One program of one instrument; each zone is {generator: amount}, and plays sample 0 unless it
+    names another (53).
 
-    `preset` are generators of the preset's only zone; `root` and `cents` go into the samples' headers. Returns `path`.
+    `preset` are generators of the preset's only zone; `root` and `cents` go into the samples'
+    headers. Returns `path`.
     """
     data, headers = b"", b""
     for sample in samples:
         start = len(data) // 2
         data += sample.tobytes() + b"\0" * 92
         end = start + len(sample)
-        headers += struct.pack("<20sIIIIIBbHH", b"tone", start, end, start, end, RATE, root, cents, 0, 1)
+        headers += struct.pack(
+            "<20sIIIIIBbHH", b"tone", start, end, start, end, RATE, root, cents, 0, 1
+        )
     headers += struct.pack("<20sIIIIIBbHH", b"EOS", 0, 0, 0, 0, 0, 0, 0, 0, 0)
     generators, bags = b"", b""
     for zone in zones:
         bags += struct.pack("<HH", len(generators) // 4, 0)
-        for name, amount in sorted({53: 0, **zone}.items(), key=lambda pair: (pair[0] == 53, pair[0])):
+        for name, amount in sorted(
+            {53: 0, **zone}.items(), key=lambda pair: (pair[0] == 53, pair[0])
+        ):
             generators += struct.pack("<Hh", name, amount)
     bags += struct.pack("<HH", len(generators) // 4, 0)
-    outer = b"".join(struct.pack("<Hh", *pair) for pair in (preset or {}).items()) + struct.pack("<Hh", 41, 0)
+    outer = b"".join(struct.pack("<Hh", *pair) for pair in (preset or {}).items()) + struct.pack(
+        "<Hh", 41, 0
+    )
     tables = {
-        b"phdr": struct.pack("<20sHHHIII", b"one", program, 0, 0, 0, 0, 0) + struct.pack("<20sHHHIII", b"EOP", 0, 0, 1, 0, 0, 0),
+        b"phdr": struct.pack("<20sHHHIII", b"one", program, 0, 0, 0, 0, 0)
+        + struct.pack("<20sHHHIII", b"EOP", 0, 0, 1, 0, 0, 0),
         b"pbag": struct.pack("<HHHH", 0, 0, len(outer) // 4, 0),
         b"pmod": bytes(10),
         b"pgen": outer + bytes(4),
@@ -49,5 +60,7 @@ def write_bank(path, samples, zones, preset=None, program=0, root=69, cents=0):
 
 
 def _list(name, chunks):
-    body = name + b"".join(k + struct.pack("<I", len(v)) + v + bytes(len(v) % 2) for k, v in chunks.items())
+    body = name + b"".join(
+        k + struct.pack("<I", len(v)) + v + bytes(len(v) % 2) for k, v in chunks.items()
+    )
     return b"LIST" + struct.pack("<I", len(body)) + body

@@ -1,4 +1,6 @@
-"""The data set over CSVs, on files that the tests write themselves: nothing here decodes a video."""
+"""The data set over CSVs, on files that the tests write themselves: nothing here decodes a
+video.
+"""
 
 import csv
 import warnings
@@ -12,12 +14,12 @@ from PIL import Image
 
 from mars_lib import config
 from mars_lib.check import InputError
+from mars_lib.cli.train import music_of
 from mars_lib.data.csv_music import PICTURES, CsvMusic, read_rows, shuffled
+from mars_lib.data.mini_music import LEVEL
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.pictures import load_picture
-from mars_lib.data.render import LEVEL
-from mars_lib.streams import PURPOSES, Stream
-from mars_lib.training.commands import music_of
+from mars_lib.data.random_streams import PURPOSES, Stream
 
 RATE = 16_000
 
@@ -31,10 +33,14 @@ def write(folder, name, kinds, files=10, seconds=2, frames=3):
             audio, pictures = folder / f"audio/{stem}.wav", folder / f"frames/{stem}"
             audio.parent.mkdir(parents=True, exist_ok=True)
             time = np.arange(seconds * RATE) / RATE
-            soundfile.write(audio, 0.3 * np.sin(2 * np.pi * pitch(k, i) * time), RATE, subtype="PCM_16")
+            soundfile.write(
+                audio, 0.3 * np.sin(2 * np.pi * pitch(k, i) * time), RATE, subtype="PCM_16"
+            )
             pictures.mkdir(parents=True)
             for j in range(1, frames + 1):
-                Image.new("RGB", (224, 224), (40 * k, 20 * i, 80 * j)).save(pictures / f"{j:06d}.jpg")
+                Image.new("RGB", (224, 224), (40 * k, 20 * i, 80 * j)).save(
+                    pictures / f"{j:06d}.jpg"
+                )
             rows.append((f"audio/{stem}.wav", f"frames/{stem}", frames, kind))
     with (folder / f"{name}.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -82,7 +88,9 @@ def test_a_clip_is_its_numbers_and_levelled(music):
 
 def test_every_recording_comes_once_before_any_comes_again(music):
     guitar = music.classes("train")[0]
-    epochs = [[heard(music.clip("train", guitar, 8 * e + i), 0) for i in range(8)] for e in range(3)]
+    epochs = [
+        [heard(music.clip("train", guitar, 8 * e + i), 0) for i in range(8)] for e in range(3)
+    ]
     # Two of ten answer queries alone.
     assert all(sorted(epoch) == list(range(2, 10)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
@@ -95,15 +103,20 @@ def test_the_shuffled_order_can_be_taken_up_anywhere(music):
     training = config.smoke().training
     whole = [MixtureStream(music, "train", training).batch(step) for step in range(12)]
     resumed = MixtureStream(music, "train", training)
-    assert all(torch.equal(resumed.batch(step).mixture, whole[step].mixture) for step in range(9, 12))
+    assert all(
+        torch.equal(resumed.batch(step).mixture, whole[step].mixture) for step in range(9, 12)
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1, 100])
 def test_a_query_is_never_its_targets_own_recording(music, seed):
     guitar = music.classes("train")[0]
     serving = {
-        purpose: {heard(music.clip("train", guitar, i, Stream(purpose, seed)), 0) for i in range(20)}
-        for purpose in PURPOSES if purpose.endswith("clips")
+        purpose: {
+            heard(music.clip("train", guitar, i, Stream(purpose, seed)), 0) for i in range(20)
+        }
+        for purpose in PURPOSES
+        if purpose.endswith("clips")
     }
     assert serving.pop("query clips") == {0, 1}
     assert all(files == set(range(2, 10)) for files in serving.values())
@@ -146,7 +159,9 @@ def test_a_recording_that_is_listed_twice_serves_queries_or_targets_and_not_both
 def test_a_class_of_one_recording_is_named_once(tmp_path):
     folder = write(tmp_path, "train", ["a", "b"], files=1)
     with (folder / "train.csv").open("a") as file:
-        file.write("audio/a/train0.wav,frames/a/train0,3,c\naudio/b/train0.wav,frames/b/train0,3,c\n")
+        file.write(
+            "audio/a/train0.wav,frames/a/train0,3,c\naudio/b/train0.wav,frames/b/train0,3,c\n"
+        )
     music = CsvMusic(folder, 4_000)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -157,7 +172,9 @@ def test_a_class_of_one_recording_is_named_once(tmp_path):
 
 def test_only_the_stretch_is_read(music, monkeypatch):
     lengths, real = [], soundfile.SoundFile.read
-    monkeypatch.setattr(soundfile.SoundFile, "read", lambda self, n, **k: (lengths.append(n), real(self, n, **k))[1])
+    monkeypatch.setattr(
+        soundfile.SoundFile, "read", lambda self, n, **k: (lengths.append(n), real(self, n, **k))[1]
+    )
     music.clip("train", music.classes("train")[0], 0)
     assert lengths == [8_000]
 
@@ -188,7 +205,10 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path):
         warnings.simplefilter("always")
         assert {heard(music.clip("train", sound, i), 0) for i in range(6)} == {3}
     said = " ".join(str(w.message) for w in said)
-    assert "train1.wav: cannot be read as sound" in said and "train2.wav: has 44100 Hz, not 16000" in said
+    assert (
+        "train1.wav: cannot be read as sound" in said
+        and "train2.wav: has 44100 Hz, not 16000" in said
+    )
 
 
 def test_nan_is_left_out_and_antiphase_is_heard(tmp_path):
@@ -212,7 +232,9 @@ def test_flac_of_unknown_length_is_left_out(tmp_path):
     (folder / "audio/a/train1.wav").write_bytes(unknown)
     music = CsvMusic(folder, 4_000)
     with pytest.warns(UserWarning, match="left out: .*train1.wav"):
-        assert {heard(music.clip("train", music.classes("train")[0], i), 0) for i in range(6)} == {2}
+        assert {heard(music.clip("train", music.classes("train")[0], i), 0) for i in range(6)} == {
+            2
+        }
 
 
 def test_pictures_are_spread_over_the_recordings(tmp_path):
@@ -252,9 +274,18 @@ def test_lost_sounds_are_counted_and_a_wrong_path_stops(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a.wav,frames,3\n", "line 1: has 3 columns; give audio path, frames folder, number of frames, label"),
-        ("\na.wav,frames,3,bee, wasp\n", "line 2: has 5 columns; .* quotes around a label that holds a comma"),
-        ("audio,frames,number,label\n", "line 1: has 'number' as the number of frames; .* no header"),
+        (
+            "a.wav,frames,3\n",
+            "line 1: has 3 columns; give audio path, frames folder, number of frames, label",
+        ),
+        (
+            "\na.wav,frames,3,bee, wasp\n",
+            "line 2: has 5 columns; .* quotes around a label that holds a comma",
+        ),
+        (
+            "audio,frames,number,label\n",
+            "line 1: has 'number' as the number of frames; .* no header",
+        ),
         ("a.wav,frames,-3,bee\n", "has '-3' as the number"),
         ("a.wav,frames,3, \n", "empty label"),
         ("", "recordings of 0 classes"),

@@ -1,4 +1,6 @@
-"""Every data set says by content what it holds: equal names and sizes are not enough, and time does not matter."""
+"""Every data set says by content what it holds: equal names and sizes are not enough, and time does
+not matter.
+"""
 
 import os
 import shutil
@@ -8,12 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from mars_lib.data import manifests, soundfonts
+from mars_lib.data import manifests
+from mars_lib.data.cached_music import CachedMusic
 from mars_lib.data.csv_music import CsvMusic
 from mars_lib.data.fingerprint import BLOCK, content
 from mars_lib.data.folders import FolderMusic
-from mars_lib.data.remembered import Remembered
-from mars_lib.data.render import MiniMusic
+from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.synthesis import soundfonts
 from tests.data.few import few
 from tests.data.soundfont_bank import tone, write_bank
 
@@ -74,8 +77,8 @@ def test_what_a_run_replaces_counts_and_a_memory_does_not():
     music = manifests.music()
     others = (replace(music, length=9), replace(music, augment=0.5), few(music.length))
     assert len({each.fingerprint() for each in (music, *others)}) == 4
-    assert Remembered(music).fingerprint() == music.fingerprint()
-    assert replace(Remembered(music), augment=0.5).fingerprint() == others[1].fingerprint()
+    assert CachedMusic(music).fingerprint() == music.fingerprint()
+    assert replace(CachedMusic(music), augment=0.5).fingerprint() == others[1].fingerprint()
 
 
 def test_a_long_file_is_known_by_three_blocks_and_a_font_whole(tmp_path):

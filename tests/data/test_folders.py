@@ -13,8 +13,8 @@ from mars_lib.check import InputError
 from mars_lib.data.array_cache import ArrayCache
 from mars_lib.data.folders import FolderMusic
 from mars_lib.data.mixtures import MixtureStream
+from mars_lib.data.random_streams import Stream
 from mars_lib.encoders.minibind import MiniBind
-from mars_lib.streams import Stream
 from mars_lib.training.query_bank import QueryBank
 
 
@@ -99,7 +99,9 @@ def test_hidden_folders_are_no_classes(own):
 def test_recordings_that_answer_queries_are_never_targets(own, monkeypatch):
     music, asked = FolderMusic(own, 8_000), []
     real = FolderMusic.clip
-    monkeypatch.setattr(FolderMusic, "clip", lambda self, *each: asked.append(each) or real(self, *each))
+    monkeypatch.setattr(
+        FolderMusic, "clip", lambda self, *each: asked.append(each) or real(self, *each)
+    )
     MixtureStream(music, "train", replace(config.smoke().training, batch_size=16)).batch(0)
     mixed = {music.recording(*each) for each in asked}
     asked.clear()
@@ -140,7 +142,9 @@ def test_another_clip_of_a_pair_is_of_another_recording(tmp_path):
     music = few_files(tmp_path, (3, 4))
     torch.manual_seed(0)
     encoder = MiniBind().eval().requires_grad_(False)
-    features = trunk_features(encoder, music, "train", clips=6, takes=1, folder=tmp_path, progress=False)
+    features = trunk_features(
+        encoder, music, "train", clips=6, takes=1, folder=tmp_path, progress=False
+    )
     for label, sound in enumerate(music.classes("train")):
         of = [music.recording("train", sound, i, ALIGNMENT_CLIPS) for i in range(6)]
         numbers = features.recordings_of(label)
@@ -152,7 +156,9 @@ def test_another_clip_of_a_pair_is_of_another_recording(tmp_path):
         for label, *pair in zip(pairs.labels.tolist(), pairs.audio, pairs.other):
             # Steady tones: clips of one recording have the same features within its noise.
             rows, numbers = features.audio[label][:, 0], features.recordings_of(label)
-            first, other = ({n for n, row in zip(numbers, rows) if torch.equal(row, x)} for x in pair)
+            first, other = (
+                {n for n, row in zip(numbers, rows) if torch.equal(row, x)} for x in pair
+            )
             assert not first & other
 
 
@@ -163,7 +169,9 @@ def test_the_memory_of_files_is_bounded_and_what_was_used_last_stays(tmp_path, m
     whole = [few._load(path) for path in files[:3]]
     music = replace(few, _cache=ArrayCache(2 * whole[0].nbytes))
     read, real = [], FolderMusic._read
-    monkeypatch.setattr(FolderMusic, "_read", lambda self, path: read.append(path) or real(self, path))
+    monkeypatch.setattr(
+        FolderMusic, "_read", lambda self, path: read.append(path) or real(self, path)
+    )
     for place in (0, 1, 0, 2, 0, 1):
         assert np.array_equal(music._load(files[place]), whole[place])
         assert music._cache.size <= music._cache.limit

@@ -3,10 +3,17 @@ import pytest
 import torch
 
 from mars_lib.check import InputError
-from mars_lib.data import manifests, soundfonts
-from mars_lib.data.classes import families, nearest_names, recognise, sound_classes, templates
+from mars_lib.data import manifests
+from mars_lib.data.mini_music import LEVEL, MiniMusic, level
 from mars_lib.data.mixtures import MixtureStream
-from mars_lib.data.render import LEVEL, MiniMusic, level
+from mars_lib.data.synthesis import soundfonts
+from mars_lib.data.synthesis.classes import (
+    families,
+    nearest_names,
+    recognise,
+    sound_classes,
+    templates,
+)
 from mars_lib.data.variation import vary
 from tests.data.soundfont_bank import tone, write_bank
 
@@ -55,7 +62,9 @@ def test_every_class_sounds_in_every_split_it_is_in(music):
 
 def test_silent_instruments_are_found_and_left_out(tmp_path):
     # A bank that plays program 40 and nothing else.
-    font = soundfonts.Soundfont("violin alone", write_bank(tmp_path / "one.sf2", [tone()], [{}], program=40))
+    font = soundfonts.Soundfont(
+        "violin alone", write_bank(tmp_path / "one.sf2", [tone()], [{}], program=40)
+    )
     silent = set(soundfonts.missing_classes(font))
     assert {s.name for s in sound_classes()} - silent == {"violin"}
     assert [s.name for s in MiniMusic((font,), 1_000).classes("train")] == ["violin"]
@@ -75,7 +84,10 @@ def test_recordings_that_fonts_share_are_not_called_unseen(music):
 
 def test_every_pitched_class_plays_the_pitch_that_it_is_asked_for(music):
     for sound in music.classes("unseen"):
-        if sound.style == "effect" or sound.name in ("organ", "timpani"):  # stops and drums have partials of their own
+        if sound.style == "effect" or sound.name in (
+            "organ",
+            "timpani",
+        ):  # stops and drums have partials of their own
             continue
         pitches = [int(k) for k in np.linspace(*sound.range, 5)]
         for font, programs in music.sources("unseen", sound) + music.sources("test", sound):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from mars_lib.check import InputError
 from mars_lib.data import pictures
-from mars_lib.data.classes import sound_classes
+from mars_lib.data.synthesis.classes import sound_classes
 
 
 def test_every_class_has_drawings_and_some_are_held_out():
@@ -54,12 +54,30 @@ def encoded(kind, **more):
         (lambda p: p.write_text("no picture"), "cannot be read as a picture"),
         (lambda p: p.write_bytes(b""), "cannot be read as a picture"),
         (lambda p: None, "is not there"),
-        (lambda p: Image.new("1", (60_000, 8)).save(p), "60000 x 8 pixels; cut it to at most 32 times"),
-        (lambda p: Image.new("1", (8_001, 8_000)).save(p), "8001 x 8000 pixels; give at most 64 million"),
-        (lambda p: Image.new("1", (15_000, 12_000)).save(p), "too many pixels; give at most 64 million"),
-        (lambda p: Image.new("F", (9, 9), 0.5).save(p, "TIFF"), "32 bits a pixel.*; convert it to 8 or 16"),
-        (lambda p: Image.new("I", (9, 9), 70_000).save(p, "TIFF"), "32 bits a pixel.*; convert it to 8 or 16"),
-        (lambda p: Image.new("RGB", (9, 9)).save(p, "PCX"), "cannot be read .*; give PNG, JPEG, WebP, GIF, BMP or TIFF"),
+        (
+            lambda p: Image.new("1", (60_000, 8)).save(p),
+            "60000 x 8 pixels; cut it to at most 32 times",
+        ),
+        (
+            lambda p: Image.new("1", (8_001, 8_000)).save(p),
+            "8001 x 8000 pixels; give at most 64 million",
+        ),
+        (
+            lambda p: Image.new("1", (15_000, 12_000)).save(p),
+            "too many pixels; give at most 64 million",
+        ),
+        (
+            lambda p: Image.new("F", (9, 9), 0.5).save(p, "TIFF"),
+            "32 bits a pixel.*; convert it to 8 or 16",
+        ),
+        (
+            lambda p: Image.new("I", (9, 9), 70_000).save(p, "TIFF"),
+            "32 bits a pixel.*; convert it to 8 or 16",
+        ),
+        (
+            lambda p: Image.new("RGB", (9, 9)).save(p, "PCX"),
+            "cannot be read .*; give PNG, JPEG, WebP, GIF, BMP or TIFF",
+        ),
         # Half of a file for which Pillow raises a SyntaxError.
         (lambda p: p.write_bytes(encoded("AVIF")[:300]), "cannot be read as a picture"),
     ],

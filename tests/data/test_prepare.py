@@ -1,4 +1,6 @@
-"""From mp4 files, which the tests encode from our drawings and our renders, to CSVs and a training on them."""
+"""From mp4 files, which the tests encode from our drawings and our renders, to CSVs and a training
+on them.
+"""
 
 import csv
 import errno
@@ -17,13 +19,15 @@ from typer.testing import CliRunner
 
 av = pytest.importorskip("av")
 
-from mars_lib import cli, config
+from mars_lib import config
 from mars_lib.check import InputError
-from mars_lib.data import downloads, manifests, prepare, video
-from mars_lib.data.classes import sound_classes
+from mars_lib.cli import app
+from mars_lib.data import manifests
 from mars_lib.data.csv_music import CsvMusic, read_rows
 from mars_lib.data.pictures import drawings, load_picture
-from mars_lib.training import trainer
+from mars_lib.data.synthesis.classes import sound_classes
+from mars_lib.data.videos import decode, downloads, prepare
+from mars_lib.training import supervised
 
 SECONDS, FPS = 3, 4
 KINDS = {sound.name: sound for sound in sound_classes()}
@@ -37,10 +41,12 @@ def draw(kind):
 
 def play(kind, number=0):
     """Our render of a class, (L,) float32."""
-    return replace(manifests.music(), length=SECONDS * video.RATE).clip("train", KINDS[kind], number)
+    return replace(manifests.music(), length=SECONDS * decode.RATE).clip(
+        "train", KINDS[kind], number
+    )
 
 
-def encode(path, pictures=(), wave=None, rate=video.RATE, layout="mono", **options):
+def encode(path, pictures=(), wave=None, rate=decode.RATE, layout="mono", **options):
     """A film of one picture a second and a sound, (L,), at `rate`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=options) as container:
@@ -86,19 +92,34 @@ def prepared(films, tmp_path_factory):
     for name, i in (("val", 1), ("test", 2)):
         (out.parent / f"{name}.txt").write_text(f"trumpxxxxx{i}\nfrencxxxxx{i}\n")
     lists = ["--val-list", out.parent / "val.txt", "--test-list", out.parent / "test.txt"]
-    command = ["data", "prepare-music", films, "--out", out, *lists, "--shortest", 2, "--workers", 2]
-    result = CliRunner().invoke(cli.app, [str(word) for word in command])
+    command = [
+        "data",
+        "prepare-music",
+        films,
+        "--out",
+        out,
+        *lists,
+        "--shortest",
+        2,
+        "--workers",
+        2,
+    ]
+    result = CliRunner().invoke(app.app, [str(word) for word in command])
     assert result.exit_code == 0, result.output
     return out, result.output
 
 
 def run(films, out, **options):
-    return prepare.prepare(downloads.music(films), out, {}, **{"shortest": 2, "progress": False} | options)
+    return prepare.prepare(
+        downloads.music(films), out, {}, **{"shortest": 2, "progress": False} | options
+    )
 
 
 def problem(path, shortest=2):
     """What a run says of one film."""
-    outcome = prepare.prepare_one(downloads.Source(path, "kind/one", "kind"), path.parent / "out", shortest)
+    outcome = prepare.prepare_one(
+        downloads.Source(path, "kind/one", "kind"), path.parent / "out", shortest
+    )
     return outcome.problem
 
 
@@ -110,7 +131,12 @@ def test_sound_is_what_was_played(prepared):
     out, _ = prepared
     path = out / "audio/french_horn/frencxxxxx0.wav"
     about = soundfile.info(path)
-    assert (about.samplerate, about.channels, about.subtype, about.format) == (16_000, 1, "PCM_16", "WAV")
+    assert (about.samplerate, about.channels, about.subtype, about.format) == (
+        16_000,
+        1,
+        "PCM_16",
+        "WAV",
+    )
     wave, played = soundfile.read(path)[0], play("french horn", 0)
     assert 0 <= len(wave) - len(played) < 2_048
     # AAC keeps a horn; an offset or another rate would not.
@@ -143,10 +169,12 @@ def test_csvs_follow_the_lists_and_the_report_says_so(prepared):
 
 def test_a_separator_trains_on_what_was_prepared(prepared, shipped, tmp_path):
     settings = config.smoke()
-    training = replace(settings.training, steps=2, validate_every=2, queries_per_class=2, validation_mixtures=2)
+    training = replace(
+        settings.training, steps=2, validate_every=2, queries_per_class=2, validation_mixtures=2
+    )
     settings = replace(settings, signal=replace(settings.signal, length=8_191), training=training)
     music = CsvMusic(prepared[0], settings.signal.length)
-    best = trainer.train_supervised(
+    best = supervised.train_supervised(
         settings, music, shipped.encoder, tmp_path, accelerator="cpu", progress=False
     )
     assert best.is_file()
@@ -164,12 +192,18 @@ def test_a_second_run_makes_only_what_is_missing(films, prepared, tmp_path):
     report = run(films, out)
     assert (report.made, report.kept) == (2, 4)
     after = files(out / "audio") | files(out / "frames")
-    touched = {p.stem if p.suffix == ".wav" else p.parent.name for p in after if after[p] != before[p]}
+    touched = {
+        p.stem if p.suffix == ".wav" else p.parent.name for p in after if after[p] != before[p]
+    }
     assert after.keys() == before.keys() and touched == {"trumpxxxxx1", "frencxxxxx2"}
 
 
 def test_without_lists_a_hash_of_the_id_decides(tmp_path):
-    sources = [downloads.Source(Path(f"{i:011}_{start:06}.mp4"), "", "") for i in range(2_000) for start in (0, 30)]
+    sources = [
+        downloads.Source(Path(f"{i:011}_{start:06}.mp4"), "", "")
+        for i in range(2_000)
+        for start in (0, 30)
+    ]
     splits = [prepare._splits(source, {}, {"val", "test"}) for source in sources]
     # Both clips of a video are in one split.
     assert splits[::2] == splits[1::2] and all(len(names) == 1 for names in splits)
@@ -185,21 +219,32 @@ def test_vggsound_by_its_table_and_the_benchmark_lists(tmp_path):
     encode(folder / "else_______000000.mp4", draw("bird"), play("bird"))
     labels = ['"bee, wasp, etc. buzzing"' if name == ids[1] else "bird chirping" for name in ids]
     splits = ["test" if name in ids[3:] else "train" for name in ids]
-    table.write_text("".join(f"{i},30,{label},{split}\n" for i, label, split in zip(ids, labels, splits)))
+    table.write_text(
+        "".join(f"{i},30,{label},{split}\n" for i, label, split in zip(ids, labels, splits))
+    )
     found = downloads.vggsound(folder, table)
     report = prepare.prepare(found, tmp_path / "a", {}, shortest=2, progress=False)
     assert report.made == 5 and report.csv["test"]["rows"] == 2
-    assert list(report.skipped.values()) == ["is in the table and not in the folder", "is in the folder and not in the table"]
-    labels = {row.label for name in ("train", "val") for row in read_rows(tmp_path / f"a/{name}.csv")}
+    assert list(report.skipped.values()) == [
+        "is in the table and not in the folder",
+        "is in the folder and not in the table",
+    ]
+    labels = {
+        row.label for name in ("train", "val") for row in read_rows(tmp_path / f"a/{name}.csv")
+    }
     assert labels == {"bee, wasp, etc. buzzing", "bird chirping"}
     good = tmp_path / "test-good.csv"
-    good.write_text(f"data/vggsound/audio/g/o/{ids[4]}.wav,data/x,12,bird\n/vggsound/{ids[5]}_000030.wav,/vggsound/x,12,bird\n")
+    good.write_text(
+        f"data/vggsound/audio/g/o/{ids[4]}.wav,data/x,12,bird\n/vggsound/{ids[5]}_000030.wav,/vggsound/x,12,bird\n"
+    )
     (tmp_path / "test.csv").write_text(good.read_text())
     lists = {"test": tmp_path / "test.csv", "test-good": good}
     report = prepare.prepare(found, tmp_path / "a", lists, shortest=2, progress=False)
     assert (report.made, report.kept) == (0, 5)
     for name in lists:
-        assert [row.audio.stem for row in read_rows(tmp_path / f"a/{name}.csv")] == [f"{ids[4]}_000030"]
+        assert [row.audio.stem for row in read_rows(tmp_path / f"a/{name}.csv")] == [
+            f"{ids[4]}_000030"
+        ]
         assert report.csv[name]["missing"] == [ids[5]]
     # The table holds it out, and the list does not name it: neither tested nor trained on.
     rows = [row for name in ("train", "val") for row in read_rows(tmp_path / f"a/{name}.csv")]
@@ -237,20 +282,26 @@ def test_bad_films_are_skipped_each_with_its_reason(tmp_path):
 def test_any_rate_channels_and_rotation(tmp_path):
     wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(3 * 8_000) / 8_000)
     path = encode(tmp_path / "phone.mp4", draw("harp"), wave, rate=8_000)
-    recording = video.read(path)
+    recording = decode.read(path)
     assert recording.samples.dtype == np.int16 and abs(recording.seconds - 3) < 0.2
     spectrum = np.abs(np.fft.rfft(recording.samples[:16_000]))
     assert spectrum.argmax() == 440
     halves = np.zeros((96, 128, 3), np.uint8)
     halves[:, :64, 0] = halves[:, 64:, 2] = 250
-    path = encode(tmp_path / "wide.mp4", [halves] * 3, np.repeat(wave, 6)[: 3 * 48_000], rate=48_000, layout="5.1")
+    path = encode(
+        tmp_path / "wide.mp4",
+        [halves] * 3,
+        np.repeat(wave, 6)[: 3 * 48_000],
+        rate=48_000,
+        layout="5.1",
+    )
     film = bytearray(path.read_bytes())
     # A phone that is held upright writes such a matrix: turn by a quarter, clockwise.
     place = film.index(b"tkhd") + 44
     quarter = np.array([0, 1 << 16, 0, -1 << 16, 0, 0, 96 << 16, 0, 1 << 30], ">i4")
     film[place : place + 36] = quarter.tobytes()
     path.write_bytes(film)
-    for number, jpeg in enumerate(video.read(path).pictures):
+    for number, jpeg in enumerate(decode.read(path).pictures):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg)
         picture = np.asarray(Image.open(tmp_path / f"{number}.jpg")).astype(int)
         assert picture[30, 112, 0] > 200 > picture[30, 112, 2]
@@ -260,23 +311,33 @@ def test_any_rate_channels_and_rotation(tmp_path):
 def test_sound_alone_needs_no_pictures(tmp_path):
     for i in range(4):
         (tmp_path / f"kind{i % 2}").mkdir(exist_ok=True)
-        soundfile.write(tmp_path / f"kind{i % 2}/take{i}.wav", 0.1 * np.ones((3 * 22_050, 2)), 22_050)
+        soundfile.write(
+            tmp_path / f"kind{i % 2}/take{i}.wav", 0.1 * np.ones((3 * 22_050, 2)), 22_050
+        )
     encode(tmp_path / "kind1/take3.mp4", draw("harp"), play("harp"))
-    soundfile.write(tmp_path / "cut.flac", 0.1 * np.random.default_rng(0).standard_normal(9 * 16_000), 16_000)
+    soundfile.write(
+        tmp_path / "cut.flac", 0.1 * np.random.default_rng(0).standard_normal(9 * 16_000), 16_000
+    )
     (tmp_path / "kind0/cut.flac").write_bytes((tmp_path / "cut.flac").read_bytes()[:150_000])
     report = run(tmp_path, tmp_path / "out")
     assert report.made == 4
     assert sorted(report.skipped.values())[0].startswith("cannot be decoded")
     assert sorted(report.skipped.values())[1].startswith("has the name of another file")
-    rows = [row for name in ("train", "val", "test") for row in read_rows(tmp_path / f"out/{name}.csv")]
+    rows = [
+        row for name in ("train", "val", "test") for row in read_rows(tmp_path / f"out/{name}.csv")
+    ]
     assert sorted(row.count for row in rows) == [0, 0, 0, 3]
     assert run(tmp_path, tmp_path / "out").made == 0
     assert run(tmp_path, tmp_path / "out", shortest=5).kept == 0
 
 
 @pytest.mark.parametrize("at", ["picture", "sound"])
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
-def test_a_full_disk_or_ctrl_c_in_the_middle_leaves_nothing_half_written(films, tmp_path, monkeypatch, at, error):
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
+def test_a_full_disk_or_ctrl_c_in_the_middle_leaves_nothing_half_written(
+    films, tmp_path, monkeypatch, at, error
+):
     out, calls = tmp_path / "out", []
     real = {"picture": Path.write_bytes, "sound": prepare.wave.Wave_write.writeframes}
 
@@ -290,7 +351,10 @@ def test_a_full_disk_or_ctrl_c_in_the_middle_leaves_nothing_half_written(films, 
         monkeypatch.setattr(Path, "write_bytes", third)
     else:
         monkeypatch.setattr(prepare.wave.Wave_write, "writeframes", third)
-    with pytest.raises((InputError, KeyboardInterrupt), match="disk is full" if isinstance(error, OSError) else None):
+    with pytest.raises(
+        (InputError, KeyboardInterrupt),
+        match="disk is full" if isinstance(error, OSError) else None,
+    ):
         run(films, out)
     monkeypatch.undo()
     made = len(list((out / "audio").rglob("*.wav")))
@@ -309,13 +373,18 @@ def test_wrong_folders_tables_and_lists(films, tmp_path):
         (["data", "prepare-music", tmp_path / "nowhere"], "holds no class"),
         (["data", "prepare-music", films, "--test-list", tmp_path / "none.csv"], "cannot be read"),
         (["data", "prepare-music", films, "--test-list", tmp_path / "empty.txt"], "names no video"),
-        (["data", "prepare-music", films, "--list", tmp_path / "train.csv"], "--test-list or --val-list"),
+        (
+            ["data", "prepare-music", films, "--list", tmp_path / "train.csv"],
+            "--test-list or --val-list",
+        ),
         (["data", "prepare-music", films, "--shortest", 0], "shortest: is 0"),
         (["data", "prepare-vggsound", tmp_path / "nowhere", "--table", table], "is no folder"),
         (["data", "prepare-vggsound", tmp_path, "--table", table], "line 1: has 3 columns"),
     ]
     for command, says in cases:
-        result = CliRunner().invoke(cli.app, [str(word) for word in (*command, "--out", tmp_path / "out")])
+        result = CliRunner().invoke(
+            app.app, [str(word) for word in (*command, "--out", tmp_path / "out")]
+        )
         assert result.exit_code == 1 and says in str(result.exception), (command, result.exception)
     table.write_text("abcdefghijk,half,bird,train\n")
     with pytest.raises(InputError, match="'half' as start"):
@@ -327,11 +396,13 @@ def test_wrong_folders_tables_and_lists(films, tmp_path):
 
 
 def test_what_is_no_file_or_has_no_name_in_utf8_is_skipped_and_the_rest_is_made(tmp_path):
-    """A pipe would be waited for, and no CSV can hold a name of other bytes; hidden folders are no classes."""
-    wave = 0.1 * np.random.default_rng(0).standard_normal(3 * video.RATE)
+    """A pipe would be waited for, and no CSV can hold a name of other bytes; hidden folders are no
+    classes.
+    """
+    wave = 0.1 * np.random.default_rng(0).standard_normal(3 * decode.RATE)
     for name in ("door/take.wav", "kettle/take.wav", ".ipynb_checkpoints/take.wav"):
         (tmp_path / "in" / name).parent.mkdir(parents=True)
-        soundfile.write(tmp_path / "in" / name, wave, video.RATE)
+        soundfile.write(tmp_path / "in" / name, wave, decode.RATE)
     sound = (tmp_path / "in/door/take.wav").read_bytes()
     os.mkfifo(tmp_path / "in" / "door" / "pipe.mp4")
     latin = [os.fsdecode(name) for name in (b"door/caf\xe9.wav", b"t\xfcr/take.wav")]
@@ -341,10 +412,18 @@ def test_what_is_no_file_or_has_no_name_in_utf8_is_skipped_and_the_rest_is_made(
     sources, skipped = downloads.music(tmp_path / "in")
     assert [source.name for source in sources] == ["door/take", "kettle/take"]
     assert skipped[str(tmp_path / "in/door/pipe.mp4")] == "is no file"
-    assert all("not UTF-8" in skipped[str(tmp_path / "in" / name)] for name in (latin[0], os.path.dirname(latin[1])))
+    assert all(
+        "not UTF-8" in skipped[str(tmp_path / "in" / name)]
+        for name in (latin[0], os.path.dirname(latin[1]))
+    )
     report = run(tmp_path / "in", tmp_path / "out")
-    assert report.made == 2 and len(json.loads((tmp_path / "out/report.json").read_text())["skipped"]) == 3
-    assert sum(len(read_rows(tmp_path / f"out/{name}.csv")) for name in ("train", "val", "test")) == 2
+    assert (
+        report.made == 2
+        and len(json.loads((tmp_path / "out/report.json").read_text())["skipped"]) == 3
+    )
+    assert (
+        sum(len(read_rows(tmp_path / f"out/{name}.csv")) for name in ("train", "val", "test")) == 2
+    )
 
 
 def test_two_lists_of_one_name_are_refused_before_anything_is_read(tmp_path):
@@ -353,17 +432,21 @@ def test_two_lists_of_one_name_are_refused_before_anything_is_read(tmp_path):
         (tmp_path / folder / "x.csv").write_text("abcdefghijk\n")
     lists = ["--list", tmp_path / "a/x.csv", "--list", tmp_path / "b/x.csv"]
     command = ["data", "prepare-music", tmp_path / "nowhere", "--out", tmp_path / "out", *lists]
-    result = CliRunner().invoke(cli.app, [str(word) for word in command])
-    assert result.exit_code == 1 and "b/x.csv: would be x.csv, and so would " in str(result.exception)
+    result = CliRunner().invoke(app.app, [str(word) for word in command])
+    assert result.exit_code == 1 and "b/x.csv: would be x.csv, and so would " in str(
+        result.exception
+    )
 
 
 def test_without_pyav_the_remedy_is_named(films, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"PyAV: is not installed; pip install 'mars-lib\[video\]'"):
+    with pytest.raises(
+        InputError, match=r"PyAV: is not installed; pip install 'mars-lib\[video\]'"
+    ):
         run(films, tmp_path / "out")
 
 
 @pytest.mark.parametrize("command", ["prepare", "prepare-music", "prepare-vggsound"])
 def test_help(command):
-    result = CliRunner().invoke(cli.app, ["data", command, "--help"])
+    result = CliRunner().invoke(app.app, ["data", command, "--help"])
     assert result.exit_code == 0 and "Usage" in result.output

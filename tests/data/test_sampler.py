@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mars_lib.check import InputError
-from mars_lib.data.sampler import Sampler
+from mars_lib.data.synthesis.sampler import Sampler
 from tests.data.soundfont_bank import RATE, tone, write_bank
 
 LOOPED = {54: 1}
@@ -26,7 +26,11 @@ def hertz(wave):
     peak = np.abs(np.fft.rfft(part)).argmax()
     time = np.arange(12_000)
     first, second = (
-        np.sum(wave[2_000 + k : 14_000 + k] * np.hanning(12_000) * np.exp(-2j * np.pi * peak * time / 12_000))
+        np.sum(
+            wave[2_000 + k : 14_000 + k]
+            * np.hanning(12_000)
+            * np.exp(-2j * np.pi * peak * time / 12_000)
+        )
         for k in (0, 8)
     )
     advance = np.angle(second / first * np.exp(-2j * np.pi * peak * 8 / 12_000)) / 8
@@ -73,12 +77,19 @@ def test_a_loop_goes_on_without_a_seam(bank):
     rest = np.abs(np.fft.rfft(wave[-16_000:] * np.hanning(16_000)))
     far = np.abs(np.arange(len(rest)) - 440) > 8
     assert 20 * np.log10(rest[far].max() / rest.max()) < -60
-    assert len(np.trim_zeros(play(bank({}), seconds=3.0, duration=5.0), "b")) <= 16_100  # unlooped, it ends with its sample
+    assert (
+        len(np.trim_zeros(play(bank({}), seconds=3.0, duration=5.0), "b")) <= 16_100
+    )  # unlooped, it ends with its sample
 
 
-@pytest.mark.parametrize("hertz_of_sample, key, decibels", [(12_000.0, 69, -40), (9_000.0, 76, -40), (5_000.0, 81, -20)])
-def test_what_lies_above_the_band_is_silent_and_hardly_aliases(bank, hertz_of_sample, key, decibels):
-    # The last is the worst there is: at the edge of what is kept, straight lines between samples leave an image 21 dB down.
+@pytest.mark.parametrize(
+    "hertz_of_sample, key, decibels", [(12_000.0, 69, -40), (9_000.0, 76, -40), (5_000.0, 81, -20)]
+)
+def test_what_lies_above_the_band_is_silent_and_hardly_aliases(
+    bank, hertz_of_sample, key, decibels
+):
+    # The last is the worst there is: at the edge of what is kept, straight lines between samples
+    # leave an image 21 dB down.
     wave = play(bank(LOOPED, samples=[tone(hertz_of_sample)]), key)
     assert 20 * np.log10(level(wave, 0.5) / 0.5) < decibels
 
@@ -86,9 +97,13 @@ def test_what_lies_above_the_band_is_silent_and_hardly_aliases(bank, hertz_of_sa
 def test_levels_attenuation_and_velocity(bank):
     full = np.abs(play(bank(LOOPED))).max()
     assert full == pytest.approx(0.5, rel=0.02)
-    assert np.abs(play(bank(LOOPED), velocity=64)).max() == pytest.approx(full * (64 / 127) ** 2, rel=0.01)
+    assert np.abs(play(bank(LOOPED), velocity=64)).max() == pytest.approx(
+        full * (64 / 127) ** 2, rel=0.01
+    )
     # 100 centibels, of which players take four tenths: 4 dB.
-    assert np.abs(play(bank(LOOPED | {48: 100}))).max() == pytest.approx(full * 10 ** (-4 / 20), rel=0.01)
+    assert np.abs(play(bank(LOOPED | {48: 100}))).max() == pytest.approx(
+        full * 10 ** (-4 / 20), rel=0.01
+    )
 
 
 def level(wave, at):
@@ -101,7 +116,14 @@ def test_the_volume_envelope(bank):
     # Attack of 1/4 s, hold of 1/4 s, then 100 dB a second down to 20 dB below the peak.
     zone = LOOPED | {34: -2_400, 35: -2_400, 36: 0, 37: 200, 38: 0}
     wave = play(bank(zone), duration=1.0, seconds=2.0)
-    for time, decibels in ((0.125, -6.02), (0.4, 0), (0.6, -10), (0.9, -20), (1.1, -30), (1.3, -50)):
+    for time, decibels in (
+        (0.125, -6.02),
+        (0.4, 0),
+        (0.6, -10),
+        (0.9, -20),
+        (1.1, -30),
+        (1.3, -50),
+    ):
         assert 20 * np.log10(level(wave, time) / 0.5) == pytest.approx(decibels, abs=0.3)
     assert not wave[-1_000:].any()
 
@@ -110,14 +132,20 @@ def test_hold_and_decay_follow_the_key(bank):
     zone = LOOPED | {36: 0, 37: 1_000, 40: 100}  # decay halves with every octave up
     for key, rate in ((60, 100), (72, 200)):
         wave = play(bank(zone), key=key)
-        assert 20 * np.log10(level(wave, 0.1) / level(wave, 0.2)) == pytest.approx(rate / 10, abs=0.3)
+        assert 20 * np.log10(level(wave, 0.1) / level(wave, 0.2)) == pytest.approx(
+            rate / 10, abs=0.3
+        )
 
 
 def test_the_filter_closes_with_the_modulation_envelope(bank):
     open_to_440 = {8: 6_900, 11: 6_000}  # 440 Hz at rest, 14 kHz at first
     bright, dull = (play(bank(LOOPED | zone), key=105) for zone in (open_to_440, {8: 6_900}))
-    assert level(dull, 0.5) < 0.05 * level(bright, 0.5)  # 3.5 kHz is three octaves above a cutoff of 440 Hz
-    closing = play(bank(LOOPED | open_to_440 | {28: -1_200, 29: 1_000}), key=105)  # closed after half a second
+    assert level(dull, 0.5) < 0.05 * level(
+        bright, 0.5
+    )  # 3.5 kHz is three octaves above a cutoff of 440 Hz
+    closing = play(
+        bank(LOOPED | open_to_440 | {28: -1_200, 29: 1_000}), key=105
+    )  # closed after half a second
     assert level(closing, 0.1) > 0.5 * level(bright, 0.1)
     assert level(closing, 0.8) == pytest.approx(level(dull, 0.8), rel=0.05)
 
@@ -129,7 +157,9 @@ def test_zones_answer_to_their_keys_and_velocities(bank):
     assert cents(play(two, 69, velocity=90), 880) < 0.5
     assert not play(two, 69, velocity=120).any()
     assert len(two.zones(0)) == 2 and two.zones(1) == [] and two.zones(0, drums=True) == []
-    assert len(bank(LOOPED | low, preset={43: 69 | 127 << 8}).zones(0)) == 0  # ranges without a common key
+    assert (
+        len(bank(LOOPED | low, preset={43: 69 | 127 << 8}).zones(0)) == 0
+    )  # ranges without a common key
 
 
 def test_what_was_played_before_does_not_matter(tmp_path):
@@ -152,7 +182,13 @@ def test_length_is_what_was_asked_for(bank):
 
 @pytest.mark.parametrize(
     "zone, key",
-    [({51: 32_767}, 69), ({56: 32_767}, 127), ({51: -32_768}, 69), ({39: 32_767}, 0), ({39: 32_767, 40: -32_768}, 127)],
+    [
+        ({51: 32_767}, 69),
+        ({56: 32_767}, 127),
+        ({51: -32_768}, 69),
+        ({39: 32_767}, 0),
+        ({39: 32_767, 40: -32_768}, 127),
+    ],
 )
 def test_generators_out_of_range_do_no_harm(bank, zone, key):
     assert np.isfinite(play(bank(LOOPED | zone), key, seconds=0.1)).all()
@@ -163,7 +199,9 @@ def test_samples_of_no_rate_are_silent(tmp_path):
     header = whole.index(b"tone" + bytes(16)) + 36
     assert whole[header : header + 4] == struct.pack("<I", RATE)
     for rate in (0, 2**32 - 1):
-        (tmp_path / "bank.sf2").write_bytes(whole[:header] + struct.pack("<I", rate) + whole[header + 4 :])
+        (tmp_path / "bank.sf2").write_bytes(
+            whole[:header] + struct.pack("<I", rate) + whole[header + 4 :]
+        )
         assert not play(Sampler(tmp_path / "bank.sf2")).any()
 
 

@@ -19,7 +19,9 @@ NEEDED = ("imagebind", "einops", "timm", "iopath", "ftfy", "regex")
 
 
 def need_imagebind():
-    """Skip where the extra is not installed. Looks without importing: `imagebind/__init__.py` would import its loaders."""
+    """Skip where the extra is not installed. Looks without importing: `imagebind/__init__.py` would
+    import its loaders.
+    """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"could not import {', '.join(missing)}", allow_module_level=True)

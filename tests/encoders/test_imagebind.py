@@ -1,4 +1,6 @@
-"""ImageBind behind the Protocol: a small one of its own classes, and what is said where a package or weights are missing."""
+"""ImageBind behind the Protocol: a small one of its own classes, and what is said where a package
+or weights are missing.
+"""
 
 import copy
 import importlib.util
@@ -11,9 +13,9 @@ import pytest
 import torch
 
 from mars_lib.check import InputError
-from mars_lib.encoders import imagebind, weights
-from mars_lib.encoders.imagebind_input import FilterBank, normalise_pictures
-from mars_lib.training import checkpoint
+from mars_lib.encoders import imagebind
+from mars_lib.encoders.imagebind_fbank import FilterBank, normalise_pictures
+from mars_lib.io import checkpoint, published_weights
 from tests.encoders.imagebind_small import SIZES, need_imagebind, small, small_model
 
 
@@ -58,7 +60,11 @@ def test_the_filter_bank_has_the_gradient_of_its_differences(generator):
     wave.requires_grad_(True)
     (gradient,) = torch.autograd.grad(value(wave), wave)
     # Silence has no gradient, and no NaN either.
-    assert gradient[0].abs().max() > 1 and torch.isfinite(gradient).all() and gradient[1, 6_000:].abs().max() < 1e-6
+    assert (
+        gradient[0].abs().max() > 1
+        and torch.isfinite(gradient).all()
+        and gradient[1, 6_000:].abs().max() < 1e-6
+    )
     step = 1e-3 * gradient * torch.tensor([[1.0], [0.0]]) / gradient[0].norm()
     with torch.no_grad():
         slope = (value(wave + step) - value(wave - step)) / 2
@@ -69,7 +75,9 @@ def test_audio_is_differentiable_through_the_whole_encoder(encoder, generator):
     wave = (0.1 * torch.randn(1, 70_000, generator=generator)).requires_grad_(True)
     encoder.embed_audio(wave)[0, 0].backward()
     # Three clips of two seconds cover all of it, from the first frame to the last whole one.
-    assert wave.grad[0, :160].any() and wave.grad[0, -400:].any() and torch.isfinite(wave.grad).all()
+    assert (
+        wave.grad[0, :160].any() and wave.grad[0, -400:].any() and torch.isfinite(wave.grad).all()
+    )
 
 
 def test_short_and_silent_audio_has_an_embedding(encoder):
@@ -111,7 +119,9 @@ def test_a_copy_is_whole(encoder, wanted):
 
 
 def test_the_package_is_left_as_it_was(encoder):
-    """The stand-in that keeps `imagebind/__init__.py` from running is gone: whoever imports the package gets the real one."""
+    """The stand-in that keeps `imagebind/__init__.py` from running is gone: whoever imports the
+    package gets the real one.
+    """
     assert "imagebind" not in sys.modules or hasattr(sys.modules["imagebind"], "__file__")
     assert "imagebind.models.imagebind_model" in sys.modules
 
@@ -122,8 +132,12 @@ def published(tmp_path, monkeypatch):
     need_imagebind()
     path = tmp_path / "imagebind_huge.pth"
     torch.save(small_model().state_dict(), path)
-    file = replace(weights.IMAGEBIND_HUGE, size=path.stat().st_size, sha256=weights.hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(weights, "IMAGEBIND_HUGE", file)
+    file = replace(
+        published_weights.IMAGEBIND_HUGE,
+        size=path.stat().st_size,
+        sha256=published_weights.hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+    monkeypatch.setattr(published_weights, "IMAGEBIND_HUGE", file)
     monkeypatch.setattr(imagebind, "HUGE", SIZES)
     return path
 
@@ -134,7 +148,11 @@ def test_weights_come_from_the_published_file_and_from_what_it_becomes(published
     assert all(torch.equal(z, wanted[name]) for name, z in examples(first).items())
     published.unlink()  # once converted it may go
     again = imagebind.load(published.with_suffix(".safetensors"))
-    assert weights.fingerprint(again) == weights.fingerprint(first) == weights.fingerprint(encoder)
+    assert (
+        published_weights.fingerprint(again)
+        == published_weights.fingerprint(first)
+        == published_weights.fingerprint(encoder)
+    )
 
 
 def test_weights_of_another_model_are_refused(published, monkeypatch, tmp_path):
@@ -187,10 +205,14 @@ def test_the_skeleton_is_that_of_imagebind_huge(encoder):
     ours = {name: tensor.shape for name, tensor in imagebind.skeleton().state_dict().items()}
     with torch.device("meta"), imagebind._ShapesOnly():
         theirs = sys.modules["imagebind.models.imagebind_model"].imagebind_huge().state_dict()
-    assert ours == {name: tensor.shape for name, tensor in theirs.items() if name.split(".")[1] in ("audio", "text", "vision")}
+    assert ours == {
+        name: tensor.shape
+        for name, tensor in theirs.items()
+        if name.split(".")[1] in ("audio", "text", "vision")
+    }
     # The published file holds just these numbers: the rest is a zip's table of contents.
     numbers = sum(tensor.numel() * tensor.element_size() for tensor in theirs.values())
-    assert 0 < weights.IMAGEBIND_HUGE.size - numbers < 1_000_000
+    assert 0 < published_weights.IMAGEBIND_HUGE.size - numbers < 1_000_000
 
 
 @pytest.mark.slow
@@ -206,7 +228,16 @@ def test_imagebind_huge_is_built_and_hears(generator):
         if isinstance(module, torch.nn.LayerNorm):
             module.reset_parameters()
     encoder = imagebind.ImageBind(model, torch.bfloat16).eval()
-    assert encoder.embedding_size == 1024 and encoder.trunks["audio"](torch.zeros(1, 1_000)).shape == (1, 3 * 768)
-    wave, picture = torch.randn(1, 1_000, generator=generator), torch.rand(1, 3, 224, 224, generator=generator)
-    for z in (encoder.embed_audio(wave), encoder.embed_text(["violin"]), encoder.embed_image(picture)):
+    assert encoder.embedding_size == 1024 and encoder.trunks["audio"](
+        torch.zeros(1, 1_000)
+    ).shape == (1, 3 * 768)
+    wave, picture = (
+        torch.randn(1, 1_000, generator=generator),
+        torch.rand(1, 3, 224, 224, generator=generator),
+    )
+    for z in (
+        encoder.embed_audio(wave),
+        encoder.embed_text(["violin"]),
+        encoder.embed_image(picture),
+    ):
         assert z.shape == (1, 1024) and torch.allclose(z.norm(dim=-1), torch.ones(1), atol=1e-4)

@@ -3,7 +3,7 @@ import torch
 
 from mars_lib.check import InputError
 from mars_lib.data import manifests, pictures
-from mars_lib.data.classes import sound_classes
+from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.encoders.minibind import MiniBind
 
 

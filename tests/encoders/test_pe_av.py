@@ -1,4 +1,6 @@
-"""PE-AV behind the Protocol: the real classes of `transformers`, tiny, with random weights; nothing is downloaded."""
+"""PE-AV behind the Protocol: the real classes of `transformers`, tiny, with random weights; nothing
+is downloaded.
+"""
 
 import copy
 import json
@@ -9,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mars_lib.alignment import AlignmentConfig, trunk_features, train_stage
+from mars_lib.alignment import AlignmentConfig, train_stage, trunk_features
 from mars_lib.check import InputError
 from mars_lib.encoders import pe_av
 from mars_lib.reward import MLBP, Target, fused
@@ -24,7 +26,13 @@ TEXTS = ["violin", "a sound of a harp"]
 
 def tiny_model():
     """A `PeAudioVideoModel` of one narrow layer each; pictures of 28 x 28."""
-    layer = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 8}
+    layer = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "head_dim": 8,
+    }
     codec = {
         "model_type": "dac", "encoder_hidden_size": 4, "downsampling_ratios": [2, 8, 10, 12], "codebook_dim": 8, "hidden_size": 64,
     }  # fmt: skip
@@ -56,9 +64,15 @@ def tiny_tokenizer():
 
     made = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
-    made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]"
+        tokenizer_object=made,
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        unk_token="[UNK]",
     )
 
 
@@ -75,16 +89,21 @@ def encoder(model):
 @torch.no_grad()
 def test_embeddings_are_those_of_its_own_forward_at_unit_norm(model, encoder, generator):
     wave = 0.1 * torch.randn(2, 16_100, generator=generator)
-    # Its feature extractor wants 48 kHz, reflects what is missing to a whole frame, and gives the mask.
+    # Its feature extractor wants 48 kHz, reflects what is missing to a whole frame, and gives the
+    # mask.
     fine = pe_av.torchaudio.functional.resample(wave, 16_000, 48_000).numpy()
-    heard = transformers.PeAudioFeatureExtractor()(list(fine), sampling_rate=48_000, return_tensors="pt")
+    heard = transformers.PeAudioFeatureExtractor()(
+        list(fine), sampling_rate=48_000, return_tensors="pt"
+    )
     words = tiny_tokenizer()(TEXTS, padding=True, return_tensors="pt")
     films = torch.rand(2, 3, 3, 28, 28, generator=generator)
     there = model.audio_model(
         input_ids=words["input_ids"], attention_mask=words["attention_mask"], input_values=heard["input_values"],
         padding_mask=heard["padding_mask"],
     )  # fmt: skip
-    seen = model.video_model(input_ids=words["input_ids"], pixel_values_videos=2 * films - 1).video_embeds
+    seen = model.video_model(
+        input_ids=words["input_ids"], pixel_values_videos=2 * films - 1
+    ).video_embeds
     features = encoder.trunks["image"](films)
     for here, wanted in (
         (encoder.embed_audio(wave), there.audio_embeds),
@@ -98,12 +117,24 @@ def test_embeddings_are_those_of_its_own_forward_at_unit_norm(model, encoder, ge
 @torch.no_grad()
 def test_pictures_are_those_of_its_own_processor(encoder, generator):
     pictures = torch.randint(0, 256, (2, 3, 224, 224), generator=generator, dtype=torch.uint8)
-    # The settings of facebook/pe-av-base's video_preprocessor_config.json, at the tiny model's size.
-    settings = {"size": {"height": 28, "width": 28}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_sample_frames": False}
-    processor = transformers.PeVideoVideoProcessor(**settings, do_resize=True, do_rescale=True, do_normalize=True)
-    there = processor([picture[None] for picture in pictures], return_tensors="pt")["pixel_values_videos"]
+    # The settings of facebook/pe-av-base's video_preprocessor_config.json, at the tiny model's
+    # size.
+    settings = {
+        "size": {"height": 28, "width": 28},
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+        "do_sample_frames": False,
+    }
+    processor = transformers.PeVideoVideoProcessor(
+        **settings, do_resize=True, do_rescale=True, do_normalize=True
+    )
+    there = processor([picture[None] for picture in pictures], return_tensors="pt")[
+        "pixel_values_videos"
+    ]
     fed = []
-    encoder.trunks["image"].encoder.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0]))
+    encoder.trunks["image"].encoder.register_forward_pre_hook(
+        lambda _, inputs: fed.append(inputs[0])
+    )
     encoder.embed_image(pictures.float() / 255)
     # Theirs rounds to 8 bits between the steps.
     assert fed[0].shape == there.shape and (fed[0] - there).abs().max() <= 2 / 255
@@ -190,12 +221,20 @@ def wider(text):
 @pytest.mark.parametrize(
     ("file", "change", "says"),
     [
-        ("config.json", lambda _: None, r"are not there \(no config.json\); fetch them with `hf download"),
+        (
+            "config.json",
+            lambda _: None,
+            r"are not there \(no config.json\); fetch them with `hf download",
+        ),
         ("config.json", lambda _: b"{", "incomplete or damaged"),
         ("config.json", other_model, "of the model bert, not of PE-AV"),
         ("config.json", wider, "incomplete or damaged|lack .* tensors"),
         ("model.safetensors", lambda _: None, "incomplete or damaged"),
-        ("model.safetensors", lambda content: content[: len(content) // 2], "incomplete or damaged"),
+        (
+            "model.safetensors",
+            lambda content: content[: len(content) // 2],
+            "incomplete or damaged",
+        ),
         ("tokenizer.json", lambda _: None, "incomplete or damaged"),
     ],
 )
@@ -217,14 +256,29 @@ def test_missing_tensors_are_no_random_numbers(saved, tmp_path):
 
 def test_a_missing_package_is_named(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r"transformers: is not installed .*pip install 'mars-lib\[pe-av\]'"):
+    with pytest.raises(
+        InputError, match=r"transformers: is not installed .*pip install 'mars-lib\[pe-av\]'"
+    ):
         pe_av.load(saved)
 
 
 def test_alignment_trains_its_heads(encoder):
     features = trunk_features(encoder, few(), "train", clips=1, takes=2, progress=False)
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-    settings = AlignmentConfig(steps=1, batch_size=6, learning_rate=1e-2, validate_every=1, patience=99)
-    assert train_stage(encoder, "one-stage", features, features, settings, progress=False)["step"] > 0
-    moved = {name for name, tensor in encoder.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert moved == {"log_temperature", "heads.audio.weight", "heads.text.weight", "heads.image.weight"}
+    settings = AlignmentConfig(
+        steps=1, batch_size=6, learning_rate=1e-2, validate_every=1, patience=99
+    )
+    assert (
+        train_stage(encoder, "one-stage", features, features, settings, progress=False)["step"] > 0
+    )
+    moved = {
+        name
+        for name, tensor in encoder.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert moved == {
+        "log_temperature",
+        "heads.audio.weight",
+        "heads.text.weight",
+        "heads.image.weight",
+    }

@@ -1,4 +1,6 @@
-"""The CLAP score with the real classes of `transformers`, tiny, with random weights; nothing is downloaded."""
+"""The CLAP score with the real classes of `transformers`, tiny, with random weights; nothing is
+downloaded.
+"""
 
 import shutil
 
@@ -34,10 +36,16 @@ def folder(tmp_path_factory):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         transformers.ClapModel(sizes).save_pretrained(folder)
-    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
+    words = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>")
+    )
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>").save_pretrained(folder)
-    transformers.ClapFeatureExtractor(feature_size=16, max_length_s=4, truncation="rand_trunc").save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>").save_pretrained(
+        folder
+    )
+    transformers.ClapFeatureExtractor(
+        feature_size=16, max_length_s=4, truncation="rand_trunc"
+    ).save_pretrained(folder)
     return folder
 
 
@@ -54,7 +62,11 @@ def test_a_score_is_the_cosine_that_the_model_itself_gives(listener, folder):
     ids = torch.tensor([[4, 5, 6, 7], [4, 5, 6, 8]])
     with torch.no_grad():
         # scipy's filter is not torchaudio's; what both hear is the same.
-        features = extractor(list(resample_poly(sounds.numpy(), 3, 1, axis=-1)), sampling_rate=48_000, return_tensors="pt")
+        features = extractor(
+            list(resample_poly(sounds.numpy(), 3, 1, axis=-1)),
+            sampling_rate=48_000,
+            return_tensors="pt",
+        )
         output = model(input_ids=ids, attention_mask=torch.ones_like(ids), **features)
     expected = output.logits_per_audio.diagonal() / model.logit_scale_a.exp()
     found = listener.score(sounds, ["violin", "harp"])

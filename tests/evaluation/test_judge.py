@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from mars_lib import shipped as files
-from mars_lib import system
 from mars_lib.check import InputError
 from mars_lib.config import TrainingConfig
-from mars_lib.data import manifests, render
-from mars_lib.data.classes import sound_classes
+from mars_lib.data import manifests, mini_music
 from mars_lib.data.mixtures import MixtureStream
+from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.evaluation.judge import Judge, probability, right
-from mars_lib.training import pretrain
-from mars_lib.training import judge as judge_training
+from mars_lib.inference import pretrained
+from mars_lib.io import assets as files
+from mars_lib.training import judge_training as judge_training
+from mars_lib.training import minibind_trunks
 from mars_lib.training.query_bank import QueryBank
 
 
 @pytest.fixture(scope="module")
 def judge():
-    return system.load_judge()
+    return pretrained.load_judge()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,9 @@ def test_it_names_clean_test_clips(judge, clips):
 def test_it_names_the_louder_source(judge, clips):
     waves, names = clips
     other = waves.roll(2, dims=0)
-    faint, equal = (right(judge, waves + gain * other, names).float().mean() for gain in (0.03, 1.0))
+    faint, equal = (
+        right(judge, waves + gain * other, names).float().mean() for gain in (0.03, 1.0)
+    )
     drowned = right(judge, 0.03 * waves + other, names).float().mean()
     assert faint > equal > drowned
 
@@ -84,7 +86,7 @@ def test_bad_input_is_named(judge, call, problem):
 
 def test_other_checkpoints_are_refused():
     with pytest.raises(InputError, match="holds minibind, not a judge"):
-        system.load_judge(files.checkpoint("minibind"))
+        pretrained.load_judge(files.checkpoint("minibind"))
 
 
 class Listening:
@@ -100,7 +102,7 @@ class Listening:
         return []
 
     def clip(self, split, sound, index, stream=None):
-        rng = render.clip_rng(split, sound.name, index, stream)
+        rng = mini_music.clip_rng(split, sound.name, index, stream)
         self.purposes.add(stream.purpose)
         self.clips.add(rng.bytes(16))
         return 0.1 * rng.standard_normal(8_000, dtype=np.float32)
@@ -111,7 +113,9 @@ class Listening:
 
 @pytest.mark.parametrize("seed", [0, 99, 100, 300])
 def test_nobody_else_was_trained_on_its_clips(shipped, monkeypatch, seed):
-    """Clip numbers of a separator's seeds from 100 on ran into those of queries, of 300 into the judge's."""
+    """Clip numbers of a separator's seeds from 100 on ran into those of queries, of 300 into the
+    judge's.
+    """
     monkeypatch.setattr(judge_training, "PER_CLASS", 3)
     heard = {name: Listening() for name in ("separator", "query", "encoder", "judge")}
     training = replace(TrainingConfig(), batch_size=4, seed=seed)
@@ -120,10 +124,12 @@ def test_nobody_else_was_trained_on_its_clips(shipped, monkeypatch, seed):
     QueryBank.embed(
         shipped.encoder, heard["query"], heard["query"].classes("train"), "train", 3, progress=False
     )
-    pretrain.audio_batches(heard["encoder"], 4, 0)(0)
+    minibind_trunks.audio_batches(heard["encoder"], 4, 0)(0)
     trained = judge_training.train_judge(heard["judge"], steps=2, batch_size=6, progress=False)
     assert all(each.purposes == {f"{name} clips"} for name, each in heard.items())
-    assert len(set.union(*(each.clips for each in heard.values()))) == sum(len(each.clips) for each in heard.values())
+    assert len(set.union(*(each.clips for each in heard.values()))) == sum(
+        len(each.clips) for each in heard.values()
+    )
     assert not trained.training and trained.names == tuple(s.name for s in sound_classes()[:5])
 
 
@@ -142,7 +148,8 @@ def test_it_is_taught_what_estimates_sound_like(tones):
     heard, labels = batches(5)
     assert torch.equal(heard, batches(5)[0]) and len(heard) == len(labels) == 48
     assert 8_000 <= heard.shape[1] <= 12_000 and torch.isfinite(heard).all()
-    # Energy further than half an octave from the class's own tone: the changes of speed stay within.
+    # Energy further than half an octave from the class's own tone: the changes of speed stay
+    # within.
     power = torch.fft.rfft(heard * torch.hann_window(heard.shape[1]), dim=-1).abs().square()
     frequency = torch.fft.rfftfreq(heard.shape[1], 1 / 16_000)
     octaves = (frequency / PITCHES[labels, None]).clamp(min=1e-3).log2().abs()
@@ -158,5 +165,5 @@ def test_learns_in_a_few_steps(tones, generator):
     sounds = torch.stack([tones[1], torch.randn(16_000, generator=generator), clicks])
     judge = Judge(["tone", "noise", "clicks"], width=16)
     batches = judge_training.estimate_batches(sounds, torch.arange(3), 24, seed=0)
-    pretrain.train_classifier(judge, batches, 60, "judge", progress=False)
+    minibind_trunks.train_classifier(judge, batches, 60, "judge", progress=False)
     assert right(judge, sounds, judge.names).all()

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from mars_lib import evaluate, system
 from mars_lib.check import InputError
 from mars_lib.data import manifests
-from mars_lib.evaluate import oracle
-from mars_lib.evaluation import benchmark, metrics
+from mars_lib.evaluation import metrics, scoring
 from mars_lib.evaluation.museval_reference import museval_bss_eval
+from mars_lib.experiments import evaluate
+from mars_lib.experiments.evaluate import oracle
+from mars_lib.inference import system
 
 
 def coloured(seed, *shape):
@@ -55,14 +56,24 @@ def test_agrees_with_museval_within_a_hundredth_of_a_decibel():
 
 
 def test_agrees_with_museval_where_it_says_anything_and_is_infinite_beyond():
-    """Perfect estimates, parts 20 to 200 dB down, sources that never overlap, pure tones (a singular problem)."""
+    """Perfect estimates, parts 20 to 200 dB down, sources that never overlap, pure tones (a
+    singular problem).
+    """
     reference = coloured(15, 2)
     other, noise = reference.flip(0), coloured(16, 2)
-    pairs = [(reference + level * (other + noise), reference) for level in (1e-1, 1e-3, 1e-5, 1e-7, 1e-10)]
+    pairs = [
+        (reference + level * (other + noise), reference)
+        for level in (1e-1, 1e-3, 1e-5, 1e-7, 1e-10)
+    ]
     apart = reference.clone()
     apart[0, 4_000:], apart[1, :8_000] = 0, 0
     tones = torch.sin(torch.tensor([[0.17], [0.39]], dtype=torch.float64) * torch.arange(12_000))
-    pairs += [(reference, reference), (other, reference), (apart, apart), (apart + 1e-7 * apart * noise, apart)]
+    pairs += [
+        (reference, reference),
+        (other, reference),
+        (apart, apart),
+        (apart + 1e-7 * apart * noise, apart),
+    ]
     pairs += [(tones + 0.3 * tones.flip(0) + 1e-4 * noise, tones)]
     finite = 0
     for estimate, truth in pairs:
@@ -78,11 +89,16 @@ def test_agrees_with_museval_where_it_says_anything_and_is_infinite_beyond():
 
 
 def test_rounding_is_no_score_of_the_mixture_where_it_is_found():
-    """Mixture 67 of `test`: a bird that has flown before the telephone rings. An ideal mask is perfect there."""
+    """Mixture 67 of `test`: a bird that has flown before the telephone rings. An ideal mask is
+    perfect there.
+    """
     row = manifests.read("test")[67]
     mixture, reference = (x[None] for x in manifests.render(row, manifests.music()))
-    bounds = {"oracle": oracle(system.load().separator, mixture, reference), "mixture": mixture[:, None].expand_as(reference)}
-    scores = benchmark.score(bounds, reference, mixture)
+    bounds = {
+        "oracle": oracle(system.load().separator, mixture, reference),
+        "mixture": mixture[:, None].expand_as(reference),
+    }
+    scores = scoring.score(bounds, reference, mixture)
     ideal, same = scores["oracle"][0], scores["mixture"][0]
     assert (ideal.si_sdri, ideal.si_sdr, ideal.sdr, ideal.sir, ideal.sar) == (None,) * 5
     assert not ideal.skipped and ideal.closer_to_target == 1
@@ -90,16 +106,20 @@ def test_rounding_is_no_score_of_the_mixture_where_it_is_found():
 
 
 def test_what_means_nothing_is_left_out_of_its_own_mean_and_counted():
-    good, odd = benchmark.Score(5, 5, 5, 9, 20, 1), benchmark.Score(7, 7, 7, None, None, 0)
+    good, odd = scoring.Score(5, 5, 5, 9, 20, 1), scoring.Score(7, 7, 7, None, None, 0)
     rows = {"a": [good, odd], "b": [good, good], "c": [odd, odd], "silent": [good, good]}
-    systems, skipped = benchmark.table(rows)
+    systems, skipped = scoring.table(rows)
     assert skipped == 0
     assert systems["a"]["si_sdri"]["mean"] == 6 and systems["a"]["si_sdri"]["left_out"] == 0
     assert systems["a"]["sir"]["mean"] == 9 and systems["a"]["sir"]["left_out"] == 1
     assert systems["b"]["sir"]["left_out"] == 0 and systems["b"]["closer_to_target"] == 1
     assert "sir" not in systems["c"] and systems["c"]["sdr"]["mean"] == 7
-    text = evaluate.report({"split": "test", "query": "text", "mixtures": 2, "skipped": 0, "systems": systems})
-    assert text.endswith("Left out of a mean, as beyond 100 dB: a SIR 1, a SAR 1, c SIR 2, c SAR 2.")
+    text = evaluate.report(
+        {"split": "test", "query": "text", "mixtures": 2, "skipped": 0, "systems": systems}
+    )
+    assert text.endswith(
+        "Left out of a mean, as beyond 100 dB: a SIR 1, a SAR 1, c SIR 2, c SAR 2."
+    )
 
 
 @pytest.mark.parametrize("silent_too", [False, True])
@@ -111,10 +131,12 @@ def test_a_separator_that_is_all_wrong_has_no_infinite_score(silent_too):
     # Asked for one, it returns what is orthogonal to it.
     wrong = torch.stack([mixture[0] * (torch.arange(4_000) >= 2_000)] * 2)[None]
     wrong = wrong - wrong.mean(dim=-1, keepdim=True)
-    wrong[0, 0] -= torch.vdot(wrong[0, 0], reference[0, 0]) / reference[0, 0].square().sum() * reference[0, 0]
+    wrong[0, 0] -= (
+        torch.vdot(wrong[0, 0], reference[0, 0]) / reference[0, 0].square().sum() * reference[0, 0]
+    )
     if silent_too:
         wrong[0, 1] = 0
-    row = benchmark.score({"a": wrong}, reference, mixture, "target-only")["a"][0]
+    row = scoring.score({"a": wrong}, reference, mixture, "target-only")["a"][0]
     assert row.skipped == silent_too and row.si_sdr is None and row.si_sdri is None
 
 
@@ -134,11 +156,11 @@ class OnCard(torch.Tensor):
 def test_sounds_may_lie_on_a_card_or_carry_a_gradient():
     reference = coloured(18, 1, 2)
     mixture, estimate = reference.sum(dim=1), (reference + 0.1 * reference.flip(1)).flip(1)
-    expected = benchmark.score({"a": estimate}, reference, mixture)
+    expected = scoring.score({"a": estimate}, reference, mixture)
     there = [x.clone().as_subclass(OnCard) for x in (estimate, reference, mixture)]
-    assert benchmark.score({"a": there[0]}, there[1], there[2]) == expected
+    assert scoring.score({"a": there[0]}, there[1], there[2]) == expected
     estimate.requires_grad_()
-    assert benchmark.score({"a": estimate}, reference, mixture) == expected
+    assert scoring.score({"a": estimate}, reference, mixture) == expected
 
 
 @pytest.mark.parametrize("length", [40, 512, 3_585, 3_586, 9_000])
@@ -146,7 +168,9 @@ def test_projections_are_those_of_least_squares_whatever_the_blocks(length):
     rng = np.random.default_rng(length)
     reference, estimate = rng.standard_normal((2, 2, length))
     taps = 16
-    found = metrics.bss_eval(estimate=torch.from_numpy(estimate), reference=torch.from_numpy(reference), taps=taps)
+    found = metrics.bss_eval(
+        estimate=torch.from_numpy(estimate), reference=torch.from_numpy(reference), taps=taps
+    )
     shifts = np.zeros((2, taps, length + taps - 1))
     for k in range(2):
         for d in range(taps):
@@ -154,11 +178,14 @@ def test_projections_are_those_of_least_squares_whatever_the_blocks(length):
     for n in range(2):
         padded = np.pad(estimate[n], (0, taps - 1))
         own, whole = (
-            basis.T @ np.linalg.lstsq(basis.T, padded, rcond=None)[0] for basis in (shifts[n], shifts.reshape(-1, length + taps - 1))
+            basis.T @ np.linalg.lstsq(basis.T, padded, rcond=None)[0]
+            for basis in (shifts[n], shifts.reshape(-1, length + taps - 1))
         )
         sir = 10 * np.log10(np.sum(own**2) / np.sum((whole - own) ** 2))
         sar = 10 * np.log10(np.sum(whole**2) / np.sum((padded - whole) ** 2))
-        assert found.sir[n].item() == pytest.approx(sir, abs=1e-6) and found.sar[n].item() == pytest.approx(sar, abs=1e-6)
+        assert found.sir[n].item() == pytest.approx(sir, abs=1e-6) and found.sar[
+            n
+        ].item() == pytest.approx(sar, abs=1e-6)
 
 
 def test_systems_scored_together_are_scored_as_alone():
@@ -209,8 +236,9 @@ def test_improvement_by_hand():
     reference = torch.eye(2).repeat_interleave(200, dim=1) * torch.randn(400)
     reference -= reference.mean(dim=1, keepdim=True)
     mixture = reference.sum(dim=0)
-    found = metrics.si_sdr_improvement(estimate=reference * 0.9 + 0.1 * mixture,
-                                       reference=reference, mixture=mixture)
+    found = metrics.si_sdr_improvement(
+        estimate=reference * 0.9 + 0.1 * mixture, reference=reference, mixture=mixture
+    )
     by_hand = [
         (metrics.si_sdr(estimate=e, reference=r) - metrics.si_sdr(estimate=mixture, reference=r))
         for e, r in zip(reference * 0.9 + 0.1 * mixture, reference)
@@ -227,9 +255,9 @@ def test_energy_guard_skips_and_counts():
     estimate = reference + 0.1
     estimate[1, 0] = 0
     reference[2, 1] = 0
-    rows = benchmark.score({"a": estimate}, reference, mixture)["a"]
+    rows = scoring.score({"a": estimate}, reference, mixture)["a"]
     assert [row.skipped for row in rows] == [False, True, True, False]
-    systems, skipped = benchmark.table({"a": rows, "b": rows})
+    systems, skipped = scoring.table({"a": rows, "b": rows})
     assert skipped == 2 and systems["a"] == systems["b"]
 
 
@@ -237,8 +265,8 @@ def test_doing_nothing_improves_nothing():
     reference = coloured(9, 2, 2)
     mixture = reference.sum(dim=1)
     same = mixture[:, None].expand_as(reference)
-    for protocol in benchmark.PROTOCOLS:
-        for row in benchmark.score({"a": same}, reference, mixture, protocol)["a"]:
+    for protocol in scoring.PROTOCOLS:
+        for row in scoring.score({"a": same}, reference, mixture, protocol)["a"]:
             assert row.si_sdri == pytest.approx(0, abs=1e-9) and row.sar is None
 
 
@@ -246,12 +274,12 @@ def test_protocols_differ_as_they_say():
     reference = coloured(10, 1, 2)
     mixture = reference.sum(dim=1)
     swapped = reference.flip(1) + 0.05 * mixture[:, None]
-    forgiving = benchmark.score({"a": swapped}, reference, mixture, "appendix-c")["a"][0]
-    strict = benchmark.score({"a": swapped}, reference, mixture, "target-only")["a"][0]
+    forgiving = scoring.score({"a": swapped}, reference, mixture, "appendix-c")["a"][0]
+    strict = scoring.score({"a": swapped}, reference, mixture, "target-only")["a"][0]
     assert forgiving.si_sdri > 10 and strict.si_sdri < -10
     assert forgiving.closer_to_target == strict.closer_to_target == 0
     with pytest.raises(InputError, match="appendix-c, target-only"):
-        benchmark.score({"a": swapped}, reference, mixture, "best of all")
+        scoring.score({"a": swapped}, reference, mixture, "best of all")
 
 
 def test_verdicts_of_a_judge_are_averaged_over_the_sources_scored():
@@ -260,11 +288,11 @@ def test_verdicts_of_a_judge_are_averaged_over_the_sources_scored():
     mixture, estimate = reference.sum(dim=1), reference + 0.1 * reference.flip(1)
     judged = {"a": torch.tensor([[1, 0], [1, 1], [1, 1]])}
     for protocol, expected in (("appendix-c", [0.5, None, 1]), ("target-only", [1, None, 1])):
-        rows = benchmark.score({"a": estimate}, reference, mixture, protocol, judged)["a"]
+        rows = scoring.score({"a": estimate}, reference, mixture, protocol, judged)["a"]
         assert [row.judge for row in rows] == expected
-    systems, _ = benchmark.table({"a": rows})
+    systems, _ = scoring.table({"a": rows})
     assert systems["a"]["judge"]["mean"] == 1
-    unjudged, _ = benchmark.table(benchmark.score({"a": estimate}, reference, mixture))
+    unjudged, _ = scoring.table(scoring.score({"a": estimate}, reference, mixture))
     assert "judge" not in unjudged["a"]
 
 

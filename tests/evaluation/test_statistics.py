@@ -43,17 +43,23 @@ def test_pairing_finds_what_spread_hides():
 def test_three_seeds_add_the_range_of_their_means_to_the_interval():
     rng = np.random.default_rng(4)
     mixtures, seeds = rng.normal(size=300), np.array([-1.0, 0.2, 1.5])
-    assert statistics.bootstrap_interval(seeds[:, None] + np.zeros(300)) == pytest.approx((-1.0, 1.5))
+    assert statistics.bootstrap_interval(seeds[:, None] + np.zeros(300)) == pytest.approx(
+        (-1.0, 1.5)
+    )
     alone = np.diff(statistics.bootstrap_interval(mixtures + seeds.mean()))[0]
     both = statistics.bootstrap_interval(mixtures + seeds[:, None])
     assert both[1] - both[0] > 2.3 and alone < 0.3
     # One seed, or seeds that agree: mixtures alone.
     assert statistics.bootstrap_interval(mixtures[None]) == statistics.bootstrap_interval(mixtures)
-    assert statistics.bootstrap_interval([mixtures] * 3) == pytest.approx(statistics.bootstrap_interval(mixtures))
+    assert statistics.bootstrap_interval([mixtures] * 3) == pytest.approx(
+        statistics.bootstrap_interval(mixtures)
+    )
 
 
 def test_what_the_docstring_says_of_three_seeds():
-    """Three times of four, and not 95 of 100, the mean of all possible seeds lies in the interval."""
+    """Three times of four, and not 95 of 100, the mean of all possible seeds lies in the
+    interval.
+    """
     trials = np.random.default_rng(5).normal(size=(400, 3))
     ends = np.array([statistics.bootstrap_interval(row[:, None]) for row in trials])
     covered = ((ends[:, 0] <= 0) & (0 <= ends[:, 1])).mean()
@@ -63,8 +69,13 @@ def test_what_the_docstring_says_of_three_seeds():
 def test_intervals_over_seeds_and_mixtures_agree_with_a_plain_loop():
     rng = np.random.default_rng(6)
     values = rng.normal(size=(4, 30)) + rng.normal(size=(4, 1))
-    means = [values[np.ix_(rng.integers(4, size=4), rng.integers(30, size=30))].mean() for _ in range(10_000)]
-    assert statistics.bootstrap_interval(values) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.06)
+    means = [
+        values[np.ix_(rng.integers(4, size=4), rng.integers(30, size=30))].mean()
+        for _ in range(10_000)
+    ]
+    assert statistics.bootstrap_interval(values) == pytest.approx(
+        tuple(np.quantile(means, [0.025, 0.975])), abs=0.06
+    )
 
 
 def test_systems_are_paired_by_seed_as_well_as_by_mixture():

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 pytest.register_assert_rewrite("tests.card.paths")
-CARDS = [f"cuda:{i}" for i in range(min(2, torch.cuda.device_count()))] + ["mps"] * torch.backends.mps.is_available()
+CARDS = [f"cuda:{i}" for i in range(min(2, torch.cuda.device_count()))] + [
+    "mps"
+] * torch.backends.mps.is_available()
 
 
 @pytest.fixture(params=CARDS or ["cuda"])

@@ -1,4 +1,5 @@
-"""The course in an environment that it does not own: a hosted notebook's versions stay, and notebook 00 runs in them.
+"""The course in an environment that it does not own: a hosted notebook's versions stay, and
+notebook 00 runs in them.
 
 Needs the network, Python 3.13 (MARS_HOSTED_PYTHON) and 5 GB: `make test-hosted`.
 """
@@ -17,7 +18,9 @@ FIRST = "00_hear_a_separation.ipynb"
 
 
 def run(*command, **options):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, **options
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
 
@@ -62,4 +65,6 @@ def test_the_bootstrap_cell_changes_nothing_and_notebook_00_runs(python, clone, 
     papermill = [ROOT / ".venv" / "bin" / "papermill", clone / "notebooks" / FIRST, out]
     run(*papermill, "-k", "hosted", "-p", "PROFILE", "smoke", cwd=clone, env=environment)
     executed = json.loads(out.read_text())
-    assert not [o for c in executed["cells"] for o in c.get("outputs", ()) if o["output_type"] == "error"]
+    assert not [
+        o for c in executed["cells"] for o in c.get("outputs", ()) if o["output_type"] == "error"
+    ]

@@ -1,4 +1,6 @@
-"""The template that every notebook is held to. `lint(notebook, size)` returns what is wrong, in words."""
+"""The template that every notebook is held to. `lint(notebook, size)` returns what is wrong, in
+words.
+"""
 
 import ast
 import importlib
@@ -15,8 +17,19 @@ def lint(notebook, size: int = 0) -> list[str]:
     """Everything that breaks the template; an empty list is a clean notebook."""
     problems = []
     for rule in (
-        _headings, _header, _length, _cells, _tags, _imports, _exercises, _formulas, _sections,
-        _images, _metadata, _outputs, _names,
+        _headings,
+        _header,
+        _length,
+        _cells,
+        _tags,
+        _imports,
+        _exercises,
+        _formulas,
+        _sections,
+        _images,
+        _metadata,
+        _outputs,
+        _names,
     ):
         problems += rule(notebook)
     if size > MAX_BYTES:
@@ -146,7 +159,9 @@ def _images(notebook) -> list[str]:
     for cell in code(notebook):
         for output in cell.get("outputs", []):
             html = "".join(output.get("data", {}).get("text/html", ""))
-            if re.search(r"<img(?![^>]*alt=\"[^\"])", html) or "image/png" in output.get("data", {}):
+            if re.search(r"<img(?![^>]*alt=\"[^\"])", html) or "image/png" in output.get(
+                "data", {}
+            ):
                 problems.append("a figure without alternative text")
     return problems
 

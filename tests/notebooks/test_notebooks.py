@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mars_lib import course
 from mars_lib.check import InputError
+from mars_lib.course import notebooks
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = sorted((HERE.parents[1] / "notebooks").glob("*.ipynb"))
@@ -40,7 +40,7 @@ def test_all_share_one_bootstrap_cell():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_outputs_are_not_older_than_their_source(path):
     stamped = read(path)["metadata"].get("mars", {}).get("source_hash")
-    assert stamped == course.source_hash(path), "run `make outputs`"
+    assert stamped == notebooks.source_hash(path), "run `make outputs`"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -58,7 +58,7 @@ def test_runs_in_the_smoke_profile_without_a_network(path, tmp_path, monkeypatch
         "socket.socket.connect = local_only\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "quiet"))
-    run = course.run_notebook(path, tmp_path / path.name, "smoke")
+    run = notebooks.run_notebook(path, tmp_path / path.name, "smoke")
     assert run.problem == "" and run.headline
     assert (tmp_path / path.with_suffix(".html").name).stat().st_size > 10_000
 
@@ -127,7 +127,9 @@ def simple(tmp_path, *sources):
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     notebook.cells[0].metadata["tags"] = ["parameters"]
-    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "", "language": "python"}
+    }
     folder = tmp_path / "notebooks"
     folder.mkdir(exist_ok=True)
     nbformat.write(notebook, folder / "00_x.ipynb")
@@ -139,14 +141,14 @@ GOOD = "from mars_lib import show\nshow.headline('count', 3, 'dB', look='here')"
 
 def test_course_runs_once_and_again_only_after_a_change(tmp_path, capsys):
     folder = simple(tmp_path, "PROFILE = 'cpu'", GOOD)
-    assert course.run_course(folder, tmp_path / "out", "smoke")
+    assert notebooks.run_course(folder, tmp_path / "out", "smoke")
     first = capsys.readouterr().out
     assert "count: 3.00 dB" in first and "where to look" in first and "here" in first
     before = (tmp_path / "out" / "00_x.ipynb").stat().st_mtime_ns
-    assert course.run_course(folder, tmp_path / "out", "smoke")
+    assert notebooks.run_course(folder, tmp_path / "out", "smoke")
     assert (tmp_path / "out" / "00_x.ipynb").stat().st_mtime_ns == before
     simple(tmp_path, "PROFILE = 'cpu'", GOOD + "\n")
-    assert course.run_course(folder, tmp_path / "out", "smoke")
+    assert notebooks.run_course(folder, tmp_path / "out", "smoke")
     assert (tmp_path / "out" / "00_x.ipynb").stat().st_mtime_ns > before
 
 
@@ -160,21 +162,23 @@ def test_course_runs_once_and_again_only_after_a_change(tmp_path, capsys):
 )
 def test_course_reports_a_notebook_that_fails(tmp_path, capsys, source, says):
     folder = simple(tmp_path, "PROFILE = 'cpu'", source)
-    assert not course.run_course(folder, tmp_path / "out", "smoke")
+    assert not notebooks.run_course(folder, tmp_path / "out", "smoke")
     out = capsys.readouterr().out
     assert "FAILED" in out and says in out
 
 
 def test_course_refuses_what_it_does_not_know(tmp_path):
     with pytest.raises(InputError, match="profile"):
-        course.run_course(tmp_path, tmp_path / "out", "moon")
+        notebooks.run_course(tmp_path, tmp_path / "out", "moon")
     with pytest.raises(InputError, match="no such notebook"):
-        course.run_course(tmp_path, tmp_path / "out", "smoke")
+        notebooks.run_course(tmp_path, tmp_path / "out", "smoke")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_an_unknown_profile_is_named_at_the_setup_cell(path):
-    """Whatever follows in a notebook, its first cell after the bootstrap refuses what no profile is."""
+    """Whatever follows in a notebook, its first cell after the bootstrap refuses what no profile
+    is.
+    """
     cells = rules.code(read(path))
     setup = cells[1 + next(i for i, cell in enumerate(cells) if "bootstrap" in rules.tags(cell))]
     with pytest.raises(InputError, match="profile: is 'laptop'; give one of smoke, cpu, gpu"):
@@ -184,12 +188,12 @@ def test_an_unknown_profile_is_named_at_the_setup_cell(path):
 def test_a_damaged_ledger_of_the_course_begins_anew_with_a_warning(tmp_path, monkeypatch):
     folder, out = simple(tmp_path, "PROFILE = 'cpu'", GOOD), tmp_path / "out"
     out.mkdir()
-    done = course.Run("00_x", 0.1, 1.0, "count: 3.00 dB", "", "", "mark")
-    monkeypatch.setattr(course, "run_notebook", lambda *_: done)
+    done = notebooks.Run("00_x", 0.1, 1.0, "count: 3.00 dB", "", "", "mark")
+    monkeypatch.setattr(notebooks, "run_notebook", lambda *_: done)
     for damaged in ("{", '{"00_x": 3}', '{"00_x": {"fingerprint": "mark", "problem": ""}}'):
         (out / "course.json").write_text(damaged)
         with pytest.warns(UserWarning, match="course.json is damaged"):
-            assert course.run_course(folder, out, "smoke")
+            assert notebooks.run_course(folder, out, "smoke")
         assert json.loads((out / "course.json").read_text()) == {"00_x": vars(done)}
 
 
@@ -197,23 +201,36 @@ def test_the_kernel_is_this_interpreter_whatever_is_installed(tmp_path, monkeypa
     """A kernelspec of the same name that comes first on JUPYTER_PATH would start something else."""
     spec = tmp_path / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
-    foreign = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    foreign = {
+        "argv": ["/bin/false", "{connection_file}"],
+        "display_name": "Python 3",
+        "language": "python",
+    }
     (spec / "kernel.json").write_text(json.dumps(foreign))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    folder = simple(tmp_path, "PROFILE = 'cpu'", "import sys\n" + GOOD.replace("look='here'", "look=sys.executable"))
-    run = course.run_notebook(folder / "00_x.ipynb", tmp_path / "00_x.ipynb", "smoke")
+    folder = simple(
+        tmp_path,
+        "PROFILE = 'cpu'",
+        "import sys\n" + GOOD.replace("look='here'", "look=sys.executable"),
+    )
+    run = notebooks.run_notebook(folder / "00_x.ipynb", tmp_path / "00_x.ipynb", "smoke")
     assert (run.problem, run.look) == ("", sys.executable)
 
 
 def test_a_page_shows_what_a_slider_shows_at_first(tmp_path):
-    """In HTML no kernel moves the slider: its picture and its player stand there, and not the widget's name."""
-    draw = "render = lambda x: f'<img alt=\"at {x}\" src=\"data:,\"><audio controls></audio>'"
+    """In HTML no kernel moves the slider: its picture and its player stand there, and not the
+    widget's name.
+    """
+    draw = 'render = lambda x: f\'<img alt="at {x}" src="data:,"><audio controls></audio>\''
     show = "from mars_lib import show\nshow.slider(render, 'kappa', low=0, high=9, value=2.5, step=0.5)"
     folder = simple(tmp_path, "PROFILE = 'cpu'", f"{draw}\n{show}", GOOD)
-    run = course.run_notebook(folder / "00_x.ipynb", tmp_path / "00_x.ipynb", "smoke")
+    run = notebooks.run_notebook(folder / "00_x.ipynb", tmp_path / "00_x.ipynb", "smoke")
     page = (tmp_path / "00_x.html").read_text()
     assert run.problem == "" and "VBox(" not in page
-    assert page.count('alt="at 2.5"') == page.count("<audio") == 1 and "kappa 2.5; in a running notebook" in page
+    assert (
+        page.count('alt="at 2.5"') == page.count("<audio") == 1
+        and "kappa 2.5; in a running notebook" in page
+    )
     # A running Jupyter prefers the widget.
     (output,) = read(tmp_path / "00_x.ipynb")["cells"][-2]["outputs"]
     assert "application/vnd.jupyter.widget-view+json" in output["data"]

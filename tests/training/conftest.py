@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mars_lib import config
+from mars_lib.io import checkpoint
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint
-from mars_lib.training.loop import separator_checkpoint
+from mars_lib.training.state import separator_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,9 @@ def start(tmp_path_factory):
 
 @pytest.fixture
 def eager_compiler(monkeypatch):
-    """torch.compile traces a network but generates no code for it, which would take minutes; the classes of what was compiled."""
+    """torch.compile traces a network but generates no code for it, which would take minutes; the
+    classes of what was compiled.
+    """
     compiled, compile_ = [], torch.nn.Module.compile
 
     def traced(module):

@@ -15,7 +15,9 @@ Usage = namedtuple("Usage", "total used free")
 
 
 def make(tmp_path, steps=100):
-    return Budget(Separator(config.smoke()), CPU, tmp_path / "not" / "yet", weights=4, saved=4, steps=steps)
+    return Budget(
+        Separator(config.smoke()), CPU, tmp_path / "not" / "yet", weights=4, saved=4, steps=steps
+    )
 
 
 def test_a_run_says_what_it_needs(tmp_path):
@@ -39,7 +41,10 @@ def test_hours_are_those_of_the_first_steps(tmp_path, monkeypatch):
     lines = [found.after(done, first=0) for done in range(1, 13)]
     said = [line for line in lines if line]
     # Eight steps in 80 s, 360 steps to go.
-    assert said == ["10.00 s a step: 1.0 h to go, validations not counted"] and lines.index(said[0]) == 9
+    assert (
+        said == ["10.00 s a step: 1.0 h to go, validations not counted"]
+        and lines.index(said[0]) == 9
+    )
 
 
 def test_the_folder_above_is_measured(tmp_path):

@@ -1,5 +1,5 @@
-import json
 import errno
+import json
 import pickle
 import struct
 
@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from mars_lib.check import InputError
-from mars_lib.training import checkpoint
+from mars_lib.io import checkpoint
 
 
 @pytest.fixture
@@ -25,16 +25,29 @@ def test_comes_back_with_its_meta(saved):
 
 @pytest.mark.parametrize("length", [0x0280, 0x0480, 0x4B50])
 def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path, length):
-    """The first bytes of a safetensors file are the length of its header: 0x0280 begins as a pickle does, 0x4B50 is "PK"."""
-    header = json.dumps({"__metadata__": {"mars": json.dumps({"kind": "heads"})}, "x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})
+    """The first bytes of a safetensors file are the length of its header: 0x0280 begins as a pickle
+    does, 0x4B50 is "PK".
+    """
+    header = json.dumps(
+        {
+            "__metadata__": {"mars": json.dumps({"kind": "heads"})},
+            "x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+        }
+    )
     path = tmp_path / "x.safetensors"
-    path.write_bytes(struct.pack("<Q", length) + header.encode().ljust(length) + struct.pack("<f", 1.0))
+    path.write_bytes(
+        struct.pack("<Q", length) + header.encode().ljust(length) + struct.pack("<f", 1.0)
+    )
     assert checkpoint.load(path, "heads").tensors["x"].tolist() == [1.0]
 
 
 def test_a_published_attention_mask_may_be_infinite_and_nothing_may_be_nan(tmp_path):
     path = tmp_path / "x.safetensors"
-    for kind, value, loads in (("imagebind", -float("inf"), True), ("imagebind", float("nan"), False), ("heads", -float("inf"), False)):
+    for kind, value, loads in (
+        ("imagebind", -float("inf"), True),
+        ("imagebind", float("nan"), False),
+        ("heads", -float("inf"), False),
+    ):
         checkpoint.save(path, {"mask": torch.tensor([0.0, value])}, {"kind": kind})
         if loads:
             assert checkpoint.load(path, kind).tensors["mask"][1] == value
@@ -101,7 +114,9 @@ def test_what_is_missing_is_named_when_it_is_asked_for(saved):
 def test_weights_that_are_not_finite_are_refused(tmp_path, dtype, value):
     path = tmp_path / "a.safetensors"
     weights = torch.tensor([1.0, value]).to(dtype)
-    checkpoint.save(path, {"a.w": torch.ones(2), "b.w": weights, "n": torch.tensor(3)}, {"kind": "judge"})
+    checkpoint.save(
+        path, {"a.w": torch.ones(2), "b.w": weights, "n": torch.tensor(3)}, {"kind": "judge"}
+    )
     with pytest.raises(InputError, match=r"NaN or infinite weights \(first in b.w\)"):
         checkpoint.load(path, "judge")
 
@@ -110,8 +125,12 @@ def test_sizes_are_compared_before_memory_is_taken():
     def huge():
         return torch.nn.Linear(1 << 20, 1 << 20)  # 4 TB
 
-    with pytest.raises(InputError, match="checkpoint x: does not fit this configuration .first at bias"):
-        checkpoint.build(huge, {"weight": torch.zeros(3, 3), "bias": torch.zeros(3)}, "checkpoint x")
+    with pytest.raises(
+        InputError, match="checkpoint x: does not fit this configuration .first at bias"
+    ):
+        checkpoint.build(
+            huge, {"weight": torch.zeros(3, 3), "bias": torch.zeros(3)}, "checkpoint x"
+        )
     for size in (-1, 10**30):
         with pytest.raises(InputError, match="sizes that no network has"):
             checkpoint.build(lambda: torch.nn.Linear(3, size), {}, "checkpoint x")

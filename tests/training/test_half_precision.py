@@ -1,4 +1,6 @@
-"""What reaches a network is not rounded before it: in half precision each operation rounds what it must."""
+"""What reaches a network is not rounded before it: in half precision each operation rounds what it
+must.
+"""
 
 from dataclasses import replace
 
@@ -9,17 +11,17 @@ from mars_lib import config
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.separator import QueryGate
-from mars_lib.training import processes
+from mars_lib.training import distributed
 from mars_lib.training.method import OMNISEP
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize("method", [OMNISEP, CLIPSEP_NIT, AUDIOSEP], ids=lambda method: method.kind)
 def test_a_wrapped_network_sees_its_inputs_as_they_are(monkeypatch, method, precision):
-    monkeypatch.setattr("mars_lib.training.precision.multiplies_bfloat16", lambda device_type: True)
+    monkeypatch.setattr("mars_lib.io.devices.multiplies_bfloat16", lambda device_type: True)
     smoke = config.smoke()
     network = method.build(replace(smoke, signal=replace(smoke.signal, length=8_191))).eval()
-    fabric = processes.make_fabric("cpu", precision)
+    fabric = distributed.make_fabric("cpu", precision)
     wrapped = fabric.setup(network)
     generator = torch.Generator().manual_seed(0)
     shape = (2, 8_191) if method is AUDIOSEP else (2, smoke.signal.n_bins, 32)

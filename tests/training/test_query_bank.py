@@ -1,27 +1,38 @@
-"""Queries for training: what a bank holds, and that several encoders are asked of the same examples."""
+"""Queries for training: what a bank holds, and that several encoders are asked of the same
+examples.
+"""
 
 import torch
 from torch.nn import functional
 
-from mars_lib import config, system
+from mars_lib import config
 from mars_lib.data.mixtures import MixtureBatch
+from mars_lib.inference import pretrained
 from mars_lib.separator import Separator
-from mars_lib.training import fusion
-from mars_lib.training.loop import Validation
+from mars_lib.training import mlbp
 from mars_lib.training.query_bank import MODALITIES, QueryBank
-from mars_lib.training.targets import HeldOut, Listener
+from mars_lib.training.targets import Listener
+from mars_lib.training.validation import HeldOut, Validation
 from tests.data.few import few
 
 
 def test_several_encoders_embed_the_same_examples(shipped):
     music = few()
-    encoders = [shipped.encoder, system.load_minibind(heads="stage3")]
-    make = {"classes": music.classes("train"), "split": "train", "count": 2, "seed": 3, "progress": False}
+    encoders = [shipped.encoder, pretrained.load_minibind(heads="stage3")]
+    make = {
+        "classes": music.classes("train"),
+        "split": "train",
+        "count": 2,
+        "seed": 3,
+        "progress": False,
+    }
     together = QueryBank.embed_by(encoders, music, **make)
     for bank, encoder in zip(together, encoders, strict=True):
         alone = QueryBank.embed(encoder, music, **make)
         for name in MODALITIES:
-            assert all(torch.equal(a, b) for a, b in zip(bank.pools[name], alone.pools[name], strict=True))
+            assert all(
+                torch.equal(a, b) for a, b in zip(bank.pools[name], alone.pools[name], strict=True)
+            )
     assert not torch.equal(together[0].pools["audio"][0], together[1].pools["audio"][0])
 
 
@@ -41,7 +52,7 @@ def test_a_positive_of_the_fusion_is_of_another_recording(generator):
     rows = torch.eye(6)
     bank = QueryBank({name: [rows, rows[:2]] for name in MODALITIES}, [list("aabbcc"), list("aa")])
     for _ in range(40):
-        chosen, positive = fusion._draw(bank, torch.tensor([0, 1]), generator, "cpu")
+        chosen, positive = mlbp._draw(bank, torch.tensor([0, 1]), generator, "cpu")
         pairs = list(zip(chosen["audio"].argmax(dim=1).tolist(), positive.argmax(dim=1).tolist()))
         assert "aabbcc"[pairs[0][0]] != "aabbcc"[pairs[0][1]]
         assert set(pairs[1]) == {0, 1}  # one recording: another clip of it
@@ -60,7 +71,9 @@ class OneHot:
 
 
 def test_validation_finds_pictures_by_name_where_its_classes_are_others():
-    """Two classes to train on, three to validate on: a place in one list is another class in the other one."""
+    """Two classes to train on, three to validate on: a place in one list is another class in the
+    other one.
+    """
     smoke, encoder = config.smoke(), OneHot()
     pools = [torch.full((2, 8), 0.1), torch.full((2, 8), 0.2)]
     bank = QueryBank({name: pools for name in MODALITIES}, names=("accordion", "cello"))

@@ -6,20 +6,28 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mars_lib import config, system
+from mars_lib import config
 from mars_lib.check import InputError
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.evaluation.judge import Judge
+from mars_lib.inference import pretrained
+from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP, signal_fidelity
 from mars_lib.separator import Separator
-from mars_lib.training import checkpoint, loop, reinforce
-from mars_lib.training.objective import RLConfig, make_reward
+from mars_lib.training import optimisation, reinforce
+from mars_lib.training.rl_config import RLConfig, make_reward
 from tests.data.few import few
 
 QUICK = RLConfig(
-    steps=6, batch_size=4, validate_every=3, validation_mixtures=4, queries_per_class=2, precision="32-true",
-    learning_rate=1e-3, augment=0.0,
+    steps=6,
+    batch_size=4,
+    validate_every=3,
+    validation_mixtures=4,
+    queries_per_class=2,
+    precision="32-true",
+    learning_rate=1e-3,
+    augment=0.0,
 )
 
 
@@ -34,7 +42,9 @@ def train(start, shipped, pooling, tmp_path):
     def run(settings=QUICK, name="run", begin=start, music=None, fusion=pooling, **options):
         options = {"accelerator": "cpu", "progress": False, **options}
         music = music or few()
-        return reinforce.train_rl(begin, settings, music, shipped.encoder, fusion, tmp_path / name, **options)
+        return reinforce.train_rl(
+            begin, settings, music, shipped.encoder, fusion, tmp_path / name, **options
+        )
 
     return run
 
@@ -53,7 +63,9 @@ def weights(path):
 
 @pytest.mark.parametrize("estimator", ["score", "pathwise", "mode", "supervised"])
 def test_every_estimator_moves_the_separator_and_logs(train, start, estimator):
-    best = train(replace(QUICK, estimator=estimator, anchor=0.1), judge=Judge([s.name for s in known()]))
+    best = train(
+        replace(QUICK, estimator=estimator, anchor=0.1), judge=Judge([s.name for s in known()])
+    )
     log = rows(best.parent)
     assert [int(row["step"]) for row in log] == list(range(QUICK.steps))
     for name in ("loss", "gradient_norm", "mask_spread", "wbce"):
@@ -68,14 +80,22 @@ def test_every_estimator_moves_the_separator_and_logs(train, start, estimator):
 
 
 def test_a_listener_hears_in_place_of_the_query_encoder(train, shipped):
-    """Its embeddings make the targets and the rewards; the queries, and so the proposals, stay those of the encoder."""
+    """Its embeddings make the targets and the rewards; the queries, and so the proposals, stay
+    those of the encoder.
+    """
     first, heard = {}, {}
     for name, listener in (("own", None), ("other", Turned(shipped.encoder))):
         settings = replace(QUICK, estimator="mode", steps=1, anchor=1.0)
-        train(settings, name, listener=listener, on_step=lambda step, row, n=name: first.update({n: row}))
+        train(
+            settings,
+            name,
+            listener=listener,
+            on_step=lambda step, row, n=name: first.update({n: row}),
+        )
         heard[name] = listener
     assert first["own"]["wbce"] == first["other"]["wbce"]
-    # Everything that hears is turned by the same rotation, but for MLBP, which was not: another reward.
+    # Everything that hears is turned by the same rotation, but for MLBP, which was not: another
+    # reward.
     assert first["own"]["reward"] != first["other"]["reward"]
     assert heard["other"].asked == {"audio", "text", "image"}
 
@@ -122,7 +142,7 @@ def test_resume_continues_bit_for_bit(train):
     assert [{k: v for k, v in row.items()} for row in rows(whole)] == rows(parts)
     others = {
         "options.anchor": {"settings": replace(settings, anchor=0.5)},
-        "heads": {"settings": settings, "listener": system.load_minibind(heads="stage3")},
+        "heads": {"settings": settings, "listener": pretrained.load_minibind(heads="stage3")},
         "start": {"settings": settings, "begin": whole / "last.safetensors"},
         "data": {"settings": settings, "music": replace(few(), fonts=few().fonts[:1])},
         "fusion": {"settings": settings, "fusion": MLBP(256, 16)},
@@ -169,13 +189,22 @@ def test_the_baseline_moves_once_a_step_however_many_passes_make_it(train):
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize("estimator", ["score", "pathwise"])
-def test_equal_weights_have_the_ratio_1_in_every_precision(train, monkeypatch, precision, estimator):
-    """A learning rate at which no float32 weight moves: both policies are one, however they are rounded."""
-    monkeypatch.setattr("mars_lib.training.precision.multiplies_bfloat16", lambda device_type: True)
-    settings = replace(QUICK, precision=precision, estimator=estimator, learning_rate=1e-30, weight_decay=0.0)
+def test_equal_weights_have_the_ratio_1_in_every_precision(
+    train, monkeypatch, precision, estimator
+):
+    """A learning rate at which no float32 weight moves: both policies are one, however they are
+    rounded.
+    """
+    monkeypatch.setattr("mars_lib.io.devices.multiplies_bfloat16", lambda device_type: True)
+    settings = replace(
+        QUICK, precision=precision, estimator=estimator, learning_rate=1e-30, weight_decay=0.0
+    )
     log = rows(train(settings).parent)
     if estimator == "score":
-        assert all(float(row["ratio"]) == 1 and float(row["approx_kl"]) == 0 and float(row["kl"]) == 0 for row in log)
+        assert all(
+            float(row["ratio"]) == 1 and float(row["approx_kl"]) == 0 and float(row["kl"]) == 0
+            for row in log
+        )
     assert all(math.isfinite(float(row["loss"])) for row in log)
 
 
@@ -187,9 +216,14 @@ def statistics(train, lag):
 
 
 def test_a_compiled_run_leaves_the_same_checkpoint(train, eager_compiler):
-    plain, compiled = (tensors(train(name=str(on), compiled=on).parent / "last.safetensors") for on in (False, True))
+    plain, compiled = (
+        tensors(train(name=str(on), compiled=on).parent / "last.safetensors")
+        for on in (False, True)
+    )
     assert eager_compiler == ["Separator", "Separator"]
-    assert plain.keys() == compiled.keys() and all(torch.equal(plain[name], compiled[name]) for name in plain)
+    assert plain.keys() == compiled.keys() and all(
+        torch.equal(plain[name], compiled[name]) for name in plain
+    )
 
 
 def test_an_old_policy_one_step_behind_makes_ratio_and_clipping_act(train):
@@ -201,7 +235,9 @@ def test_an_old_policy_one_step_behind_makes_ratio_and_clipping_act(train):
 
 
 def test_a_snapshot_taken_too_late_keeps_every_ratio_at_one(train):
-    assert all(row["approx_kl"] == 0 and row["clip_fraction"] == 0 for row in statistics(train, lag=0))
+    assert all(
+        row["approx_kl"] == 0 and row["clip_fraction"] == 0 for row in statistics(train, lag=0)
+    )
 
 
 def test_old_policies_are_those_of_lag_steps_before(start, tmp_path):
@@ -245,8 +281,8 @@ def test_what_breaks_is_named_and_the_last_good_state_kept(train, start):
     with pytest.raises(InputError, match="reward: holds NaN"):
         train(reward=poisoned, name="poisoned")
     with pytest.raises(FloatingPointError, match="loss is nan at step 7.*last good state"):
-        with loop.explained_divergence(7, start.parent):
-            loop.check_finite(loss=float("nan"))
+        with optimisation.explained_divergence(7, start.parent):
+            optimisation.check_finite(loss=float("nan"))
 
 
 def test_masks_that_are_constants_end_a_run(train, start, tmp_path):
@@ -277,7 +313,9 @@ class Poisoned(torch.autograd.Function):
         return gradient * float("nan")
 
 
-def test_a_run_that_has_ended_is_returned_as_it_is_and_never_overwritten_unasked(train, monkeypatch):
+def test_a_run_that_has_ended_is_returned_as_it_is_and_never_overwritten_unasked(
+    train, monkeypatch
+):
     constant = lambda estimate, target: torch.ones(len(estimate))
     settings = replace(QUICK, steps=40, validate_every=2, patience=2)
     best = train(settings, reward=constant)
@@ -360,10 +398,16 @@ def test_bad_policies_are_named_before_the_first_step(change, says):
 
 
 def test_a_checkpoint_of_another_kind_or_preset_is_refused(shipped, pooling, tmp_path):
-    from mars_lib import shipped as data
+    from mars_lib.io import assets as data
 
     minibind = data.checkpoint("minibind")
     with pytest.raises(InputError, match="holds minibind, not a separator"):
         reinforce.train_rl(
-            minibind, QUICK, manifests.music(), shipped.encoder, pooling, tmp_path, accelerator="cpu"
+            minibind,
+            QUICK,
+            manifests.music(),
+            shipped.encoder,
+            pooling,
+            tmp_path,
+            accelerator="cpu",
         )

@@ -1,4 +1,6 @@
-"""What `torchrun` starts in test_processes: a short training run, `python torchrun_worker.py START OUT KIND [die]`."""
+"""What `torchrun` starts in test_processes: a short training run, `python torchrun_worker.py START
+OUT KIND [die]`.
+"""
 
 import os
 import signal
@@ -8,18 +10,25 @@ from pathlib import Path
 
 import torch
 
-from mars_lib import config, system
+from mars_lib import config
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
+from mars_lib.inference import pretrained
 from mars_lib.reward import MLBP
-from mars_lib.training.objective import RLConfig
 from mars_lib.training.reinforce import train_rl
-from mars_lib.training.trainer import train_supervised
+from mars_lib.training.rl_config import RLConfig
+from mars_lib.training.supervised import train_supervised
 
 STEPS, BATCH = 4, 4
 RL = RLConfig(
-    steps=STEPS, batch_size=BATCH, validate_every=2, validation_mixtures=4, queries_per_class=2,
-    precision="32-true", learning_rate=1e-3, augment=0.0,
+    steps=STEPS,
+    batch_size=BATCH,
+    validate_every=2,
+    validation_mixtures=4,
+    queries_per_class=2,
+    precision="32-true",
+    learning_rate=1e-3,
+    augment=0.0,
 )
 KINDS = {
     "score": RL,
@@ -28,16 +37,31 @@ KINDS = {
 }
 
 
-def train(start: Path, out: Path, kind: str, dies: bool = False, resume: bool = False, accumulate: int = 1) -> None:
+def train(
+    start: Path, out: Path, kind: str, dies: bool = False, resume: bool = False, accumulate: int = 1
+) -> None:
     """One run; with `dies`, the process of rank 1 is killed at the third step."""
     torch.set_num_threads(1)
-    music, encoder = manifests.music(), system.load_minibind()
+    music, encoder = manifests.music(), pretrained.load_minibind()
     if kind == "supervised":
         smoke = config.smoke()
-        training = replace(smoke.training, steps=STEPS, batch_size=BATCH, validate_every=2, augment=0.0, accumulate=accumulate)
+        training = replace(
+            smoke.training,
+            steps=STEPS,
+            batch_size=BATCH,
+            validate_every=2,
+            augment=0.0,
+            accumulate=accumulate,
+        )
         smoke = replace(smoke, signal=replace(smoke.signal, length=8_191), training=training)
         train_supervised(
-            smoke, replace(music, length=8_191), encoder, out, accelerator="cpu", progress=False, resume=resume
+            smoke,
+            replace(music, length=8_191),
+            encoder,
+            out,
+            accelerator="cpu",
+            progress=False,
+            resume=resume,
         )
         return
 
@@ -47,8 +71,18 @@ def train(start: Path, out: Path, kind: str, dies: bool = False, resume: bool = 
 
     torch.manual_seed(0)
     settings = replace(KINDS[kind], accumulate=accumulate)
-    train_rl(start, settings, music, encoder, MLBP(256, 16), out, accelerator="cpu",
-             progress=False, resume=resume, on_step=on_step)
+    train_rl(
+        start,
+        settings,
+        music,
+        encoder,
+        MLBP(256, 16),
+        out,
+        accelerator="cpu",
+        progress=False,
+        resume=resume,
+        on_step=on_step,
+    )
 
 
 if __name__ == "__main__":

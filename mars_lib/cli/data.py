@@ -1,0 +1,159 @@
+"""The commands `mars data ...`."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from mars_lib import check
+from mars_lib.check import fail
+from mars_lib.io import paths
+
+data = typer.Typer(
+    no_args_is_help=True, help="The embedded data set, mini-MUSIC, and videos of your own."
+)
+
+Out = Annotated[Path, typer.Option(help="Folder for audio/, frames/, the CSVs and report.json.")]
+TestList = Annotated[
+    Optional[Path],
+    typer.Option(
+        help="What goes into test.csv: a CSV of CLIPSep or OmniSep, or one video id a line."
+    ),
+]
+ValList = Annotated[
+    Optional[Path],
+    typer.Option(help="The same for val.csv; without it, a tenth by a hash of the id."),
+]
+BenchmarkList = Annotated[
+    Optional[list[Path]],
+    typer.Option(
+        "--list",
+        help="A further list, not trained on, for a CSV of its name, e.g. test-good.csv. Several are allowed.",
+    ),
+]
+Workers = Annotated[int, typer.Option(help="Processes.", min=1)]
+
+
+@data.command()
+def prepare() -> None:
+    """Check the soundfonts and say what each split holds. Clips are rendered on demand: nothing is
+    stored.
+    """
+    from mars_lib.data.mini_music import SPLITS, MiniMusic
+    from mars_lib.data.synthesis import soundfonts
+
+    fonts = tuple(soundfonts.find())
+    for font in fonts:
+        silent = soundfonts.missing_classes(font)
+        left_out = f"; silent there and left out: {', '.join(silent)}" if silent else ""
+        print(f"{font.name} ({font.role}){left_out}")
+    music = MiniMusic(fonts, 32_767)
+    for split in SPLITS:
+        print(f"{split}: {len(music.classes(split))} classes")
+    shared = {s.name for s in music.classes("test")} - {s.name for s in music.classes("unseen")}
+    print(f"not in unseen (the same recordings as in a training font): {', '.join(sorted(shared))}")
+
+
+@data.command()
+def fetch_imagebind(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Where the weights go; 4.8 GB, and as much again when they are first used."
+        ),
+    ],
+) -> None:
+    """The published weights of ImageBind, CC-BY-NC 4.0: not for commercial use. Resumes, and checks
+    what it fetched.
+    """
+    from mars_lib.io import published_weights
+
+    paths.output_folder(folder, "folder")
+    print(published_weights.download(published_weights.IMAGEBIND_HUGE, folder))
+
+
+@data.command()
+def prepare_music(
+    folder: Annotated[Path, typer.Argument(help="Folder of the videos or sounds: CLASS/ID.mp4.")],
+    out: Out,
+    test_list: TestList = None,
+    val_list: ValList = None,
+    benchmark_list: BenchmarkList = None,
+    shortest: Annotated[float, typer.Option(help="Skip what has fewer seconds or frames.")] = 6.0,
+    workers: Workers = os.cpu_count() or 1,
+) -> None:
+    """MUSIC, or any videos in folders by class, to 16 kHz WAV, a frame a second, and CSVs.
+
+    What is made already is left as it is: run it again after Ctrl-C, or after another download.
+    Without --test-list a tenth of the videos goes into test.csv, by a hash of the id.
+    """
+    from mars_lib.data.videos import downloads
+
+    lists = _lists(out, test_list, val_list, benchmark_list, shortest)
+    _prepare(downloads.music(folder), out, lists, shortest, workers)
+
+
+@data.command()
+def prepare_vggsound(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the clips: ID_SSSSSS.mp4, the second with six digits.")
+    ],
+    out: Out,
+    table: Annotated[
+        Path, typer.Option(help="vggsound.csv: id, start second, label, train or test.")
+    ],
+    test_list: TestList = None,
+    val_list: ValList = None,
+    benchmark_list: BenchmarkList = None,
+    shortest: Annotated[float, typer.Option(help="Skip what has fewer seconds or frames.")] = 9.0,
+    workers: Workers = os.cpu_count() or 1,
+) -> None:
+    """VGGSound to 16 kHz WAV, a frame a second, and CSVs.
+
+    What is made already is left as it is: run it again after Ctrl-C, or after another download.
+    Without --test-list test.csv holds what the table says.
+    """
+    from mars_lib.data.videos import downloads
+
+    lists = _lists(out, test_list, val_list, benchmark_list, shortest)
+    _prepare(downloads.vggsound(folder, table), out, lists, shortest, workers)
+
+
+def _lists(
+    out: Path,
+    test_list: Path | None,
+    val_list: Path | None,
+    benchmark_lists: list[Path] | None,
+    shortest: float,
+) -> dict[str, Path]:
+    """Check the options before any file is looked at; name of a CSV -> the list that says what it
+    holds.
+    """
+    check.between("shortest", shortest, 0.1, 3600)
+    paths.output_folder(out)
+    lists: dict[str, Path] = {}
+    for path in benchmark_lists or ():
+        if path.stem in ("train", "val", "test"):
+            fail(
+                str(path),
+                f"would be {path.stem}.csv",
+                "give it as --test-list or --val-list, or rename it",
+            )
+        if lists.setdefault(path.stem, path) is not path:
+            fail(
+                str(path),
+                f"would be {path.stem}.csv, and so would {lists[path.stem]}",
+                "rename one of them",
+            )
+    return lists | {
+        name: path for name, path in (("test", test_list), ("val", val_list)) if path is not None
+    }
+
+
+def _prepare(found, out: Path, lists: dict[str, Path], shortest: float, workers: int) -> None:
+    from mars_lib.data.videos import prepare as preparing
+
+    report = preparing.prepare(found, out, lists, shortest=shortest, workers=workers)
+    print(report.table())
+    print(f"every file and its problem: {out / 'report.json'}")

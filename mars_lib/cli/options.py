@@ -1,0 +1,136 @@
+"""Checks of what a command was given, before any work. Nothing here loads a network or a data
+set.
+"""
+
+import os
+from pathlib import Path
+
+from mars_lib.check import fail
+from mars_lib.io.paths import output_folder
+
+# What `torchrun` tells its processes beside WORLD_SIZE.
+TORCHRUN = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def unread(options: dict[str, object], reason: str, remedy: str) -> None:
+    """Raise `InputError` that names the options (name -> value, None where not given) that a run
+    would not read.
+    """
+    names = [name for name, value in options.items() if value is not None]
+    if names:
+        fail(" and ".join(names), f"would not be read: {reason}", f"leave it out, or {remedy}")
+
+
+def one_source(folder: Path | None, csv: Path | None, soundfont: list[Path] | None = None) -> None:
+    """Raise `InputError` for two data sets at once, and for a folder or soundfont that is not
+    there.
+    """
+    if folder is not None and csv is not None:
+        fail("--folder and --csv", "are two data sets", "give one of them")
+    if soundfont and (folder or csv):
+        unread(
+            {"--soundfont": soundfont}, "the sounds are your own", "leave out --folder and --csv"
+        )
+    if folder is not None and not folder.is_dir():
+        fail(str(folder), "is no folder", "give class/*.wav for at least two classes")
+    for path in soundfont or ():
+        if not path.is_file():
+            fail(f"soundfont {path}", "is not there", "give the path of a .sf2 file")
+
+
+def input_file(path: Path) -> None:
+    """Raise `InputError` for a list that is not there."""
+    if not path.is_file():
+        fail(
+            str(path), "is not there", "`mars data prepare-music` and `prepare-vggsound` make CSVs"
+        )
+
+
+def processes() -> None:
+    """Raise `InputError` for a WORLD_SIZE that `torchrun` did not set: left over, a run would wait
+    for processes that nobody starts.
+    """
+    given = os.environ.get("WORLD_SIZE")
+    if given is None or given == "1":
+        return
+    lacking = [name for name in TORCHRUN if name not in os.environ]
+    numbers = [given, *(os.environ.get(name, "0") for name in TORCHRUN[:3])]
+    if not all(number.isdecimal() for number in numbers) or given == "0":
+        fail(
+            "WORLD_SIZE",
+            f"is {given!r} in the environment, not as torchrun sets it",
+            "unset it, or start with torchrun",
+        )
+    if lacking:
+        problem = f"is {given} in the environment, without {', '.join(lacking)}"
+        fail("WORLD_SIZE", problem, "unset it, or start with torchrun")
+
+
+def start_of_training(
+    device: str,
+    out: Path,
+    folder: Path | None = None,
+    csv: Path | None = None,
+    soundfont: list[Path] | None = None,
+    option: str = "--out",
+) -> str:
+    """Check what every training is given, before anything is loaded; returns the device."""
+    from mars_lib.io.devices import choose_device
+
+    processes()
+    device = choose_device(device)
+    output_folder(out, option)
+    one_source(folder, csv, soundfont)
+    if csv is not None:
+        input_file(csv / "train.csv")
+    return device
+
+
+# The options of `mars train rl` that are a field of the policy by another name.
+FIELDS = {"entropy_coefficient": "entropy", "kl_coefficient": "kl"}
+
+
+def check_read(config, policy: dict, anchor: float | None, heads: str | None) -> None:
+    """Raise `InputError` for an option that this run's estimator or reward does not read. `policy`:
+    fields that were given.
+    """
+    from mars_lib.training.rl_config import READS
+
+    for field, value in policy.items():
+        readers = [name for name, fields in READS.items() if field in fields]
+        # `--kappa` sets the end of its schedule too.
+        if field != "kappa_end" and config.estimator not in readers:
+            option = "--" + FIELDS.get(field, field).replace("_", "-")
+            unread(
+                {option: value},
+                f"the estimator is {config.estimator}",
+                f"give --estimator {' or '.join(readers)}",
+            )
+    if anchor == 0 and config.estimator == "supervised":
+        unread(
+            {"--anchor": anchor},
+            "the supervised loss is all that there is",
+            "give another --estimator",
+        )
+    if config.reward == "signal" and heads != "none":
+        unread({"--heads": heads}, "nobody hears for --reward signal", "give another --reward")
+
+
+def check_start(start, config, heads: str | None) -> None:
+    """Raise `InputError` for patches that are larger than the start's masks, and for heads that are
+    not there.
+    """
+    masks = (start.signal.n_bins, start.signal.n_frames)
+    if config.policy.patch > min(masks):
+        fail(
+            "patch",
+            f"is {config.policy.patch}, and the masks are {masks[0]} x {masks[1]}",
+            f"give {min(masks)} or less",
+        )
+    known = ("none", "stage3", "one-stage") if start.encoder == "minibind" else ("none",)
+    if heads is not None and heads not in known and not Path(heads).is_file():
+        fail(
+            f"heads {heads}",
+            "are not there",
+            f"give {', '.join(known)}, or a file that `mars align` wrote",
+        )

@@ -1,0 +1,52 @@
+"""`python -m mars_lib.course.outputs`: execute the notebooks and keep their outputs in the
+repository.
+
+Stripped of what changes from run to run (timings, counts, widget views), and stamped with the hash
+of the sources, so that a test can say when outputs are older than their notebook.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from mars_lib.course.notebooks import run_notebook, source_hash
+
+
+def refresh(path: Path) -> None:
+    """Execute one notebook in the cpu profile and replace it by its executed form."""
+    import nbformat
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / path.name
+        run = run_notebook(path, target, "cpu")
+        if run.problem:
+            raise SystemExit(f"{path}: {run.problem}")
+        executed = nbformat.read(target, as_version=4)
+    source = nbformat.read(path, as_version=4)
+    outputs = {cell["id"]: cell["outputs"] for cell in executed.cells if cell.cell_type == "code"}
+    for cell in source.cells:
+        if cell.cell_type == "code":
+            cell["outputs"] = [_kept(output) for output in outputs[cell["id"]]]
+            cell["outputs"] = [output for output in cell["outputs"] if output is not None]
+            cell["execution_count"] = None
+    source.metadata["mars"] = {"source_hash": source_hash(path)}
+    nbformat.write(source, path)
+    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {run.headline}")
+
+
+def _kept(output):
+    """An output without its volatile parts; None for progress bars and other chatter on stderr."""
+    if output.get("name") == "stderr":
+        return None
+    data = output.get("data")
+    if data is not None:
+        # A widget's view is empty without its state; its static form stands above it.
+        data.pop("application/vnd.jupyter.widget-view+json", None)
+    if "execution_count" in output:
+        output["execution_count"] = None
+    return output
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or sorted(map(str, Path("notebooks").glob("*.ipynb"))):
+        refresh(Path(name))

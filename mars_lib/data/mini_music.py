@@ -1,0 +1,134 @@
+"""Clips of mini-MUSIC, rendered on demand: a clip is its class, split and index, never a file."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mars_lib.check import fail
+from mars_lib.data.fingerprint import content, contents, digest
+from mars_lib.data.pictures import drawings
+from mars_lib.data.random_streams import Stream
+from mars_lib.data.synthesis import soundfonts
+from mars_lib.data.synthesis.classes import SoundClass, sound_classes
+from mars_lib.data.synthesis.phrases import phrase
+from mars_lib.data.synthesis.soundfonts import Soundfont
+from mars_lib.data.variation import vary
+from mars_lib.io import assets
+
+SPLITS = ("train", "validation", "test", "unseen")
+# Raise it when phrases, player or variation change what a clip sounds like.
+RENDERER = 1
+LEVEL = 0.1  # RMS of a clip where it sounds
+
+
+@dataclass(frozen=True)
+class MiniMusic:
+    """The embedded data set: `fonts` for train, validation and test, others for `unseen`.
+
+    Splits differ by phrase seed; `unseen` differs by soundfont as well, and leaves out what that
+    font shares with a training font. Clips have `length` samples at 16 kHz and an RMS of 0.1 where
+    they sound.
+    """
+
+    fonts: tuple[Soundfont, ...]
+    length: int
+    sample_rate: int = 16_000
+    augment: float = 0.0
+
+    def sources(self, split: str, sound: SoundClass) -> list[tuple[Soundfont, tuple[int, ...]]]:
+        """The soundfonts that a class is rendered from in a split, each with the programs (or drum
+        keys) that play it there.
+        """
+        training = tuple(font for font in self.fonts if font.role == "training")
+        if split == "unseen":
+            rows = [
+                (f, soundfonts.unshared(f, training, sound))
+                for f in self.fonts
+                if f.role == "unseen"
+            ]
+        else:
+            rows = [(font, soundfonts.audible(font, sound)) for font in training]
+        return [row for row in rows if row[1]]
+
+    def classes(self, split: str) -> list[SoundClass]:
+        """The classes of a split, in the order of the class list."""
+        if split not in SPLITS:
+            fail("split", f"is {split!r}", f"give one of {', '.join(SPLITS)}")
+        kept = [sound for sound in sound_classes() if self.sources(split, sound)]
+        if not kept:
+            fail(f"split {split!r}", "has no soundfont", "run `mars doctor` to see what is missing")
+        return kept
+
+    def pictures(self, sound: SoundClass, split: str) -> list[Path]:
+        """Our drawings of a class; those for "test" and "unseen" are held out from training."""
+        return drawings(sound, split)
+
+    def clip(
+        self, split: str, sound: SoundClass, index: int, stream: Stream | None = None
+    ) -> np.ndarray:
+        """Clip number `index` of a class in a split: (L,) float32. The same numbers, the same clip.
+
+        Every `stream` has clips of its own; without one they are those that manifests name.
+        """
+        rng = clip_rng(split, sound.name, index, stream)
+        sources = self.sources(split, sound)
+        # A phrase may leave the segment silent (a rest, a soft sample): draw again.
+        for _ in range(20):
+            wave = level(self._render(*sources[rng.integers(len(sources))], sound, rng))
+            if rng.random() < self.augment:
+                wave = level(vary(wave, rng))
+            if wave.any():
+                return wave
+        fail(f"clip {sound.name}/{index}", "cannot be rendered", "run `mars doctor`")
+
+    def recording(
+        self, split: str, sound: SoundClass, index: int, stream: Stream | None = None
+    ) -> str:
+        """The recording that a clip is cut from: here every clip is one of its own."""
+        return str(index)
+
+    def fingerprint(self) -> str:
+        """Digest of all that clips and pictures are made from: fonts by content, classes, drawings,
+        length.
+        """
+        fonts = [(font.role, content(font.path, whole=True)) for font in self.fonts]
+        folder = assets.folder()
+        shown = contents(folder, [folder / "classes.json", *folder.glob("images/*/*.png")])
+        sizes = (self.length, self.sample_rate, self.augment)
+        return digest(type(self).__name__, RENDERER, fonts, shown, sizes)
+
+    def _render(
+        self, font: Soundfont, keys: tuple[int, ...], sound: SoundClass, rng: np.random.Generator
+    ) -> np.ndarray:
+        seconds = self.length / self.sample_rate
+        skip = rng.uniform(0, 0.5)
+        notes = phrase(sound, keys, rng, seconds + skip)
+        program = 0 if sound.drum_keys else keys[rng.integers(len(keys))]
+        wave = soundfonts.play(font, sound, program, notes, seconds + skip, self.sample_rate)
+        return wave[-self.length :]
+
+
+def clip_rng(split: str, name: str, index: int, stream: Stream | None) -> np.random.Generator:
+    """The random numbers of clip `index` of class `name`; a manifest's where there is no
+    `stream`.
+    """
+    if stream is None:
+        return np.random.default_rng(
+            [zlib.crc32(f"{split}/{name}".encode("utf-8", "surrogateescape")), index]
+        )
+    return stream.rng(split, name, index)
+
+
+def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:
+    """Scale to an RMS of `target` over the 32 ms frames that sound (within 30 dB of the loudest).
+
+    Silence, and samples that are not finite, become zeros.
+    """
+    frames = wave[: len(wave) // 512 * 512].reshape(-1, 512)
+    energy = np.mean(frames.astype(np.float64) ** 2, axis=1)
+    if not np.isfinite(energy).all() or energy.max() < soundfonts.SILENT**2:
+        return np.zeros_like(wave, dtype=np.float32)
+    loud = energy[energy > 1e-3 * energy.max()]
+    return (wave * (target / np.sqrt(loud.mean()))).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Phrases of instruments, played from soundfonts."""

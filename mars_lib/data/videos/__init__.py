@@ -1,0 +1,1 @@
+"""Downloaded videos made into data."""

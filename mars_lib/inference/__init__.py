@@ -1,0 +1,1 @@
+"""The separator in use: load, separate, long recordings, files."""

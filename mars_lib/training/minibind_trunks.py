@@ -1,0 +1,191 @@
+"""MiniBind from nothing: three trunks, each on its own, then heads that meet only by family.
+
+Not part of the paper, which starts from ImageBind's weights.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from tqdm.std import tqdm
+
+from mars_lib.data import random_streams
+from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.mixtures import ahead
+from mars_lib.data.pictures import drawings, load_rgba, vary_pictures
+from mars_lib.data.synthesis.classes import (
+    SoundClass,
+    families,
+    sound_classes,
+    templates,
+)
+from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
+from mars_lib.io.devices import multiplies_bfloat16
+
+# (examples, labels) of one step.
+Batch = Callable[[int], tuple]
+
+
+def audio_batches(music: MiniMusic, size: int, seed: int) -> Batch:
+    """Clips of all classes in turn, some mixed with a much quieter clip of another class."""
+    classes, stream = music.classes("train"), random_streams.Stream("encoder clips", seed)
+
+    def batch(step: int):
+        rng = random_streams.rng("pretraining batches", seed, "audio", step)
+        labels = rng.integers(len(classes), size=size)
+        clips = np.stack(
+            [music.clip("train", classes[k], step * size + i, stream) for i, k in enumerate(labels)]
+        )
+        intruder = 10 ** rng.uniform(-60, -10, (size, 1)) * rng.permutation(clips)
+        cut = int(rng.uniform(0.5, 1.0) * clips.shape[1])
+        return torch.from_numpy((clips + intruder).astype(np.float32)[:, :cut]), torch.from_numpy(
+            labels
+        )
+
+    return batch
+
+
+def image_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batch:
+    """Varied drawings of all classes; those held out for test are not among them."""
+    files = [(k, path) for k, sound in enumerate(classes) for path in drawings(sound, "train")]
+    # Varied at half size, four times as fast: the trunk halves what it sees first of all.
+    pictures = functional.avg_pool2d(torch.stack([load_rgba(path) for _, path in files]), 2)
+    labels = torch.tensor([k for k, _ in files])
+
+    def batch(step: int):
+        generator = random_streams.generator("pretraining batches", seed, "image", step)
+        picks = torch.randint(len(files), (size,), generator=generator)
+        varied = vary_pictures(pictures[picks], generator)
+        return functional.interpolate(varied, scale_factor=2), labels[picks]
+
+    return batch
+
+
+def text_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batch:
+    """Prompts of all classes, some with a letter lost, so that a typing error is not fatal."""
+
+    def batch(step: int):
+        rng = random_streams.rng("pretraining batches", seed, "text", step)
+        labels = rng.integers(len(classes), size=size)
+        texts = []
+        for k in labels:
+            name = classes[k].names[rng.integers(len(classes[k].names))]
+            if rng.random() < 0.3:
+                at = rng.integers(len(name))
+                name = name[:at] + name[at + 1 :]
+            texts.append(templates()[rng.integers(len(templates()))].format(name))
+        return texts, torch.from_numpy(labels)
+
+    return batch
+
+
+def train_trunk(
+    trunk: nn.Module, batches: Batch, steps: int, label: str, lr: float = 2e-3
+) -> float:
+    """Teach one trunk to tell the classes apart; returns the accuracy over the last tenth of the
+    steps.
+
+    A linear classifier stands on the trunk meanwhile and is thrown away.
+    """
+    return train_classifier(
+        _OnTrunk(trunk), batches, steps, f"{label} trunk", lr, half=label != "text"
+    )
+
+
+class _OnTrunk(nn.Module):
+    """A trunk and a linear classifier of its features, which stays in full precision."""
+
+    def __init__(self, trunk: nn.Module):
+        super().__init__()
+        self.trunk = trunk
+        device = next(trunk.parameters()).device
+        self.linear = nn.Linear(FEATURES, len(sound_classes())).to(device)
+
+    def forward(self, examples) -> torch.Tensor:
+        features = self.trunk(examples)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.linear(functional.normalize(features.float(), dim=-1) * FEATURES**0.5)
+
+
+def train_classifier(
+    model: nn.Module,
+    batches: Batch,
+    steps: int,
+    label: str,
+    lr: float = 2e-3,
+    half: bool = True,
+    progress: bool = True,
+) -> float:
+    """Teach a model, examples -> logits, to name classes: AdamW, one cycle of the learning rate.
+
+    Leaves it in evaluation mode and returns the accuracy over the last tenth of the steps. `half`
+    runs it in bfloat16, where the device does not emulate that.
+    """
+    device = next(model.parameters()).device
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
+    half = half and multiplies_bfloat16(device.type)
+    right = []
+    model.train()
+    bar = tqdm(ahead(batches, 0, steps), label, total=steps, mininterval=1, disable=not progress)
+    for _, (examples, labels) in bar:
+        if torch.is_tensor(examples):
+            examples = examples.to(device)
+        labels = labels.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            logits = model(examples)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.1)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"{label}: the loss is {loss.item()}")
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        right.append((logits.argmax(-1) == labels).float().mean().item())
+        bar.set_postfix(loss=f"{loss.item():.2f}", accuracy=f"{np.mean(right[-50:]):.2f}")
+    model.eval()
+    return float(np.mean(right[-max(1, steps // 10) :]))
+
+
+def train_heads(encoder: MiniBind, batches: dict[str, Batch], steps: int = 200) -> None:
+    """Bring the heads together by instrument family: symmetric InfoNCE with families as positives.
+
+    Short and coarse on purpose: within a family the modalities do not yet agree.
+    """
+    family = torch.tensor([families().index(sound.family) for sound in sound_classes()])
+    parameters = [*encoder.heads.parameters(), encoder.log_temperature]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+    device = encoder.log_temperature.device
+    for step in tqdm(range(steps), "heads, by family", mininterval=1):
+        embeddings, labels = {}, {}
+        for name in MODALITIES:
+            examples, labels[name] = batches[name](step)
+            with torch.no_grad():
+                if torch.is_tensor(examples):
+                    examples = examples.to(device)
+                features = encoder.trunks[name](examples)
+            embeddings[name] = encoder.embed_features(name, features)
+        loss = sum(
+            _family_infonce(
+                embeddings[a] @ embeddings[b].T / encoder.log_temperature.exp(),
+                (family[labels[a]][:, None] == family[labels[b]][None, :]).to(device),
+            )
+            for a in MODALITIES
+            for b in MODALITIES
+            if a != b
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            encoder.log_temperature.clamp_(min=-4.6, max=0.0)
+
+
+def _family_infonce(logits: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy against a target spread evenly over all positives of a row."""
+    target = positive.float() / positive.sum(dim=-1, keepdim=True).clamp(min=1)
+    return -(target * functional.log_softmax(logits, dim=-1)).sum(dim=-1).mean()

@@ -1,0 +1,132 @@
+"""Fixed mixtures that a run is measured on: SI-SDRi, reward, and what the judge hears."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from mars_lib.config import TrainingConfig
+from mars_lib.data import random_streams
+from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.mixtures import MixtureBatch, MixtureStream
+from mars_lib.encoders.base import Encoder
+from mars_lib.evaluation.judge import Judge, right
+from mars_lib.evaluation.metrics import si_sdr
+from mars_lib.reward import Reward
+from mars_lib.rollout import score
+from mars_lib.separator import Separator, separate
+from mars_lib.training import distributed
+from mars_lib.training.query_bank import MODALITIES
+from mars_lib.training.targets import Listener, target_of
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Fixed mixtures of the validation split, not varied, and a text query (B, N, D) for every
+    source.
+    """
+
+    batch: MixtureBatch
+    query: torch.Tensor
+    names: list[str]
+
+    @classmethod
+    @torch.no_grad()
+    def make(cls, training: TrainingConfig, music: MiniMusic, encoder: Encoder) -> "Validation":
+        """`training.validation_mixtures` mixtures, the same for every seed; of these, this
+        process's part.
+        """
+        distributed.check_batch("validation mixtures", training.validation_mixtures)
+        fixed = replace(training, batch_size=training.validation_mixtures, seed=0)
+        batch = MixtureStream(replace(music, augment=0.0), "validation", fixed).batch(
+            0, distributed.share()
+        )
+        classes = music.classes("validation")
+        names = [classes[k].name for k in batch.labels.flatten().tolist()]
+        query = encoder.embed_text(names).reshape(*batch.labels.shape, -1)
+        return cls(batch, query, names)
+
+    @torch.no_grad()
+    def estimates(self, separator: nn.Module, separate: Callable = separate) -> torch.Tensor:
+        """What a separator returns for the queries, (B, N, L) on the CPU; `separate` as `Method`
+        says.
+        """
+        was_training, device = separator.training, self.query.device
+        separator.eval()
+        found = [
+            separate(
+                separator, self.batch.mixture[i : i + 16].to(device), self.query[i : i + 16]
+            ).cpu()
+            for i in range(0, len(self.query), 16)
+        ]
+        separator.train(was_training)
+        return torch.cat(found)
+
+    def improvement(self, estimates: torch.Tensor) -> float:
+        """Mean SI-SDRi in dB of estimates from `estimates`: over this process's part."""
+        references = self.batch.references
+        before = si_sdr(
+            estimate=self.batch.mixture[:, None].expand_as(references), reference=references
+        )
+        return float((si_sdr(estimate=estimates, reference=references) - before).mean())
+
+
+class HeldOut:
+    """The validation set with its targets: reward, SI-SDRi and, where a judge is given, its
+    verdict.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        validation: Validation,
+        listener: Listener,
+        reward: Reward,
+        judge: Judge | None,
+        separator: Separator,
+    ):
+        self.validation, self.reward, self.judge = validation, reward, judge
+        batch = validation.batch
+        # The bank holds the classes of another split: they are found by name.
+        place = {name: k for k, name in enumerate(listener.bank.names)}
+        known = torch.tensor([place.get(name, -1) for name in validation.names]).reshape(
+            batch.labels.shape
+        )
+        generator = random_streams.generator("queries", 0, "validation")
+        drawn = listener.bank.draw(distributed.gather(known.clamp(min=0)), generator)
+        embeddings = distributed.part(drawn).to(validation.query.device)
+        words = listener.encoder.embed_text(validation.names).reshape(*batch.labels.shape, -1)
+        embeddings[:, :, MODALITIES.index("text")] = words
+        # A class that training does not know has no picture there: its words stand in for one.
+        embeddings[:, :, MODALITIES.index("image")][known < 0] = words[known < 0]
+        self.parts = [
+            target_of(
+                separator,
+                listener.encoder,
+                MixtureBatch(*(x[i : i + 16] for x in vars(batch).values())),
+                embeddings[i : i + 16],
+                validation.query.device,
+            )
+            for i in range(0, len(batch.mixture), 16)
+        ]
+
+    @torch.no_grad()
+    def measure(self, separator: Separator) -> dict[str, float]:
+        """Reward of the mode, the mask that is used at inference; SI-SDRi in dB; the judge's share;
+        over all processes.
+        """
+        estimates = self.validation.estimates(separator)
+        device = self.validation.query.device
+        rewards = [
+            score(self.reward, part.to(device), target)
+            for part, target in zip(estimates.split(16), self.parts)
+        ]
+        row = {
+            "validation_reward": float(torch.cat(rewards).mean()),
+            "validation_si_sdri": self.validation.improvement(estimates),
+        }
+        if self.judge is not None:
+            heard = right(self.judge, estimates.flatten(0, 1), self.validation.names)
+            row["validation_judge"] = float(heard.float().mean())
+        return distributed.mean(row)
