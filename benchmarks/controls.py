@@ -35,7 +35,7 @@ from mars_lib.inference import pretrained, system
 from mars_lib.io import assets, atomic, checkpoint
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target, fused
-from mars_lib.rollout import hear, ideal_estimate, view
+from mars_lib.rollout import analyse, ideal_estimate, reconstruct
 from mars_lib.separator import separate
 from mars_lib.training import run_folder
 from mars_lib.training.query_bank import QueryBank
@@ -169,13 +169,13 @@ class Test:
         for x, q, target in zip(
             self.mixture.split(16), self.queries["text"].split(16), self.targets
         ):
-            magnitude, spectrogram = view(separator, x)
+            magnitude, spectrogram = analyse(separator, x)
             policy = BetaMaskPolicy(separator(magnitude, q))
             best, paid = None, None
             for action in [policy.mode, *(policy.sample(generator)[0] for _ in range(count))]:
-                estimate = hear(separator, policy.mask(action), spectrogram, x.shape[-1]).flatten(
-                    0, 1
-                )
+                estimate = reconstruct(
+                    separator, policy.mask(action), spectrogram, x.shape[-1]
+                ).flatten(0, 1)
                 value = self.reward(estimate, target)
                 if best is None:
                     best, paid = estimate, value
@@ -209,7 +209,7 @@ def train_row(
         encoder,
         pooling,
         out,
-        listener=ear,
+        reward_encoder=ear,
         bank=bank,
         accelerator="cpu",
         on_step=keep,

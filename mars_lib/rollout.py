@@ -10,7 +10,7 @@ from mars_lib.loss import DIVERGED
 from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target
-from mars_lib.separator import Separator, hear, view
+from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.stft import stft
 
 
@@ -88,9 +88,9 @@ def ideal_estimate(
 
     "Analogously" to an estimate, so that target and estimate suffer the same masking.
     """
-    magnitude, spectrogram = view(separator, mixture)
+    magnitude, spectrogram = analyse(separator, mixture)
     ideal = ideal_mask(separator, references, magnitude)
-    return hear(separator, ideal, spectrogram, mixture.shape[-1])
+    return reconstruct(separator, ideal, spectrogram, mixture.shape[-1])
 
 
 def score(reward: Reward, estimate: torch.Tensor, target: Target) -> torch.Tensor:
@@ -121,13 +121,13 @@ def roll_out(
     The U-Net runs once whatever G and N are; the reward hears one group member at a time, so that
     memory grows with G by the actions and their log-probabilities alone.
     """
-    magnitude, spectrogram = view(old_separator, batch.mixture)
+    magnitude, spectrogram = analyse(old_separator, batch.mixture)
     old_policy = BetaMaskPolicy(old_separator(magnitude, batch.query), batch.kappa, config.patch)
     action = old_policy.sample(generator, config.group_size, config.antithetic, batch.share)
     rewards = []
     for each in action:
         mask = old_policy.mask(each)
-        estimate = hear(old_separator, mask, spectrogram, batch.mixture.shape[-1])
+        estimate = reconstruct(old_separator, mask, spectrogram, batch.mixture.shape[-1])
         rewards.append(score(reward, estimate, batch.target))
     # The pass that `rl_loss` makes, so that its rounding cancels: it would add up in a joint ratio.
     old_log_prob, _, _ = old_policy.statistics(action, old_policy)

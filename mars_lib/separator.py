@@ -118,7 +118,7 @@ class Separator(nn.Module):
         return self.gate(self.maps(magnitude), query)
 
 
-def view(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def analyse(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """What the policy sees and what its masks multiply: ((B, H, T) magnitudes, (B, F, T)
     complex).
     """
@@ -126,7 +126,7 @@ def view(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, tor
     return separator.warp.warp(spectrogram.abs()), spectrogram
 
 
-def hear(
+def reconstruct(
     separator: Separator, mask: torch.Tensor, spectrogram: torch.Tensor, length: int
 ) -> torch.Tensor:
     """s(X, M) of Section 3.2.1: (B, N, H, T) masks over (B, F, T) mixtures -> (B, N, L)."""
@@ -142,6 +142,6 @@ def separate(separator: Separator, mixture: torch.Tensor, query: torch.Tensor) -
     mixture. A silent mixture gives silence.
     """
     check.shape("mixture", mixture, "B L")
-    magnitude, spectrogram = view(separator, mixture)
+    magnitude, spectrogram = analyse(separator, mixture)
     proposal = separator(magnitude, query)
-    return hear(separator, proposal, spectrogram, mixture.shape[-1])
+    return reconstruct(separator, proposal, spectrogram, mixture.shape[-1])

@@ -15,7 +15,7 @@ from mars_lib.loss import rl_loss
 from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Target, signal_fidelity
-from mars_lib.rollout import QueriedBatch, hear, ideal_estimate, roll_out, score, view
+from mars_lib.rollout import QueriedBatch, analyse, ideal_estimate, reconstruct, roll_out, score
 from mars_lib.separator import Separator
 from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.steps import rl_step
@@ -75,8 +75,8 @@ def test_log_probabilities_and_rewards_belong_to_the_actions(separator, batch, g
     # ratio.
     learners, _, _ = rollout.old_policy.statistics(rollout.action, rollout.old_policy)
     assert torch.equal(rollout.old_log_prob, learners)
-    _, spectrogram = view(separator, batch.mixture)
-    estimate = hear(separator, rollout.action[1], spectrogram, LENGTH)
+    _, spectrogram = analyse(separator, batch.mixture)
+    estimate = reconstruct(separator, rollout.action[1], spectrogram, LENGTH)
     again = signal_fidelity(estimate.flatten(0, 1), batch.target).reshape(BATCH, SOURCES)
     assert torch.allclose(rollout.reward[1], again, atol=1e-4)
     assert (rollout.reward[0] - rollout.reward[1]).abs().min() > 0
@@ -105,9 +105,9 @@ def test_the_unet_runs_once_whatever_g_and_n_are(separator, generator, group_siz
 
 
 def test_hearing_a_mask_of_ones_gives_the_mixture(separator, batch):
-    magnitude, spectrogram = view(separator, batch.mixture)
+    magnitude, spectrogram = analyse(separator, batch.mixture)
     assert magnitude.shape == (BATCH, 128, FRAMES) and spectrogram.shape == (BATCH, 513, FRAMES)
-    estimate = hear(separator, torch.ones(BATCH, SOURCES, 128, FRAMES), spectrogram, LENGTH)
+    estimate = reconstruct(separator, torch.ones(BATCH, SOURCES, 128, FRAMES), spectrogram, LENGTH)
     assert estimate.shape == (BATCH, SOURCES, LENGTH)
     assert (estimate - batch.mixture.unsqueeze(1)).abs().max() < 1e-5
 
@@ -121,8 +121,8 @@ def test_the_ideal_estimate_suffers_the_masks(separator, batch):
 
     ideal = ideal_binary(on_rows(batch.references), on_rows(batch.mixture))
     assert 0 < ideal.mean() < 1
-    _, spectrogram = view(separator, batch.mixture)
-    assert torch.allclose(estimate, hear(separator, ideal, spectrogram, LENGTH), atol=1e-6)
+    _, spectrogram = analyse(separator, batch.mixture)
+    assert torch.allclose(estimate, reconstruct(separator, ideal, spectrogram, LENGTH), atol=1e-6)
     gain = signal_fidelity(estimate.flatten(0, 1), batch.target) - signal_fidelity(
         batch.mixture.repeat_interleave(SOURCES, dim=0), batch.target
     )
@@ -131,7 +131,7 @@ def test_the_ideal_estimate_suffers_the_masks(separator, batch):
 
 def learn_once(learner, batch, rollout, learning_rate):
     """One step of gradient descent; the statistics are those before it."""
-    magnitude, _ = view(learner, batch.mixture)
+    magnitude, _ = analyse(learner, batch.mixture)
     policy = BetaMaskPolicy(learner(magnitude, batch.query), batch.kappa)
     advantage = group_normalise(rollout.reward)
     loss, stats = rl_loss(policy, rollout, advantage, PolicyConfig(group_size=4))

@@ -16,9 +16,9 @@ from mars_lib.alignment.run import (
     align,
     fusion_of,
     load_heads,
-    own_heads,
     query_bank,
     save_heads,
+    with_trainable_heads,
 )
 from mars_lib.alignment.stages import (
     STAGES,
@@ -41,7 +41,7 @@ __all__ = [
     "forecast",
     "fusion_of",
     "load_heads",
-    "own_heads",
+    "with_trainable_heads",
     "probe_features",
     "query_bank",
     "report",

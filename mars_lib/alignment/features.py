@@ -19,7 +19,7 @@ from mars_lib.check import InputError, fail
 from mars_lib.config import VERSION
 from mars_lib.data import random_streams
 from mars_lib.data.mini_music import MiniMusic, level
-from mars_lib.data.pictures import load_picture, load_rgba, vary_pictures
+from mars_lib.data.pictures import augment_pictures, load_picture, load_rgba
 from mars_lib.data.variation import vary
 from mars_lib.io import checkpoint
 from mars_lib.io.published_weights import fingerprint
@@ -28,7 +28,7 @@ from mars_lib.training.budget import GB, check_disk
 MODALITIES = ("audio", "text", "image")
 # Its clips are the same for every seed: features are kept.
 ALIGNMENT_CLIPS = random_streams.Stream("alignment clips")
-# Part of every key: raise it when clips, takes or pictures are drawn in another way.
+# Part of every key: raise it when clips, variants or pictures are drawn in another way.
 DRAWING = 1
 
 
@@ -47,7 +47,7 @@ class Alignable(Protocol):
 class TrunkFeatures:
     """Features of every class, one entry of each list a class; F is the trunk's width.
 
-    `audio` (K, V, F): K clips in V takes, the first as it was rendered, the others varied. `text`
+    `audio` (K, V, F): K clips in V variants, the first as it was rendered, the others varied. `text`
     (P, F): prompts. `image` (M, F): drawings; M is 0 where a class has none. `key` says of which
     trunks and data they are. `recordings` (K,) has one number for all clips of one recording;
     without it each clip is of another.
@@ -77,24 +77,24 @@ def trunk_features(
     split: str,
     *,
     clips: int = 32,
-    takes: int = 3,
+    variants: int = 3,
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> TrunkFeatures:
-    """Run the trunks over `clips` clips of every class in `takes` takes, its prompts and its
+    """Run the trunks over `clips` clips of every class in `variants` variants, its prompts and its
     drawings.
 
-    Drawings are varied `takes` times as often as clips are, but for the held-out splits, where each
+    Drawings are varied `variants` times as often as clips are, but for the held-out splits, where each
     is taken as it is, and so is each clip. With `folder` the features are kept there and found
     again as long as trunks and data are the same; a file of other trunks or data, or a damaged one,
     is made anew. Time grows linearly with the number of clips.
     """
-    if clips < 1 or takes < 1:
-        fail("clips and takes", f"are {clips} and {takes}", "give 1 or more of each")
+    if clips < 1 or variants < 1:
+        fail("clips and variants", f"are {clips} and {variants}", "give 1 or more of each")
     plain, held_out = replace(music, augment=0.0), split in ("test", "unseen")
-    takes = 1 if held_out else takes
+    variants = 1 if held_out else variants
     classes = music.classes(split)
-    key = _key(encoder, plain, split, classes, clips, takes)
+    key = _key(encoder, plain, split, classes, clips, variants)
     path = None if folder is None else Path(folder) / f"features-{split}.safetensors"
     if path is not None and path.is_file():
         found = _load(path, key)
@@ -102,10 +102,10 @@ def trunk_features(
             return found
     rows: dict[str, list] = {name: [] for name in (*MODALITIES, "recording")}
     for sound in tqdm(classes, f"trunk features, {split}", unit="class", disable=not progress):
-        waves = np.stack([_takes(plain, split, sound, i, takes) for i in range(clips)])
+        waves = np.stack([_variants(plain, split, sound, i, variants) for i in range(clips)])
         rows["recording"].append(_recordings(plain, split, sound, clips))
         audio = _run(encoder, "audio", torch.from_numpy(waves).flatten(0, 1))
-        rows["audio"].append(audio.reshape(clips, takes, -1))
+        rows["audio"].append(audio.reshape(clips, variants, -1))
         rows["text"].append(_run(encoder, "text", sound.prompts()))
         files = music.pictures(sound, split)
         if not files:
@@ -116,7 +116,7 @@ def trunk_features(
             )
         else:
             generator = random_streams.generator("alignment pictures", 0, split, sound.name)
-            picks = torch.randint(len(files), (clips * takes,), generator=generator)
+            picks = torch.randint(len(files), (clips * variants,), generator=generator)
             drawn = [load_rgba(path) for path in files]
             rows["image"].append(
                 torch.cat(
@@ -124,7 +124,7 @@ def trunk_features(
                         _run(
                             encoder,
                             "image",
-                            vary_pictures(torch.stack([drawn[i] for i in part]), generator),
+                            augment_pictures(torch.stack([drawn[i] for i in part]), generator),
                         )
                         for part in picks.split(32)
                     ]
@@ -141,13 +141,13 @@ def trunk_features(
 
 
 @torch.no_grad()
-def forecast(encoder: Alignable, music: MiniMusic, clips: int, takes: int, folder: Path) -> str:
+def forecast(encoder: Alignable, music: MiniMusic, clips: int, variants: int, folder: Path) -> str:
     """One line on what the features of "train" and "validation" will need, by one sound and one
     picture: rows, disk, memory and minutes.
 
     Raises `InputError` where the disk cannot hold them.
     """
-    rows = clips * takes * sum(len(music.classes(split)) for split in ("train", "validation"))
+    rows = clips * variants * sum(len(music.classes(split)) for split in ("train", "validation"))
     widths, seconds = 0, 0.0
     for modality, shape in (("audio", (1, music.length)), ("image", (1, 3, 224, 224))):
         _run(encoder, modality, torch.rand(shape))  # the first call allocates
@@ -162,10 +162,10 @@ def forecast(encoder: Alignable, music: MiniMusic, clips: int, takes: int, folde
     )
 
 
-def _takes(music: MiniMusic, split: str, sound, index: int, takes: int) -> np.ndarray:
+def _variants(music: MiniMusic, split: str, sound, index: int, variants: int) -> np.ndarray:
     wave = music.clip(split, sound, index, ALIGNMENT_CLIPS)
     rng = random_streams.rng("alignment takes", 0, split, sound.name, index)
-    return np.stack([wave, *(level(vary(wave, rng)) for _ in range(takes - 1))])
+    return np.stack([wave, *(level(vary(wave, rng)) for _ in range(variants - 1))])
 
 
 def _recordings(music: MiniMusic, split: str, sound, clips: int) -> torch.Tensor:
@@ -200,9 +200,9 @@ def trunk_digest(encoder: Alignable) -> str:
 
 
 def _key(
-    encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, takes: int
+    encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, variants: int
 ) -> str:
     """What features are made by, and of: the digest of the trunks, then that of data and code."""
     prompts = {sound.name: sound.prompts() for sound in classes}
-    said = json.dumps([VERSION, DRAWING, split, clips, takes, prompts, music.fingerprint()])
+    said = json.dumps([VERSION, DRAWING, split, clips, variants, prompts, music.fingerprint()])
     return f"{trunk_digest(encoder)}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

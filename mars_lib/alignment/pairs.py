@@ -58,7 +58,7 @@ class PairSampler:
                 fail(
                     f"class {name!r}",
                     "has one clip in one take",
-                    "give another clip, or takes=2 or more",
+                    "give another clip, or variants=2 or more",
                 )
 
     def draw(self, step: int, with_image: bool = False) -> Pairs:
@@ -87,11 +87,11 @@ class PairSampler:
             clips = f.audio[label]
             order = torch.randperm(len(clips), generator=rng).tolist()
             others = elsewhere(f.recordings_of(label), order[0])
-            takes = torch.randperm(clips.shape[1], generator=rng)
-            columns["audio"].append(clips[order[0], takes[0]])
-            # With a single clip both are that clip, in two takes.
+            variants = torch.randperm(clips.shape[1], generator=rng)
+            columns["audio"].append(clips[order[0], variants[0]])
+            # With a single clip both are that clip, in two variants.
             other = next((i for i in order if i in others), order[0])
-            columns["other"].append(clips[other, takes[1 % clips.shape[1]]])
+            columns["other"].append(clips[other, variants[1 % clips.shape[1]]])
             columns["wrong_audio"].append(pick(f.audio[wrong].flatten(0, 1)))
             columns["text"].append(pick(f.text[label]))
             if with_image:

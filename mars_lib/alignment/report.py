@@ -10,7 +10,7 @@ from tqdm.std import tqdm
 
 from mars_lib.alignment.features import Alignable, TrunkFeatures
 from mars_lib.alignment.measures import discrimination, retrieval
-from mars_lib.alignment.run import load_heads, own_heads
+from mars_lib.alignment.run import load_heads, with_trainable_heads
 from mars_lib.data import manifests
 from mars_lib.evaluation.statistics import summary
 
@@ -33,7 +33,7 @@ def report(
     probes = {split: probe_features(encoder, split, limit, progress) for split in features}
     found = {}
     for name in ("before", *heads):
-        ours = own_heads(encoder)
+        ours = with_trainable_heads(encoder)
         if name != "before":
             load_heads(ours, heads[name])
         found[name] = {}

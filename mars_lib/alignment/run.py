@@ -123,7 +123,7 @@ def fusion_of(heads: Path) -> Path:
     return heads.with_stem(f"{heads.stem}-mlbp")
 
 
-def own_heads(encoder: Alignable) -> Alignable:
+def with_trainable_heads(encoder: Alignable) -> Alignable:
     """The same trunks, shared and not copied, under heads and a temperature of its own: two
     encoders in little more memory than one.
     """
@@ -148,9 +148,9 @@ def query_bank(encoder: Alignable, features: TrunkFeatures) -> QueryBank:
         found["image"] = found["image"] if len(image) else found["text"]
         for name in MODALITIES:
             pools[name].append(found[name])
-    takes = [audio.shape[1] for audio in features.audio]
-    of = [features.recordings_of(i) for i in range(len(takes))]
-    recordings = [[each for each in row for _ in range(count)] for row, count in zip(of, takes)]
+    variants = [audio.shape[1] for audio in features.audio]
+    of = [features.recordings_of(i) for i in range(len(variants))]
+    recordings = [[each for each in row for _ in range(count)] for row, count in zip(of, variants)]
     return QueryBank(pools, recordings, features.names)
 
 

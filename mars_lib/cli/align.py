@@ -39,7 +39,9 @@ def align(
     learning_rate: Annotated[Optional[float], typer.Option(help="AdamW's.")] = None,
     margin: Annotated[Optional[float], typer.Option(help="m of Eq. 8 and 9.")] = None,
     clips: Annotated[int, typer.Option(help="Clips of each class.", min=1)] = 32,
-    takes: Annotated[int, typer.Option(help="Takes of each clip, all but one varied.", min=1)] = 3,
+    variants: Annotated[
+        int, typer.Option(help="Takes of each clip, all but one varied.", min=1)
+    ] = 3,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     folder: Folder = None,
     csv: Csv = None,
@@ -77,12 +79,12 @@ def align(
     if start is not None:
         alignment.load_heads(encoder, start)
     music = music_of(folder, csv, soundfont, manifests.LENGTH)
-    print(alignment.forecast(encoder, music, clips, takes, out))
-    make = {"clips": clips, "takes": takes, "folder": out / "features"}
+    print(alignment.forecast(encoder, music, clips, variants, out))
+    make = {"clips": clips, "variants": variants, "folder": out / "features"}
     train, validation = (
         alignment.trunk_features(encoder, music, split, **make) for split in ("train", "validation")
     )
-    before = alignment.own_heads(encoder)
+    before = alignment.with_trainable_heads(encoder)
     paths = alignment.align(encoder, train, validation, out, config, stages=stages, resume=resume)
     for name, path in paths.items():
         print(f"{name}: {path}")

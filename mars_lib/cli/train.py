@@ -209,7 +209,7 @@ def rl(
     )
     asked = system.load(start, weights=weights)
     music = music_of(folder, csv, soundfont, asked.separator.config.signal.length)
-    listener, pooling = ears(asked, heads, music, distributed.own_card(device))
+    reward_encoder, pooling = reward_encoder_of(asked, heads, music, distributed.own_card(device))
     best = reinforce.train_rl(
         start,
         config,
@@ -217,7 +217,7 @@ def rl(
         asked.encoder,
         pooling,
         out,
-        listener=listener,
+        reward_encoder=reward_encoder,
         # The judge knows the classes of mini-MUSIC only.
         judge=None if folder or csv else pretrained.load_judge(),
         accelerator=device,
@@ -258,7 +258,7 @@ def systems(
     print(out)
 
 
-def ears(asked, heads: str | None, music, device: str = "cpu"):
+def reward_encoder_of(asked, heads: str | None, music, device: str = "cpu"):
     """(the encoder that hears for the reward, or None where it is the one that embeds queries; the
     fusion that fits it).
 
@@ -277,9 +277,9 @@ def ears(asked, heads: str | None, music, device: str = "cpu"):
         )
     if ships and heads in pretrained.ALIGNED:
         return pretrained.load_minibind(heads=heads), pretrained.load_mlbp(heads=heads)
-    listener = alignment.own_heads(asked.encoder)
-    alignment.load_heads(listener, heads)
-    return listener, pretrained.load_mlbp(alignment.fusion_of(Path(heads)))
+    reward_encoder = alignment.with_trainable_heads(asked.encoder)
+    alignment.load_heads(reward_encoder, heads)
+    return reward_encoder, pretrained.load_mlbp(alignment.fusion_of(Path(heads)))
 
 
 def given(**options) -> dict:

@@ -18,7 +18,7 @@ FILES = ("imagebind_huge.safetensors", "imagebind_huge.pth")
 
 
 @dataclass(frozen=True)
-class Ear:
+class RewardModel:
     """An encoder by name, the fusion of modalities that fits it, and a sentence on what that means
     for the reader.
     """
@@ -32,7 +32,9 @@ class Ear:
         return f"{self.name} hears: {self.note}"
 
 
-def load(profile: str, weights: str | Path = "", device: str = "cpu", progress: bool = True) -> Ear:
+def load(
+    profile: str, weights: str | Path = "", device: str = "cpu", progress: bool = True
+) -> RewardModel:
     """ImageBind from `weights`, or in the profile "gpu" from `data/weights` where it lies there;
     else MiniBind, which ships. Downloads nothing.
 
@@ -47,7 +49,7 @@ def load(profile: str, weights: str | Path = "", device: str = "cpu", progress: 
             if profile == "gpu"
             else "ImageBind is looked for in the gpu profile"
         )
-        return Ear(
+        return RewardModel(
             "MiniBind",
             pretrained.load_minibind().to(device),
             pretrained.load_mlbp().to(device),
@@ -57,7 +59,7 @@ def load(profile: str, weights: str | Path = "", device: str = "cpu", progress: 
     pooling = train_mlbp(
         encoder, manifests.music(), examples=2 if profile == "smoke" else 16, progress=progress
     )
-    return Ear(
+    return RewardModel(
         "ImageBind",
         encoder,
         pooling.to(device),

@@ -105,7 +105,7 @@ def drawings(sound: SoundClass, split: str) -> list[Path]:
     return [file for file in files if (file.stem in HELD_OUT) == held_out]
 
 
-def vary_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Other views, colours, lines, backgrounds, blur: (B, 4, H, W) -> (B, 3, H, W), in [0, 1].
 
     A drawing is turned, mirrored, stretched and shifted, recoloured, sometimes only its outline or

@@ -22,7 +22,7 @@ from mars_lib.evaluation.judge import right
 from mars_lib.evaluation.statistics import macro_average, paired_bootstrap, summary
 from mars_lib.experiments.compared_systems import Contender, alignment_alone
 from mars_lib.experiments.comparison import (
-    EARS,
+    REWARD_HEADS,
     SIGNAL_ALONE,
     SIGNAL_SAMPLED,
     SYSTEMS,
@@ -43,7 +43,7 @@ from mars_lib.query import subtract
 MODES = (*QUERIES, "negative")
 BASE = "omnisep"
 # Who is compared in Tables 4 and 6, with the controls that have no ear.
-HEARD = (BASE, SIGNAL_ALONE, SIGNAL_SAMPLED, *EARS)
+HEARD = (BASE, SIGNAL_ALONE, SIGNAL_SAMPLED, *REWARD_HEADS)
 SCORES = tuple(field.name for field in fields(scoring.Score))
 NEARER = SCORES.index("closer_to_target")
 # What no system can leave: the ideal mask, and doing nothing.

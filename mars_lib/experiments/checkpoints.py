@@ -76,7 +76,7 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
         encoder,
         load_mlbp(heads="stage3"),
         work / "mars-sep",
-        listener=load_minibind(heads="stage3"),
+        reward_encoder=load_minibind(heads="stage3"),
         judge=judge,
         accelerator=device,
         resume=(work / "mars-sep" / "last.safetensors").is_file(),
@@ -120,7 +120,7 @@ def make_aligned(encoder: MiniBind, music: MiniMusic, work: Path) -> dict[str, t
     )
     tensors = {}
     for name, stages in (("stage3", alignment.STAGES), ("one-stage", ("one-stage",))):
-        ours = alignment.own_heads(encoder)
+        ours = alignment.with_trainable_heads(encoder)
         paths = alignment.align(ours, train, validation, work / name, stages=stages, resume=True)
         fusion = checkpoint.load(paths.pop("mlbp"), "mlbp").tensors
         tensors |= {f"{name}.mlbp.{k}": v for k, v in fusion.items()}

@@ -15,7 +15,7 @@ from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.check import fail
 from mars_lib.data import manifests
 from mars_lib.experiments.comparison import (
-    EARS,
+    REWARD_HEADS,
     SIGNAL_ALONE,
     SIGNAL_SAMPLED,
     SYSTEMS,
@@ -25,7 +25,7 @@ from mars_lib.io import assets, checkpoint
 from mars_lib.training.method import OMNISEP
 from mars_lib.training.query_bank import QueryBank
 
-NAMES = tuple(dict.fromkeys((*SYSTEMS, *EARS, SIGNAL_ALONE, SIGNAL_SAMPLED)))
+NAMES = tuple(dict.fromkeys((*SYSTEMS, *REWARD_HEADS, SIGNAL_ALONE, SIGNAL_SAMPLED)))
 METHODS = {method.kind: method for method in (OMNISEP, CLIPSEP_NIT, AUDIOSEP)}
 
 

@@ -26,7 +26,11 @@ from mars_lib.training.supervised import train_supervised
 SYSTEMS = ("clipsep-nit", "audiosep", "omnisep", "mars-sep")
 # Heads of the encoder that hears MARS-Sep, and of those that hear the two others (Tables 4 and 6:
 # no alignment, one stage, three stages).
-EARS = {"mars-sep": "stage3", "mars-sep-one-stage": "one-stage", "mars-sep-not-aligned": None}
+REWARD_HEADS = {
+    "mars-sep": "stage3",
+    "mars-sep-one-stage": "one-stage",
+    "mars-sep-not-aligned": None,
+}
 # Controls of a reward that holds SI-SDR: the same start, anchor, signal term and rates, and nobody
 # who hears. The fair one takes its gradient through the sampled mask, as MARS-Sep does; "si-sdr"
 # through the mask as it is.
@@ -91,11 +95,11 @@ def train_systems(
     controls = ((SIGNAL_ALONE, signal, None), (SIGNAL_SAMPLED, sampled, None))
     runs = (
         ("omnisep", alone, None),
-        *((name, rl, heads) for name, heads in EARS.items()),
+        *((name, rl, heads) for name, heads in REWARD_HEADS.items()),
         *controls,
     )
     for folder, run, heads in runs:
-        listener = None if heads is None else pretrained.load_minibind(heads=heads)
+        reward_encoder = None if heads is None else pretrained.load_minibind(heads=heads)
         train_rl(
             start,
             run,
@@ -103,7 +107,7 @@ def train_systems(
             encoder,
             pretrained.load_mlbp(heads=heads),
             work / folder,
-            listener=listener,
+            reward_encoder=reward_encoder,
             bank=bank,
             accelerator=device,
             progress=progress,
@@ -113,7 +117,7 @@ def train_systems(
         supervised(method, method.kind, steps)
     return {
         name: work / name / "best.safetensors"
-        for name in (*SYSTEMS, *EARS, SIGNAL_ALONE, SIGNAL_SAMPLED)
+        for name in (*SYSTEMS, *REWARD_HEADS, SIGNAL_ALONE, SIGNAL_SAMPLED)
     }
 
 

@@ -34,7 +34,7 @@ CLAP_t is 100 times the cosine between the sound and "{prompt}" in `{checkpoint}
 """
 # Tables 4 and 6, in this order, and what the signal term of the reward brings alone.
 FAIR = "supervised + SI-SDR loss, sampled mask"
-EARS = {
+REWARD_HEADS = {
     "omnisep": "supervised (OmniSep)",
     "si-sdr": "supervised + SI-SDR loss, un-sampled mask",
     "si-sdr-sampled": FAIR,
@@ -175,7 +175,7 @@ def ears_table(found: dict) -> str:
     lines = [_row(["", *modes]), _row(["---"] * (1 + len(modes)))]
     lines += [
         _row([title, *(cell(by_system[name]) for by_system in modes.values())])
-        for name, title in EARS.items()
+        for name, title in REWARD_HEADS.items()
     ]
     lines.append(
         _row(

@@ -14,7 +14,7 @@ from tqdm.std import tqdm
 from mars_lib.data import random_streams
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.mixtures import ahead
-from mars_lib.data.pictures import drawings, load_rgba, vary_pictures
+from mars_lib.data.pictures import augment_pictures, drawings, load_rgba
 from mars_lib.data.synthesis.classes import (
     SoundClass,
     families,
@@ -57,7 +57,7 @@ def image_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batc
     def batch(step: int):
         generator = random_streams.generator("pretraining batches", seed, "image", step)
         picks = torch.randint(len(files), (size,), generator=generator)
-        varied = vary_pictures(pictures[picks], generator)
+        varied = augment_pictures(pictures[picks], generator)
         return functional.interpolate(varied, scale_factor=2), labels[picks]
 
     return batch

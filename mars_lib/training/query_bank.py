@@ -8,7 +8,7 @@ from tqdm.std import tqdm
 
 from mars_lib.data import random_streams
 from mars_lib.data.mini_music import MiniMusic
-from mars_lib.data.pictures import load_rgba, vary_pictures
+from mars_lib.data.pictures import augment_pictures, load_rgba
 from mars_lib.data.synthesis.classes import SoundClass
 from mars_lib.encoders.base import Encoder
 from mars_lib.query import random_weights
@@ -81,7 +81,7 @@ class QueryBank:
             files, pictures = [load_rgba(path) for path in music.pictures(sound, split)], None
             if files:
                 picks = torch.randint(len(files), (count,), generator=generator)
-                pictures = vary_pictures(torch.stack([files[i] for i in picks]), generator).to(
+                pictures = augment_pictures(torch.stack([files[i] for i in picks]), generator).to(
                     device
                 )
             for encoder, pool in zip(encoders, pools):

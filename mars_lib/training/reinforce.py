@@ -44,7 +44,7 @@ from mars_lib.training.run_folder import (
 from mars_lib.training.schedule import learning_rate
 from mars_lib.training.state import RLRun
 from mars_lib.training.steps import rl_step
-from mars_lib.training.targets import Listener, queried_batch
+from mars_lib.training.targets import RewardEncoder, queried_batch
 from mars_lib.training.validation import HeldOut, Validation
 
 STATS = (
@@ -78,7 +78,7 @@ def train_rl(
     pooling: MLBP,
     folder: str | Path,
     *,
-    listener: Encoder | None = None,
+    reward_encoder: Encoder | None = None,
     reward: Reward | None = None,
     judge: Judge | None = None,
     bank: QueryBank | None = None,
@@ -97,7 +97,7 @@ def train_rl(
     BatchNorm keeps its running statistics in both policies, so that their ratio compares weights
     and nothing else; the paper does not say. The rate warms up over a tenth of the steps, 50 at
     most, and falls linearly to a tenth; the paper does not say. `encoder` embeds the queries, and
-    hears for the reward unless a `listener` does; `pooling` fits the one that hears. `reward`
+    hears for the reward unless a `reward_encoder` does; `pooling` fits the one that hears. `reward`
     replaces the one that `rl` names; `judge` is heard at validations and learned from never; `bank`
     holds queries that several runs share; `on_step(step, row)` sees every row of the log.
     `compiled` puts the networks of both policies through torch.compile, which takes a minute or
@@ -125,7 +125,7 @@ def train_rl(
         optimizer = torch.optim.AdamW(
             separator.parameters(), rl.learning_rate, weight_decay=rl.weight_decay
         )
-        hearing = encoder if listener is None else listener
+        hearing = encoder if reward_encoder is None else reward_encoder
         ours = identity(
             options=rl.to_dict(),
             start=digest(begun.part("separator")),
@@ -155,7 +155,7 @@ def train_rl(
             shown = progress and distributed.first()
             asked = _queried(t, music, encoder, hearing, bank, fabric.device, shown)
             heldout = HeldOut(
-                Validation.make(t, music, encoder), asked.ears, reward, judge, separator
+                Validation.make(t, music, encoder), asked.reward_encoder, reward, judge, separator
             )
             _train(run, asked, reward, heldout, shown, compiled, on_step)
     return folder / "best.safetensors"
@@ -168,7 +168,7 @@ class _Queried:
     stream: MixtureStream
     encoder: Encoder
     bank: QueryBank
-    ears: Listener
+    reward_encoder: RewardEncoder
 
 
 def _queried(
@@ -203,7 +203,7 @@ def _queried(
         if lacking
         else [bank]
     )
-    return _Queried(stream, encoder, bank or banks[0], Listener(hearing, banks[-1]))
+    return _Queried(stream, encoder, bank or banks[0], RewardEncoder(hearing, banks[-1]))
 
 
 def _train(
@@ -248,7 +248,7 @@ def _train(
                 step,
                 kappa,
                 fabric.device,
-                asked.ears,
+                asked.reward_encoder,
             )
             optimizer.zero_grad()
             with explained_divergence(step, run.folder):

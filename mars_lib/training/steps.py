@@ -12,7 +12,7 @@ from mars_lib.reward import (
     Reward,
 )
 from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
-from mars_lib.separator import Separator, hear, view
+from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.stft import stft
 from mars_lib.training import distributed
 from mars_lib.training.rl_config import RLConfig
@@ -78,7 +78,7 @@ def pathwise_loss(
     """
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     action = policy.mode[None] if generator is None else policy.sample(generator, share=batch.share)
-    estimate = hear(separator, policy.mask(action[0]), spectrogram, batch.mixture.shape[-1])
+    estimate = reconstruct(separator, policy.mask(action[0]), spectrogram, batch.mixture.shape[-1])
     value = score(reward, estimate, batch.target)
     return -value.mean(), {"reward": float(value.detach().mean())}
 
@@ -97,7 +97,7 @@ def rl_step(
     The U-Net runs once for the new policy and, for "score", once for the old one, whatever N and G
     are.
     """
-    magnitude, spectrogram = view(separator, batch.mixture)
+    magnitude, spectrogram = analyse(separator, batch.mixture)
     proposal = separator(magnitude, batch.query)
     check_masks(proposal)
     loss, stats, anchor = proposal.new_zeros(()), {}, config.anchor

@@ -17,7 +17,7 @@ from mars_lib.training.query_bank import MODALITIES, QueryBank, draw_queries
 
 
 @dataclass(frozen=True)
-class Listener:
+class RewardEncoder:
     """Who is asked for rewards: an encoder, and the examples of the query bank as this encoder
     embeds them.
 
@@ -40,16 +40,16 @@ def queried_batch(
     step: int,
     kappa: float,
     device: torch.device,
-    listener: Listener | None = None,
+    reward_encoder: RewardEncoder | None = None,
 ) -> QueriedBatch:
-    """Mixtures, mixed queries, and the targets of the same examples, embedded by the `listener`
+    """Mixtures, mixed queries, and the targets of the same examples, embedded by the `reward_encoder`
     where there is one.
     """
     embeddings, weights = draw_queries(bank, batch.labels, seed, step)
     query = query_mixup(embeddings.to(device), weights.to(device))
-    if listener is not None:
-        embeddings, _ = draw_queries(listener.bank, batch.labels, seed, step)
-        encoder = listener.encoder
+    if reward_encoder is not None:
+        embeddings, _ = draw_queries(reward_encoder.bank, batch.labels, seed, step)
+        encoder = reward_encoder.encoder
     target = target_of(separator, encoder, batch, embeddings.to(device), device)
     return QueriedBatch(
         batch.mixture.to(device),

@@ -18,7 +18,7 @@ from mars_lib.rollout import score
 from mars_lib.separator import Separator, separate
 from mars_lib.training import distributed
 from mars_lib.training.query_bank import MODALITIES
-from mars_lib.training.targets import Listener, target_of
+from mars_lib.training.targets import RewardEncoder, target_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class HeldOut:
     def __init__(
         self,
         validation: Validation,
-        listener: Listener,
+        reward_encoder: RewardEncoder,
         reward: Reward,
         judge: Judge | None,
         separator: Separator,
@@ -89,21 +89,21 @@ class HeldOut:
         self.validation, self.reward, self.judge = validation, reward, judge
         batch = validation.batch
         # The bank holds the classes of another split: they are found by name.
-        place = {name: k for k, name in enumerate(listener.bank.names)}
+        place = {name: k for k, name in enumerate(reward_encoder.bank.names)}
         known = torch.tensor([place.get(name, -1) for name in validation.names]).reshape(
             batch.labels.shape
         )
         generator = random_streams.generator("queries", 0, "validation")
-        drawn = listener.bank.draw(distributed.gather(known.clamp(min=0)), generator)
+        drawn = reward_encoder.bank.draw(distributed.gather(known.clamp(min=0)), generator)
         embeddings = distributed.part(drawn).to(validation.query.device)
-        words = listener.encoder.embed_text(validation.names).reshape(*batch.labels.shape, -1)
+        words = reward_encoder.encoder.embed_text(validation.names).reshape(*batch.labels.shape, -1)
         embeddings[:, :, MODALITIES.index("text")] = words
         # A class that training does not know has no picture there: its words stand in for one.
         embeddings[:, :, MODALITIES.index("image")][known < 0] = words[known < 0]
         self.parts = [
             target_of(
                 separator,
-                listener.encoder,
+                reward_encoder.encoder,
                 MixtureBatch(*(x[i : i + 16] for x in vars(batch).values())),
                 embeddings[i : i + 16],
                 validation.query.device,

@@ -29,7 +29,7 @@ def toy():
     return Toy()
 
 
-def features_of(encoder, seed=0, classes=6, clips=5, takes=2, images=4):
+def features_of(encoder, seed=0, classes=6, clips=5, variants=2, images=4):
     """Classes are directions, another set in each modality; items scatter around them."""
     fixed = torch.Generator().manual_seed(99)
     centres = {m: torch.randn(classes, WIDTH, generator=fixed) for m in MODALITIES}
@@ -40,7 +40,7 @@ def features_of(encoder, seed=0, classes=6, clips=5, takes=2, images=4):
 
     return TrunkFeatures(
         tuple(f"class {i}" for i in range(classes)),
-        [around("audio", i, clips, takes) for i in range(classes)],
+        [around("audio", i, clips, variants) for i in range(classes)],
         [around("text", i, 3) for i in range(classes)],
         [around("image", i, images) for i in range(classes)],
         f"{trunk_digest(encoder)}-made-by-hand",

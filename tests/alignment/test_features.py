@@ -37,8 +37,8 @@ def equal(a, b):
     )
 
 
-def test_shapes_and_takes(encoder, music):
-    made = trunk_features(encoder, music, "train", clips=2, takes=3, progress=False)
+def test_shapes_and_variants(encoder, music):
+    made = trunk_features(encoder, music, "train", clips=2, variants=3, progress=False)
     assert len(made.audio) == len(made.names) == 6
     assert (
         made.audio[0].shape == (2, 3, 256)
@@ -47,9 +47,9 @@ def test_shapes_and_takes(encoder, music):
     )
     assert not torch.equal(made.audio[0][0, 0], made.audio[0][0, 1])
     # Held-out splits are taken as they are.
-    test = trunk_features(encoder, music, "test", clips=2, takes=3, progress=False)
+    test = trunk_features(encoder, music, "test", clips=2, variants=3, progress=False)
     assert test.audio[0].shape == (2, 1, 256) and test.image[0].shape == (2, 256)
-    with pytest.raises(InputError, match="clips and takes"):
+    with pytest.raises(InputError, match="clips and variants"):
         trunk_features(encoder, music, "train", clips=0)
 
 
@@ -59,7 +59,7 @@ def test_every_clip_of_every_class_is_varied_in_its_own_way(music, monkeypatch):
     monkeypatch.setattr(features, "vary", lambda wave, rng: drawn.append(rng.bytes(8)) or wave)
     for sound in music.classes("train")[:2]:
         for index in range(2):
-            features._takes(music, "train", sound, index, 3)
+            features._variants(music, "train", sound, index, 3)
     assert len(drawn) == 8 and len(set(drawn)) == 8
 
 
@@ -77,7 +77,7 @@ def test_what_features_need_is_said_before_they_are_made(encoder, music, tmp_pat
 
 
 def test_kept_features_are_found_again_and_never_stale(encoder, music, tmp_path, monkeypatch):
-    make = {"clips": 2, "takes": 1, "folder": tmp_path, "progress": False}
+    make = {"clips": 2, "variants": 1, "folder": tmp_path, "progress": False}
     first = trunk_features(encoder, music, "validation", **make)
     path = tmp_path / "features-validation.safetensors"
     monkeypatch.setattr(
@@ -111,7 +111,7 @@ def test_kept_features_know_their_sounds_by_content(encoder, tmp_path):
                     music,
                     "train",
                     clips=1,
-                    takes=1,
+                    variants=1,
                     folder=tmp_path / "kept",
                     progress=False,
                 )

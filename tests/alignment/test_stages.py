@@ -206,12 +206,12 @@ def test_a_batch_holds_a_class_once_and_no_false_negative(toy, train):
     assert torch.equal(again.audio, pairs.audio) and torch.equal(again.labels, pairs.labels)
 
 
-def test_one_clip_a_class_uses_its_takes(toy):
-    single = features_of(toy, clips=1, takes=2)
+def test_one_clip_a_class_uses_its_variants(toy):
+    single = features_of(toy, clips=1, variants=2)
     pairs = PairSampler(single, 6).draw(0)
     assert not torch.equal(pairs.audio, pairs.other)
     with pytest.raises(InputError, match="one clip in one take"):
-        PairSampler(features_of(toy, clips=1, takes=1), 6)
+        PairSampler(features_of(toy, clips=1, variants=1), 6)
 
 
 def test_classes_without_pictures_take_part_in_the_first_stages_only(toy, train, validation):

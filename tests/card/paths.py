@@ -187,7 +187,7 @@ def test_reinforcement_learning_and_its_resume(
         "accelerator": device,
         "progress": False,
         "judge": judge_of(music),
-        "listener": small(),
+        "reward_encoder": small(),
     }
     given = [start, replace(RL, estimator=estimator), music, encoder, pooling, tmp_path]
     with pytest.raises(KeyboardInterrupt):
@@ -230,10 +230,13 @@ def test_alignment_in_all_stages(device, encoder, music, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "fit_mlbp", partial(run.fit_mlbp, steps=2))
     assert "disk" in alignment.forecast(encoder, music, 2, 1, tmp_path)
     train, validation = (
-        alignment.trunk_features(encoder, music, split, clips=2, takes=1, progress=False)
+        alignment.trunk_features(encoder, music, split, clips=2, variants=1, progress=False)
         for split in ("train", "validation")
     )
-    before, quick = alignment.own_heads(encoder), alignment.AlignmentConfig(steps=2, batch_size=4)
+    before, quick = (
+        alignment.with_trainable_heads(encoder),
+        alignment.AlignmentConfig(steps=2, batch_size=4),
+    )
     paths = alignment.align(encoder, train, validation, tmp_path, quick, progress=False)
     paths |= alignment.align(
         before,

@@ -85,4 +85,4 @@ def test_a_fusion_that_does_not_ship_is_trained_on_the_card(device, monkeypatch)
     asked = SimpleNamespace(
         encoder=small(), separator=SimpleNamespace(config=SimpleNamespace(encoder="imagebind"))
     )
-    assert train.ears(asked, None, None, device) == (None, torch.device(device))
+    assert train.reward_encoder_of(asked, None, None, device) == (None, torch.device(device))

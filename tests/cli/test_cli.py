@@ -383,7 +383,7 @@ def test_align_trains_heads_that_load(tmp_path):
         "2",
         "--clips",
         "2",
-        "--takes",
+        "--variants",
         "1",
         "--no-measure",
         "--device",

@@ -122,8 +122,8 @@ def test_sixteen_bits_keep_their_greys(tmp_path):
 def test_variations_differ_stay_in_range_and_can_be_repeated():
     file = pictures.drawings(sound_classes()[0], "train")[0]
     batch = pictures.load_rgba(file).expand(8, -1, -1, -1)
-    first = pictures.vary_pictures(batch, torch.Generator().manual_seed(3))
-    again = pictures.vary_pictures(batch, torch.Generator().manual_seed(3))
+    first = pictures.augment_pictures(batch, torch.Generator().manual_seed(3))
+    again = pictures.augment_pictures(batch, torch.Generator().manual_seed(3))
     assert torch.equal(first, again) and 0 <= first.min() and first.max() <= 1
     distances = (first[:, None] - first[None]).abs().mean(dim=(2, 3, 4))
     assert (distances + torch.eye(8) > 0.02).all()

@@ -61,7 +61,9 @@ def drawn(name, seed, stage="stage1"):
 def test_no_step_of_a_seed_is_a_step_of_another(name, monkeypatch):
     """Step 1,000,003 of seed 0 was step 0 of seed 1."""
     monkeypatch.setattr(
-        minibind_trunks, "vary_pictures", lambda x, g: x * torch.rand(len(x), 1, 1, 1, generator=g)
+        minibind_trunks,
+        "augment_pictures",
+        lambda x, g: x * torch.rand(len(x), 1, 1, 1, generator=g),
     )
     first, again, other = drawn(name, 0), drawn(name, 0), drawn(name, 1)
     assert torch.equal(first(3), again(3))

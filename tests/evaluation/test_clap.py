@@ -50,11 +50,11 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def listener(folder):
+def reward_encoder(folder):
     return clap.load(folder)
 
 
-def test_a_score_is_the_cosine_that_the_model_itself_gives(listener, folder):
+def test_a_score_is_the_cosine_that_the_model_itself_gives(reward_encoder, folder):
     rng = np.random.default_rng(0)
     sounds = torch.from_numpy(rng.standard_normal((2, 32_767))).float()
     model = transformers.ClapModel.from_pretrained(folder).eval()
@@ -69,14 +69,14 @@ def test_a_score_is_the_cosine_that_the_model_itself_gives(listener, folder):
         )
         output = model(input_ids=ids, attention_mask=torch.ones_like(ids), **features)
     expected = output.logits_per_audio.diagonal() / model.logit_scale_a.exp()
-    found = listener.score(sounds, ["violin", "harp"])
+    found = reward_encoder.score(sounds, ["violin", "harp"])
     torch.testing.assert_close(found, expected, atol=5e-3, rtol=0)
-    assert not torch.allclose(found, listener.score(sounds, ["harp", "violin"]), atol=5e-3)
+    assert not torch.allclose(found, reward_encoder.score(sounds, ["harp", "violin"]), atol=5e-3)
 
 
-def test_a_score_is_the_same_every_time(listener):
+def test_a_score_is_the_same_every_time(reward_encoder):
     sound = torch.randn(1, 48_000, generator=torch.Generator().manual_seed(1))
-    assert listener.score(sound, ["harp"]) == listener.score(sound, ["harp"])
+    assert reward_encoder.score(sound, ["harp"]) == reward_encoder.score(sound, ["harp"])
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_a_score_is_the_same_every_time(listener):
         (torch.zeros(1, 80_000), ["harp"], "cut it to 4 s"),
     ],
 )
-def test_sounds_that_cannot_be_scored(listener, sound, names, message):
+def test_sounds_that_cannot_be_scored(reward_encoder, sound, names, message):
     with pytest.raises(InputError, match=message):
-        listener.score(sound, names)
+        reward_encoder.score(sound, names)
 
 
 def test_weights_that_are_not_there_or_not_whole(folder, tmp_path):

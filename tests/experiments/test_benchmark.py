@@ -265,7 +265,7 @@ def test_the_fair_control_differs_from_mars_sep_in_the_ear_alone(monkeypatch, tm
     monkeypatch.setattr(
         comparison,
         "train_rl",
-        lambda start, run, *a, **k: runs.setdefault(a[3].name, (run, k["listener"])),
+        lambda start, run, *a, **k: runs.setdefault(a[3].name, (run, k["reward_encoder"])),
     )
     monkeypatch.setattr(comparison.QueryBank, "embed", lambda *a, **k: None)
     for name in ("start", *compared_systems.NAMES):

@@ -157,7 +157,9 @@ def file(content, tmp_path):
 def test_a_pth_becomes_safetensors_once(content, file, monkeypatch):
     first = load(file, published(content))
     assert names(file.parent) == ["tiny.pth", "tiny.safetensors"]
-    monkeypatch.setattr(published_weights, "_unpickle", lambda _: pytest.fail("the pickle was read again"))
+    monkeypatch.setattr(
+        published_weights, "_unpickle", lambda _: pytest.fail("the pickle was read again")
+    )
     for path in (file, file.with_suffix(".safetensors")):
         again = load(path, published(content))
         assert first.keys() == again.keys() and all(torch.equal(first[k], again[k]) for k in first)

@@ -11,7 +11,7 @@ from mars_lib.inference import pretrained
 from mars_lib.separator import Separator
 from mars_lib.training import mlbp
 from mars_lib.training.query_bank import MODALITIES, QueryBank
-from mars_lib.training.targets import Listener
+from mars_lib.training.targets import RewardEncoder
 from mars_lib.training.validation import HeldOut, Validation
 from tests.data.few import few
 
@@ -81,7 +81,7 @@ def test_validation_finds_pictures_by_name_where_its_classes_are_others():
     batch = MixtureBatch(waves.sum(dim=1), waves, torch.tensor([[0, 1], [2, 0]]))
     names = ["accordion", "bell", "cello", "accordion"]
     validation = Validation(batch, encoder.embed_text(names).reshape(2, 2, 8), names)
-    held_out = HeldOut(validation, Listener(encoder, bank), None, None, Separator(smoke))
+    held_out = HeldOut(validation, RewardEncoder(encoder, bank), None, None, Separator(smoke))
     found = held_out.parts[0].embeddings
     assert torch.equal(found["text"], encoder.embed_text(names))
     assert found["image"][:, -1].tolist() == torch.tensor([0.1, 0.0, 0.2, 0.1]).tolist()

@@ -84,15 +84,15 @@ def test_a_listener_hears_in_place_of_the_query_encoder(train, shipped):
     those of the encoder.
     """
     first, heard = {}, {}
-    for name, listener in (("own", None), ("other", Turned(shipped.encoder))):
+    for name, reward_encoder in (("own", None), ("other", Turned(shipped.encoder))):
         settings = replace(QUICK, estimator="mode", steps=1, anchor=1.0)
         train(
             settings,
             name,
-            listener=listener,
+            reward_encoder=reward_encoder,
             on_step=lambda step, row, n=name: first.update({n: row}),
         )
-        heard[name] = listener
+        heard[name] = reward_encoder
     assert first["own"]["wbce"] == first["other"]["wbce"]
     # Everything that hears is turned by the same rotation, but for MLBP, which was not: another
     # reward.
@@ -142,7 +142,7 @@ def test_resume_continues_bit_for_bit(train):
     assert [{k: v for k, v in row.items()} for row in rows(whole)] == rows(parts)
     others = {
         "options.anchor": {"settings": replace(settings, anchor=0.5)},
-        "heads": {"settings": settings, "listener": pretrained.load_minibind(heads="stage3")},
+        "heads": {"settings": settings, "reward_encoder": pretrained.load_minibind(heads="stage3")},
         "start": {"settings": settings, "begin": whole / "last.safetensors"},
         "data": {"settings": settings, "music": replace(few(), fonts=few().fonts[:1])},
         "fusion": {"settings": settings, "fusion": MLBP(256, 16)},

@@ -5,7 +5,7 @@ import torch
 
 from mars_lib import alignment
 from mars_lib.check import InputError
-from mars_lib.cli.train import ears
+from mars_lib.cli.train import reward_encoder_of
 from mars_lib.inference import pretrained
 from mars_lib.io import checkpoint
 from mars_lib.training.mlbp import mlbp_meta
@@ -19,19 +19,19 @@ def same(left, right) -> bool:
 
 
 def test_minibind_listens_with_the_heads_of_the_third_stage(shipped):
-    listener, pooling = ears(shipped, None, None)
-    assert same(listener, pretrained.load_minibind(heads="stage3")) and same(
+    reward_encoder, pooling = reward_encoder_of(shipped, None, None)
+    assert same(reward_encoder, pretrained.load_minibind(heads="stage3")) and same(
         pooling, pretrained.load_mlbp(heads="stage3")
     )
-    listener, pooling = ears(shipped, "one-stage", None)
-    assert same(listener, pretrained.load_minibind(heads="one-stage")) and same(
+    reward_encoder, pooling = reward_encoder_of(shipped, "one-stage", None)
+    assert same(reward_encoder, pretrained.load_minibind(heads="one-stage")) and same(
         pooling, pretrained.load_mlbp(heads="one-stage")
     )
 
 
 def test_none_leaves_the_ear_to_the_encoder_of_the_queries(shipped):
-    listener, pooling = ears(shipped, "none", None)
-    assert listener is None and same(pooling, pretrained.load_mlbp())
+    reward_encoder, pooling = reward_encoder_of(shipped, "none", None)
+    assert reward_encoder is None and same(pooling, pretrained.load_mlbp())
 
 
 def test_heads_of_ones_own_stand_on_the_same_trunks(shipped, tmp_path):
@@ -39,20 +39,20 @@ def test_heads_of_ones_own_stand_on_the_same_trunks(shipped, tmp_path):
     pooling = pretrained.load_mlbp(heads="stage3")
     alignment.save_heads(pretrained.load_minibind(heads="stage3"), tmp_path / "mine.safetensors")
     checkpoint.save(tmp_path / "mine-mlbp.safetensors", pooling.state_dict(), mlbp_meta(pooling))
-    listener, found = ears(shipped, str(tmp_path / "mine.safetensors"), None)
-    assert listener.trunks is shipped.encoder.trunks
-    assert same(listener, pretrained.load_minibind(heads="stage3")) and same(found, pooling)
+    reward_encoder, found = reward_encoder_of(shipped, str(tmp_path / "mine.safetensors"), None)
+    assert reward_encoder.trunks is shipped.encoder.trunks
+    assert same(reward_encoder, pretrained.load_minibind(heads="stage3")) and same(found, pooling)
     # Heads of a stage that no fusion fits do not get that of another.
     alignment.save_heads(pretrained.load_minibind(heads="stage1"), tmp_path / "stage1.safetensors")
     with pytest.raises(InputError, match="stage1-mlbp.safetensors: is not there"):
-        ears(shipped, str(tmp_path / "stage1.safetensors"), None)
+        reward_encoder_of(shipped, str(tmp_path / "stage1.safetensors"), None)
     # The encoder of the queries did not change.
     assert same(shipped.encoder, before)
 
 
 def test_heads_that_are_nowhere(shipped, tmp_path):
     with pytest.raises(InputError, match="is not there"):
-        ears(shipped, str(tmp_path / "stage9.safetensors"), None)
+        reward_encoder_of(shipped, str(tmp_path / "stage9.safetensors"), None)
 
 
 @pytest.mark.parametrize("name, weights, says", [
