@@ -5,6 +5,7 @@ import reprlib
 from collections.abc import Collection
 from dataclasses import MISSING, fields
 from numbers import Real
+from typing import NoReturn
 
 import torch
 
@@ -25,7 +26,7 @@ class InputError(ValueError):
     """Bad input, reported as `name: problem; remedy`."""
 
 
-def fail(name: str, problem: str, remedy: str) -> None:
+def fail(name: str, problem: str, remedy: str) -> NoReturn:
     """Raise `InputError` with the project's one format.
 
     >>> fail("kappa", "is -1", "give a number above 0")

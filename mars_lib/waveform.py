@@ -68,7 +68,7 @@ def check_format(path: str | Path, rate: int, channels: int, frames: int = 0) ->
     if large and kind not in COUNTS_64_BITS:
         check.fail(str(path), f"would be larger than the 4 GiB that {kind} holds", "end it in .wav")
     # libsndfile's Ogg encoder crashes on more; what others hold is found out on a short piece.
-    fits = kind != "OGG" or channels <= 255 and rate <= 200_000
+    fits = kind != "OGG" or (channels <= 255 and rate <= 200_000)
     if fits:
         try:
             piece = io.BytesIO()

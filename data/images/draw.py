@@ -723,8 +723,8 @@ def french_horn_a():
     return "".join(
         [
             tube("M92 110C92 60 160 50 168 104C176 164 92 178 82 124C74 80 110 52 140 60", 9),
-            f'<circle class="t ca" style="stroke-width:15" cx="122" cy="112" r="46"/><circle class="t sa" style="stroke-width:10" cx="122" cy="112" r="46"/>',
-            f'<circle class="t ca" style="stroke-width:11" cx="122" cy="112" r="27"/><circle class="t sb" style="stroke-width:7" cx="122" cy="112" r="27"/>',
+            '<circle class="t ca" style="stroke-width:15" cx="122" cy="112" r="46"/><circle class="t sa" style="stroke-width:10" cx="122" cy="112" r="46"/>',
+            '<circle class="t ca" style="stroke-width:11" cx="122" cy="112" r="27"/><circle class="t sb" style="stroke-width:7" cx="122" cy="112" r="27"/>',
             path("a", "M132 152C116 160 104 176 70 218L14 160C56 142 76 134 90 122Z"),
             oval("c", 42, 189, 41, 14, 46),
             row(3, lambda i: box("d", 106 + 14 * i, 100, 10, 26, 3)),
@@ -737,8 +737,8 @@ def french_horn_a():
 def french_horn_b():
     return "".join(
         [
-            f'<circle class="t ca" style="stroke-width:18" cx="112" cy="118" r="66"/><circle class="t sa" style="stroke-width:13" cx="112" cy="118" r="66"/>',
-            f'<circle class="t ca" style="stroke-width:13" cx="106" cy="112" r="42"/><circle class="t sb" style="stroke-width:9" cx="106" cy="112" r="42"/>',
+            '<circle class="t ca" style="stroke-width:18" cx="112" cy="118" r="66"/><circle class="t sa" style="stroke-width:13" cx="112" cy="118" r="66"/>',
+            '<circle class="t ca" style="stroke-width:13" cx="106" cy="112" r="42"/><circle class="t sb" style="stroke-width:9" cx="106" cy="112" r="42"/>',
             oval("a", 150, 152, 54, 48),
             oval("b", 152, 154, 42, 37),
             oval("c", 156, 158, 22, 19),

@@ -30,9 +30,9 @@ from mars_lib.alignment.stages import (
 
 __all__ = [
     "ALIGNMENT_CLIPS",
+    "STAGES",
     "AlignmentConfig",
     "PairSampler",
-    "STAGES",
     "TrunkFeatures",
     "adapt_gate",
     "align",
@@ -41,7 +41,6 @@ __all__ = [
     "forecast",
     "fusion_of",
     "load_heads",
-    "with_trainable_heads",
     "probe_features",
     "query_bank",
     "report",
@@ -51,4 +50,5 @@ __all__ = [
     "table",
     "train_stage",
     "trunk_features",
+    "with_trainable_heads",
 ]

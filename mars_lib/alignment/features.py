@@ -18,7 +18,7 @@ from tqdm.std import tqdm
 from mars_lib.check import InputError, fail
 from mars_lib.config import VERSION
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic, level
+from mars_lib.data.mini_music import level
 from mars_lib.data.pictures import augment_pictures, load_picture, load_rgba
 from mars_lib.data.variation import vary
 from mars_lib.io import checkpoint
@@ -73,7 +73,7 @@ class TrunkFeatures:
 
 def trunk_features(
     encoder: Alignable,
-    music: MiniMusic,
+    music: Music,
     split: str,
     *,
     clips: int = 32,
@@ -141,7 +141,7 @@ def trunk_features(
 
 
 @torch.no_grad()
-def forecast(encoder: Alignable, music: MiniMusic, clips: int, variants: int, folder: Path) -> str:
+def forecast(encoder: Alignable, music: Music, clips: int, variants: int, folder: Path) -> str:
     """One line on what the features of "train" and "validation" will need, by one sound and one
     picture: rows, disk, memory and minutes.
 
@@ -162,13 +162,13 @@ def forecast(encoder: Alignable, music: MiniMusic, clips: int, variants: int, fo
     )
 
 
-def _variants(music: MiniMusic, split: str, sound, index: int, variants: int) -> np.ndarray:
+def _variants(music: Music, split: str, sound, index: int, variants: int) -> np.ndarray:
     wave = music.clip(split, sound, index, ALIGNMENT_CLIPS)
     rng = random_streams.rng("alignment takes", 0, split, sound.name, index)
     return np.stack([wave, *(level(vary(wave, rng)) for _ in range(variants - 1))])
 
 
-def _recordings(music: MiniMusic, split: str, sound, clips: int) -> torch.Tensor:
+def _recordings(music: Music, split: str, sound, clips: int) -> torch.Tensor:
     """(K,): for every clip the number of the first clip of the same recording."""
     found = [music.recording(split, sound, i, ALIGNMENT_CLIPS) for i in range(clips)]
     return torch.tensor([found.index(each) for each in found])
@@ -200,7 +200,7 @@ def trunk_digest(encoder: Alignable) -> str:
 
 
 def _key(
-    encoder: Alignable, music: MiniMusic, split: str, classes: list, clips: int, variants: int
+    encoder: Alignable, music: Music, split: str, classes: list, clips: int, variants: int
 ) -> str:
     """What features are made by, and of: the digest of the trunks, then that of data and code."""
     prompts = {sound.name: sound.prompts() for sound in classes}

@@ -1,7 +1,7 @@
 """The command `mars align`."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -28,16 +28,16 @@ def align(
     encoder_name: EncoderName = "minibind",
     weights: Weights = None,
     stage: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(help="stage1, stage2, stage3 or one-stage; the three in a row without it."),
     ] = None,
     start: Annotated[
-        Optional[Path], typer.Option(help="Heads to start from; those that ship without it.")
+        Path | None, typer.Option(help="Heads to start from; those that ship without it.")
     ] = None,
-    steps: Annotated[Optional[int], typer.Option(help="At most, in each stage.")] = None,
-    batch_size: Annotated[Optional[int], typer.Option(help="Classes a step.")] = None,
-    learning_rate: Annotated[Optional[float], typer.Option(help="AdamW's.")] = None,
-    margin: Annotated[Optional[float], typer.Option(help="m of Eq. 8 and 9.")] = None,
+    steps: Annotated[int | None, typer.Option(help="At most, in each stage.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Classes a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="AdamW's.")] = None,
+    margin: Annotated[float | None, typer.Option(help="m of Eq. 8 and 9.")] = None,
     clips: Annotated[int, typer.Option(help="Clips of each class.", min=1)] = 32,
     variants: Annotated[
         int, typer.Option(help="Takes of each clip, all but one varied.", min=1)
@@ -47,7 +47,7 @@ def align(
     csv: Csv = None,
     soundfont: Soundfont = None,
     measure: Annotated[
-        Optional[bool],
+        bool | None,
         typer.Option(
             "--measure/--no-measure",
             help="Probe and retrieval on test and unseen, to OUT/measures.json; the default for mini-MUSIC.",

@@ -4,7 +4,7 @@ import io
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -27,7 +27,7 @@ app.add_typer(data, name="data")
 app.command()(align)
 
 Checkpoint = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(help="A separator checkpoint; without it, mars-sep-small, which ships."),
 ]
 
@@ -56,17 +56,17 @@ def separate(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the estimate goes.")],
     text: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(help="What to keep, e.g. violin. Several: one output each, one U-Net pass."),
     ] = None,
-    audio: Annotated[Optional[Path], typer.Option(help="A recording of such a sound.")] = None,
-    image: Annotated[Optional[Path], typer.Option(help="A picture of its source.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="A recording of such a sound.")] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture of its source.")] = None,
     text_weight: Annotated[float, typer.Option(help="Weight of the text, 0 to 1.")] = 1.0,
     audio_weight: Annotated[float, typer.Option(help="Weight of the audio, 0 to 1.")] = 1.0,
     image_weight: Annotated[float, typer.Option(help="Weight of the image, 0 to 1.")] = 1.0,
-    negative_text: Annotated[Optional[str], typer.Option(help="What to push away.")] = None,
-    negative_audio: Annotated[Optional[Path], typer.Option(help="The same, by sound.")] = None,
-    negative_image: Annotated[Optional[Path], typer.Option(help="The same, by picture.")] = None,
+    negative_text: Annotated[str | None, typer.Option(help="What to push away.")] = None,
+    negative_audio: Annotated[Path | None, typer.Option(help="The same, by sound.")] = None,
+    negative_image: Annotated[Path | None, typer.Option(help="The same, by picture.")] = None,
     negative_strength: Annotated[float, typer.Option(help="alpha of the negative query.")] = 0.5,
     checkpoint: Checkpoint = None,
     weights: Weights = None,
@@ -105,30 +105,28 @@ def separate(
 def evaluate(
     checkpoint: Checkpoint = None,
     weights: Weights = None,
-    split: Annotated[Optional[str], typer.Option(help="test, the default, or unseen.")] = None,
+    split: Annotated[str | None, typer.Option(help="test, the default, or unseen.")] = None,
     folder: Annotated[
-        Optional[Path], typer.Option(help="Instead: mixtures of class/*.wav of this folder.")
+        Path | None, typer.Option(help="Instead: mixtures of class/*.wav of this folder.")
     ] = None,
     csv: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Instead: mixtures of the recordings that this prepared CSV lists."),
     ] = None,
     interference: Annotated[
-        Optional[Path], typer.Option(help="With --csv: a list that the second sources are from.")
+        Path | None, typer.Option(help="With --csv: a list that the second sources are from.")
     ] = None,
     query: Annotated[str, typer.Option(help="text, audio, image or composed.")] = "text",
-    json_file: Annotated[
-        Optional[Path], typer.Option("--json", help="Write the table here.")
-    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table here.")] = None,
     protocol: Annotated[str, typer.Option(help="appendix-c or target-only.")] = "appendix-c",
     limit: Annotated[
-        Optional[int], typer.Option(help="Only the first mixtures of the split.", min=2)
+        int | None, typer.Option(help="Only the first mixtures of the split.", min=2)
     ] = None,
     mixtures: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(help="How many to make from the folder or list, 200 by default.", min=2),
     ] = None,
-    seed: Annotated[Optional[int], typer.Option(help="Of those mixtures, 0 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of those mixtures, 0 by default.")] = None,
     device: Device = "auto",
 ) -> None:
     """Score a checkpoint on a fixed set of mixtures, or on your own, between the mixture and the
@@ -207,17 +205,17 @@ def _beside(json_file: Path | None) -> Path | None:
 @app.command()
 def benchmark(
     systems: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Folder of SYSTEM-SEED.safetensors; those that ship without it."),
     ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder for RESULTS.md, data/results.json and two figures.")
     ] = Path("."),
     limit: Annotated[
-        Optional[int], typer.Option(help="Only the first mixtures of each split.", min=2)
+        int | None, typer.Option(help="Only the first mixtures of each split.", min=2)
     ] = None,
     clap: Annotated[
-        Optional[Path], typer.Option(help="Folder of a CLAP, whose score is then in the tables.")
+        Path | None, typer.Option(help="Folder of a CLAP, whose score is then in the tables.")
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -251,7 +249,7 @@ def checkpoints(
 @app.command()
 def course(
     profile: Annotated[str, typer.Option(help="smoke, cpu or gpu.")] = "cpu",
-    only: Annotated[Optional[str], typer.Option(help="Notebooks that begin so, e.g. 00.")] = None,
+    only: Annotated[str | None, typer.Option(help="Notebooks that begin so, e.g. 00.")] = None,
     out: Annotated[Path, typer.Option(help="Where executed notebooks go.")] = Path("runs/course"),
     force: Annotated[bool, typer.Option("--force", help="Run also what is up to date.")] = False,
 ) -> None:

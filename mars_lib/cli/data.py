@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -16,17 +16,17 @@ data = typer.Typer(
 
 Out = Annotated[Path, typer.Option(help="Folder for audio/, frames/, the CSVs and report.json.")]
 TestList = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         help="What goes into test.csv: a CSV of CLIPSep or OmniSep, or one video id a line."
     ),
 ]
 ValList = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(help="The same for val.csv; without it, a tenth by a hash of the id."),
 ]
 BenchmarkList = Annotated[
-    Optional[list[Path]],
+    list[Path] | None,
     typer.Option(
         "--list",
         help="A further list, not trained on, for a CSV of its name, e.g. test-good.csv. Several are allowed.",

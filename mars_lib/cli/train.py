@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -17,19 +17,19 @@ PRESETS = ("recipe", "paper")
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
 EncoderName = Annotated[str, typer.Option("--encoder", help="minibind, imagebind or pe-av.")]
 Weights = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         help="Of an encoder that does not ship: imagebind_huge.pth, or the folder of a PE-AV."
     ),
 ]
-Soundfont = Annotated[Optional[list[Path]], typer.Option(help="A further .sf2 file.")]
-Folder = Annotated[Optional[Path], typer.Option(help="Train on class/*.wav of this folder.")]
+Soundfont = Annotated[list[Path] | None, typer.Option(help="A further .sf2 file.")]
+Folder = Annotated[Path | None, typer.Option(help="Train on class/*.wav of this folder.")]
 Csv = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(help="Train on what `mars data prepare-music` or -vggsound made there."),
 ]
 Accumulate = Annotated[
-    Optional[int],
+    int | None,
     typer.Option(
         help="Passes that make one step, for a card that holds a part of the batch.", min=1
     ),
@@ -48,7 +48,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on where OUT stopped.
 def supervised(
     profile: Annotated[str, typer.Option(help=" | ".join(PROFILES))] = "cpu",
     encoder_name: Annotated[
-        Optional[str],
+        str | None,
         typer.Option("--encoder", help="Instead of the profile's: minibind, imagebind or pe-av."),
     ] = None,
     weights: Weights = None,
@@ -58,17 +58,13 @@ def supervised(
     folder: Folder = None,
     csv: Csv = None,
     soundfont: Soundfont = None,
-    steps: Annotated[Optional[int], typer.Option(help="Instead of the profile's.", min=1)] = None,
-    batch_size: Annotated[
-        Optional[int], typer.Option(help="Instead of the profile's.", min=2)
-    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Instead of the profile's.", min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Instead of the profile's.", min=2)] = None,
     accumulate: Accumulate = None,
-    learning_rate: Annotated[
-        Optional[float], typer.Option(help="Instead of the profile's.")
-    ] = None,
-    precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Instead of the profile's.")] = None,
+    precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
     augment: Annotated[
-        Optional[float], typer.Option(help="Share of varied clips.", min=0, max=1)
+        float | None, typer.Option(help="Share of varied clips.", min=0, max=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     device: Device = "auto",
@@ -110,7 +106,7 @@ def supervised(
 @train.command()
 def rl(
     start: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="A supervised checkpoint; without it, separator-small, which ships."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/rl"),
@@ -118,44 +114,40 @@ def rl(
         str, typer.Option(help="recipe: the course's own. paper: the paper's defaults.")
     ] = "recipe",
     estimator: Annotated[
-        Optional[str], typer.Option(help="score (the paper's PPO), pathwise, mode or supervised.")
+        str | None, typer.Option(help="score (the paper's PPO), pathwise, mode or supervised.")
     ] = None,
     reward: Annotated[
-        Optional[str], typer.Option(help="fused, mean, audio, text, image or signal.")
+        str | None, typer.Option(help="fused, mean, audio, text, image or signal.")
     ] = None,
     weights: Weights = None,
     heads: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="Who hears: MiniBind with heads of stage3 or one-stage, or any encoder with a file that `mars align` wrote; "
             "none: as queries. By default stage3 for MiniBind."
         ),
     ] = None,
-    signal_weight: Annotated[Optional[float], typer.Option(help="w of R = sim + w SI-SDR.")] = None,
+    signal_weight: Annotated[float | None, typer.Option(help="w of R = sim + w SI-SDR.")] = None,
     anchor: Annotated[
-        Optional[float], typer.Option(help="Weight of the supervised loss beside.")
+        float | None, typer.Option(help="Weight of the supervised loss beside.")
     ] = None,
-    group_size: Annotated[Optional[int], typer.Option(help="G, samples of one mixture.")] = None,
+    group_size: Annotated[int | None, typer.Option(help="G, samples of one mixture.")] = None,
     patch: Annotated[
-        Optional[int], typer.Option(help="Side of the patches acted on; 1: bins.")
+        int | None, typer.Option(help="Side of the patches acted on; 1: bins.")
     ] = None,
-    kappa: Annotated[
-        Optional[float], typer.Option(help="Concentration of the Beta policy.")
-    ] = None,
-    clip_range: Annotated[Optional[float], typer.Option(help="eps of Eq. 4.")] = None,
-    entropy: Annotated[Optional[float], typer.Option(help="Weight of the entropy bonus.")] = None,
-    kl: Annotated[Optional[float], typer.Option(help="Weight of KL(new || old).")] = None,
-    ratio: Annotated[Optional[str], typer.Option(help="Per bin, frame or joint.")] = None,
-    steps: Annotated[Optional[int], typer.Option(help="Optimiser steps.")] = None,
-    batch_size: Annotated[Optional[int], typer.Option(help="Mixtures a step.")] = None,
+    kappa: Annotated[float | None, typer.Option(help="Concentration of the Beta policy.")] = None,
+    clip_range: Annotated[float | None, typer.Option(help="eps of Eq. 4.")] = None,
+    entropy: Annotated[float | None, typer.Option(help="Weight of the entropy bonus.")] = None,
+    kl: Annotated[float | None, typer.Option(help="Weight of KL(new || old).")] = None,
+    ratio: Annotated[str | None, typer.Option(help="Per bin, frame or joint.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Mixtures a step.")] = None,
     accumulate: Accumulate = None,
-    learning_rate: Annotated[Optional[float], typer.Option(help="Peak of AdamW's.")] = None,
-    precision: Annotated[Optional[str], typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
-    validate_every: Annotated[
-        Optional[int], typer.Option(help="Steps between validations.")
-    ] = None,
-    validation_mixtures: Annotated[Optional[int], typer.Option(help="Mixtures held out.")] = None,
-    queries_per_class: Annotated[Optional[int], typer.Option(help="Queries to draw from.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of AdamW's.")] = None,
+    precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
+    validate_every: Annotated[int | None, typer.Option(help="Steps between validations.")] = None,
+    validation_mixtures: Annotated[int | None, typer.Option(help="Mixtures held out.")] = None,
+    queries_per_class: Annotated[int | None, typer.Option(help="Queries to draw from.")] = None,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     folder: Folder = None,
     csv: Csv = None,
@@ -233,7 +225,7 @@ def systems(
         Path, typer.Option(help="Folder for SYSTEM-SEED.safetensors, and training in OUT/work.")
     ] = Path("runs/systems"),
     seeds: Annotated[int, typer.Option(help="How many, from 0.", min=1)] = 3,
-    steps: Annotated[Optional[int], typer.Option(help="Of each system.", min=6)] = None,
+    steps: Annotated[int | None, typer.Option(help="Of each system.", min=6)] = None,
     folder: Folder = None,
     csv: Csv = None,
     soundfont: Soundfont = None,

@@ -12,7 +12,7 @@ import torch
 
 from mars_lib.config import TrainingConfig
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.waveform import mix
 
 # Clips are rendered for blocks of steps, and each is used REUSE times in other company and at other
@@ -39,7 +39,7 @@ class MixtureStream:
     first needs them.
     """
 
-    def __init__(self, music: MiniMusic, split: str, training: TrainingConfig):
+    def __init__(self, music: Music, split: str, training: TrainingConfig):
         self.music, self.split, self.training = music, split, training
         self.classes = music.classes(split)
         self._stream = random_streams.Stream("separator clips", training.seed)

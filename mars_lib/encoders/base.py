@@ -1,6 +1,7 @@
 """Encoders that put text, sound and pictures into one space."""
 
-from typing import Protocol, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 

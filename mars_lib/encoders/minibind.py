@@ -6,7 +6,7 @@ brought together only coarsely, by instrument family, and leave the rest to the 
 """
 
 import zlib
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torchaudio

@@ -15,7 +15,7 @@ from tqdm.std import tqdm
 from mars_lib import alignment, config
 from mars_lib.check import fail
 from mars_lib.data import manifests
-from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.evaluation import scoring
 from mars_lib.evaluation.clap import PROMPT, Clap
 from mars_lib.evaluation.judge import right
@@ -155,7 +155,7 @@ def score(
     )
 
 
-def _asked(system: System, rows: Sequence, modes: Sequence[str], music: MiniMusic) -> torch.Tensor:
+def _asked(system: System, rows: Sequence, modes: Sequence[str], music: Music) -> torch.Tensor:
     """(B, modes x N, D) queries of manifest rows, one mode after the other."""
     asked = {
         mode: embed_queries(system, rows, mode, music)

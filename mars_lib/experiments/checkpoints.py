@@ -14,6 +14,7 @@ from mars_lib import config as configs
 from mars_lib.check import fail
 from mars_lib.config import Config
 from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
@@ -87,7 +88,7 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
 
 def make_systems(
     work: Path,
-    music: MiniMusic,
+    music: Music,
     encoder: MiniBind,
     seeds: int,
     target: Path,
@@ -110,7 +111,7 @@ def make_systems(
             export(path, target / f"{name}-{seed}.safetensors")
 
 
-def make_aligned(encoder: MiniBind, music: MiniMusic, work: Path) -> dict[str, torch.Tensor]:
+def make_aligned(encoder: MiniBind, music: Music, work: Path) -> dict[str, torch.Tensor]:
     """Heads after each stage of alignment, those of the one-stage control, and the fusions that fit
     the last of both.
     """
@@ -191,7 +192,7 @@ def recipe_fonts() -> list[soundfonts.Soundfont]:
     return soundfonts.find(tuple(extra))
 
 
-def make_minibind(work: Path, music: MiniMusic, device: str, seed: int = 0) -> MiniBind:
+def make_minibind(work: Path, music: Music, device: str, seed: int = 0) -> MiniBind:
     """The three trunks, each kept in `work` once it is trained, then the heads."""
     torch.manual_seed(seed)
     encoder = MiniBind().to(device)

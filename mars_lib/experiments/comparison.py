@@ -13,7 +13,7 @@ from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.config import Config
 from mars_lib.data.cached_music import CachedMusic
-from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.inference import pretrained
 from mars_lib.io import devices
@@ -39,7 +39,7 @@ SIGNAL_SAMPLED, SIGNAL_ALONE = "si-sdr-sampled", "si-sdr"
 
 def train_systems(
     config: Config,
-    music: MiniMusic,
+    music: Music,
     encoder: Encoder,
     work: Path,
     *,

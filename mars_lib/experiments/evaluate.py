@@ -15,7 +15,7 @@ from mars_lib.check import fail
 from mars_lib.data import manifests, pictures
 from mars_lib.data.folder_mixtures import FolderMixtures
 from mars_lib.data.manifests import TestMixture
-from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.data.synthesis.classes import warn_of_unknown
 from mars_lib.evaluation import scoring
 from mars_lib.evaluation.judge import Judge, right
@@ -196,7 +196,7 @@ def report(result: dict) -> str:
 
 @torch.no_grad()
 def embed_queries(
-    system: System, rows: list[TestMixture], query: str, music: MiniMusic
+    system: System, rows: list[TestMixture], query: str, music: Music
 ) -> torch.Tensor:
     """(B, N, D) queries of manifest rows, each source asked for by its own."""
     pairs = [(row, n) for row in rows for n in range(len(row.classes))]

@@ -90,7 +90,7 @@ def open_sound(path: str | Path) -> SoundFile:
         check.fail(str(path), f"cannot be read as sound ({reason})", remedy)
     if about.frames == 0:
         check.fail(str(path), "holds no samples", "give a file with sound in it")
-    if about.frames > UNKNOWN or about.format == "MP3" and _mp3_frames(path) is None:
+    if about.frames > UNKNOWN or (about.format == "MP3" and _mp3_frames(path) is None):
         check.fail(str(path), "does not say how long it is", f"{VIDEO}, or convert it to WAV")
     return SoundFile(path, about.samplerate, about.channels, about.frames, False, cut)
 

@@ -9,7 +9,7 @@ from tqdm.std import tqdm
 
 from mars_lib import config
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.evaluation.judge import Judge
 from mars_lib.mask import ideal_binary, ideal_ratio, to_waveform
 from mars_lib.stft import stft
@@ -20,7 +20,7 @@ PER_CLASS = 200
 
 
 def train_judge(
-    music: MiniMusic,
+    music: Music,
     *,
     steps: int = 1_100,
     batch_size: int = 64,

@@ -12,8 +12,8 @@ from torch.nn import functional
 from tqdm.std import tqdm
 
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.mixtures import ahead
+from mars_lib.data.music import Music
 from mars_lib.data.pictures import augment_pictures, drawings, load_rgba
 from mars_lib.data.synthesis.classes import (
     SoundClass,
@@ -28,7 +28,7 @@ from mars_lib.io.devices import multiplies_bfloat16
 Batch = Callable[[int], tuple]
 
 
-def audio_batches(music: MiniMusic, size: int, seed: int) -> Batch:
+def audio_batches(music: Music, size: int, seed: int) -> Batch:
     """Clips of all classes in turn, some mixed with a much quieter clip of another class."""
     classes, stream = music.classes("train"), random_streams.Stream("encoder clips", seed)
 

@@ -8,7 +8,7 @@ from tqdm.std import tqdm
 
 from mars_lib.check import fail
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.reward import MLBP, MODALITIES
 from mars_lib.training.query_bank import QueryBank, elsewhere
@@ -27,7 +27,7 @@ PEAK_RATE = 1e-2
 
 def train_mlbp(
     encoder: Encoder,
-    music: MiniMusic,
+    music: Music,
     *,
     examples: int = EXAMPLES,
     steps: int = 1_000,

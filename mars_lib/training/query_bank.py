@@ -7,7 +7,7 @@ from torch import nn
 from tqdm.std import tqdm
 
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.data.pictures import augment_pictures, load_rgba
 from mars_lib.data.synthesis.classes import SoundClass
 from mars_lib.encoders.base import Encoder
@@ -39,7 +39,7 @@ class QueryBank:
     def embed(
         cls,
         encoder: Encoder,
-        music: MiniMusic,
+        music: Music,
         classes: Sequence[SoundClass],
         split: str,
         count: int,
@@ -61,7 +61,7 @@ class QueryBank:
     def embed_by(
         cls,
         encoders: Sequence[Encoder],
-        music: MiniMusic,
+        music: Music,
         classes: Sequence[SoundClass],
         split: str,
         count: int,

@@ -14,8 +14,8 @@ from tqdm.std import tqdm
 from mars_lib import config as configs
 from mars_lib.config import TrainingConfig
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.mixtures import MixtureStream, ahead
+from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge
 from mars_lib.io import checkpoint
@@ -73,7 +73,7 @@ COLLAPSED = 0.01
 def train_rl(
     start: str | Path,
     rl: RLConfig,
-    music: MiniMusic,
+    music: Music,
     encoder: Encoder,
     pooling: MLBP,
     folder: str | Path,
@@ -173,7 +173,7 @@ class _Queried:
 
 def _queried(
     t: TrainingConfig,
-    music: MiniMusic,
+    music: Music,
     encoder: Encoder,
     hearing: Encoder,
     bank: QueryBank | None,

@@ -12,8 +12,8 @@ from tqdm.std import tqdm
 
 from mars_lib import config as configs
 from mars_lib.config import Config, TrainingConfig
-from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.mixtures import MixtureBatch, MixtureStream, ahead
+from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.query import query_mixup
 from mars_lib.training import distributed
@@ -37,7 +37,7 @@ COLUMNS = ("loss", "learning_rate", "gradient_norm", "validation_si_sdri")
 @distributed.explained
 def train_supervised(
     config: Config,
-    music: MiniMusic,
+    music: Music,
     encoder: Encoder,
     folder: str | Path,
     *,
@@ -90,7 +90,7 @@ def train_supervised(
 
 def _train(
     run: "SupervisedRun",
-    music: MiniMusic,
+    music: Music,
     encoder: Encoder,
     method: Method,
     progress: bool,

@@ -8,8 +8,8 @@ from torch import nn
 
 from mars_lib.config import TrainingConfig
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.mixtures import MixtureBatch, MixtureStream
+from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge, right
 from mars_lib.evaluation.metrics import si_sdr
@@ -33,7 +33,7 @@ class Validation:
 
     @classmethod
     @torch.no_grad()
-    def make(cls, training: TrainingConfig, music: MiniMusic, encoder: Encoder) -> "Validation":
+    def make(cls, training: TrainingConfig, music: Music, encoder: Encoder) -> "Validation":
         """`training.validation_mixtures` mixtures, the same for every seed; of these, this
         process's part.
         """

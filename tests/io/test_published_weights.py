@@ -93,11 +93,13 @@ def test_a_download_says_what_it_is_and_is_checked(content, tmp_path, capsys):
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_broken_download_goes_on_where_it_stopped(content, tmp_path, ranges):
-    with serving(content, stop_after=100_000) as (url, _):
-        with pytest.raises(
+    with (
+        serving(content, stop_after=100_000) as (url, _),
+        pytest.raises(
             InputError, match=r"connection broke off.*100.00 kB of .* is there; .*run again"
-        ):
-            download(published(content, url), tmp_path / "w", progress=False)
+        ),
+    ):
+        download(published(content, url), tmp_path / "w", progress=False)
     assert names(tmp_path / "w") == ["tiny.pth.part"]
     with serving(content, ranges) as (url, asked):
         path = download(published(content, url), tmp_path / "w", progress=False)

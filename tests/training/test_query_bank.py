@@ -76,7 +76,7 @@ def test_validation_finds_pictures_by_name_where_its_classes_are_others():
     """
     smoke, encoder = config.smoke(), OneHot()
     pools = [torch.full((2, 8), 0.1), torch.full((2, 8), 0.2)]
-    bank = QueryBank({name: pools for name in MODALITIES}, names=("accordion", "cello"))
+    bank = QueryBank(dict.fromkeys(MODALITIES, pools), names=("accordion", "cello"))
     waves = torch.randn(2, 2, 4_095, generator=torch.Generator().manual_seed(0))
     batch = MixtureBatch(waves.sum(dim=1), waves, torch.tensor([[0, 1], [2, 0]]))
     names = ["accordion", "bell", "cello", "accordion"]
