@@ -19,6 +19,7 @@ from mars_lib.check import InputError, fail
 from mars_lib.config import VERSION
 from mars_lib.data import random_streams
 from mars_lib.data.mini_music import level
+from mars_lib.data.music import Music
 from mars_lib.data.pictures import augment_pictures, load_picture, load_rgba
 from mars_lib.data.variation import vary
 from mars_lib.io import checkpoint
