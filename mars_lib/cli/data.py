@@ -8,7 +8,8 @@ import typer
 
 from mars_lib import check
 from mars_lib.check import fail
-from mars_lib.io import paths
+from mars_lib.encoders import imagebind
+from mars_lib.io import paths, published_weights
 
 data = typer.Typer(
     no_args_is_help=True, help="The embedded data set, mini-MUSIC, and videos of your own."
@@ -67,10 +68,8 @@ def fetch_imagebind(
     """The published weights of ImageBind, CC-BY-NC 4.0: not for commercial use. Resumes, and checks
     what it fetched.
     """
-    from mars_lib.io import published_weights
-
     paths.output_folder(folder, "folder")
-    print(published_weights.download(published_weights.IMAGEBIND_HUGE, folder))
+    print(published_weights.download(imagebind.PUBLISHED, folder))
 
 
 @data.command()

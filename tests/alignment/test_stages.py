@@ -210,7 +210,7 @@ def test_one_clip_a_class_uses_its_variants(toy):
     single = features_of(toy, clips=1, variants=2)
     pairs = PairSampler(single, 6).draw(0)
     assert not torch.equal(pairs.audio, pairs.other)
-    with pytest.raises(InputError, match="one clip in one take"):
+    with pytest.raises(InputError, match="one clip in one variant"):
         PairSampler(features_of(toy, clips=1, variants=1), 6)
 
 

@@ -22,7 +22,7 @@ from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.config import PolicyConfig
 from mars_lib.course import reward_encoder
 from mars_lib.data import manifests
-from mars_lib.encoders.headed import Headed
+from mars_lib.encoders.projection import ProjectionEncoder
 from mars_lib.evaluation import metrics
 from mars_lib.evaluation.judge import Judge, probability, right
 from mars_lib.experiments import (
@@ -103,7 +103,8 @@ def small():
     """An encoder with embeddings of the usual size, which takes no time; on the CPU, frozen."""
     torch.manual_seed(0)
     names = ("audio", "text", "image")
-    made = Headed({name: Trunk() for name in names}, {name: nn.Linear(16, 256) for name in names})
+    trunks = {name: Trunk() for name in names}
+    made = ProjectionEncoder(trunks, {name: nn.Linear(16, 256) for name in names})
     return made.eval().requires_grad_(False)
 
 
@@ -350,7 +351,7 @@ def test_robustness_curves(systems, monkeypatch):
     assert set(robustness.curves(systems, count=2, progress=False)) == {*kept, "leak, dB"}
 
 
-def test_who_hears_in_the_notebooks(device, music, monkeypatch):
+def test_the_reward_encoder_of_the_notebooks(device, music, monkeypatch):
     assert reward_encoder.load("cpu", device=device).encoder.log_temperature.device == place(device)
     # Another encoder stands for ImageBind, whose fusion is trained on the spot.
     monkeypatch.setattr(pretrained, "load_encoder", lambda name, path: small())
@@ -360,8 +361,8 @@ def test_who_hears_in_the_notebooks(device, music, monkeypatch):
         "train_mlbp",
         lambda *args, **kwargs: train_mlbp(*args, **kwargs, steps=2, batch_size=4),
     )
-    heard = reward_encoder.load("smoke", "imagebind_huge.pth", device, progress=False)
-    assert heard.pooling.out.weight.device == place(device)
+    found = reward_encoder.load("smoke", "imagebind_huge.pth", device, progress=False)
+    assert found.pooling.out.weight.device == place(device)
 
 
 def test_metrics_take_sounds_of_a_card(device):

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from mars_lib import alignment, config
 from mars_lib.check import InputError
 from mars_lib.data import manifests
+from mars_lib.encoders.projection import restore_heads
 from mars_lib.experiments import compared_systems
 from mars_lib.inference import pretrained, system
 from mars_lib.io import assets, checkpoint
@@ -158,7 +159,7 @@ def test_heads(heads, tmp_path):
     del saved.tensors["log_temperature"]
     before = encoder.heads["audio"].weight.clone()
     with pytest.raises(InputError, match="first at log_temperature"):
-        checkpoint.restore_heads(encoder, saved, "heads")
+        restore_heads(encoder, saved, "heads")
     assert torch.equal(encoder.heads["audio"].weight, before)
 
 
