@@ -166,7 +166,7 @@ def _by_libsndfile(sound: SoundFile, size: int) -> Iterator[np.ndarray]:
 
 
 def _by_pyav(sound: SoundFile, size: int, lost: list[object]) -> Iterator[np.ndarray]:
-    """Blocks as PyAV decodes them; what it cannot decode is passed over, and why added to `lost`."""
+    """Blocks as PyAV decodes them; what it cannot decode is passed over, and goes to `lost`."""
     held, count = list[np.ndarray](), 0
     for piece in _pieces(sound.path, lost):
         held.append(piece)
