@@ -43,7 +43,7 @@ def adapt_gate(
         fail(
             "query banks",
             f"are of shapes {tuple(old.shape)} and {tuple(new.shape)}, "
-            f"the gate takes {layer.in_features}",
+            f"the gate reads {layer.in_features}",
             "embed the same examples with the encoder before and after alignment",
         )
     wanted = layer(old.to(layer.weight)).cpu().double()

@@ -124,8 +124,7 @@ def train_stage(
         train: features to train on.
         validation: features to choose the best state by.
         config: everything that the paper leaves open.
-        log: called at every validation with the step, and by name with loss, temperature and
-            validation_loss.
+        log: called at validations with a step, and its loss, temperature and validation_loss.
         progress: whether to show a progress bar.
 
     Returns:
@@ -139,9 +138,7 @@ def train_stage(
     _check_temperature(encoder)
     pictures = stage in PICTURED
     sampler = PairSampler(train, min(config.batch_size, len(train.names)), config.seed, stage)
-    batch_size = min(config.batch_size, len(validation.names))
-    held_out = PairSampler(validation, batch_size, stage="validation")
-    checks = [held_out.draw(i, pictures) for i in range(CHECKS)]
+    checks = _fixed_batches(validation, config.batch_size, pictures)
     parameters = trained_parameters(encoder, stage)
     best = _Best(parameters, _validate(encoder, stage, checks, config))
     steps = config.steps * (len(STAGES) if stage == "one-stage" else 1)
@@ -166,6 +163,12 @@ def train_stage(
             if best.waited >= config.patience:
                 break
     return {"step": best.step, "loss": best.loss}
+
+
+def _fixed_batches(validation: TrunkFeatures, batch_size: int, pictures: bool) -> list[Pairs]:
+    """Draw the batches of every validation, the same for all seeds and stages."""
+    sampler = PairSampler(validation, min(batch_size, len(validation.names)), stage="validation")
+    return [sampler.draw(i, pictures) for i in range(CHECKS)]
 
 
 class _Best:

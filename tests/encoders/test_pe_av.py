@@ -26,33 +26,46 @@ TEXTS = ["violin", "a sound of a harp"]
 
 def tiny_model():
     """A `PeAudioVideoModel` of one narrow layer each; pictures of 28 x 28."""
-    layer = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "head_dim": 8,
-    }
+    widths = {"hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
+    layer = {**widths, "num_hidden_layers": 1, "num_attention_heads": 2}
     codec = {
-        "model_type": "dac", "encoder_hidden_size": 4, "downsampling_ratios": [2, 8, 10, 12], "codebook_dim": 8, "hidden_size": 64,
-    }  # fmt: skip
+        "model_type": "dac",
+        "encoder_hidden_size": 4,
+        "downsampling_ratios": [2, 8, 10, 12],
+        "codebook_dim": 8,
+        "hidden_size": 64,
+    }
     vision = {
-        "model_type": "timm_wrapper", "architecture": "vit_pe_core_large_patch14_336", "num_classes": 12, "do_pooling": True,
-        "global_pool": "map", "model_args": {"embed_dim": 16, "depth": 1, "num_heads": 2, "img_size": [28, 28]},
-    }  # fmt: skip
+        "model_type": "timm_wrapper",
+        "architecture": "vit_pe_core_large_patch14_336",
+        "num_classes": 12,
+        "do_pooling": True,
+        "global_pool": "map",
+        "model_args": {"embed_dim": 16, "depth": 1, "num_heads": 2, "img_size": [28, 28]},
+    }
     text = {
-        "model_type": "modernbert", "vocab_size": len(WORDS), "hidden_size": 24, "intermediate_size": 16, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "max_position_embeddings": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-        "cls_token_id": 1, "sep_token_id": 2,
-    }  # fmt: skip
+        "model_type": "modernbert",
+        "vocab_size": len(WORDS),
+        "hidden_size": 24,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 32,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "cls_token_id": 1,
+        "sep_token_id": 2,
+    }
     sizes = transformers.PeAudioVideoConfig(
         text_config=text,
         audio_video_config={
-            "model_type": "pe_audio_video_encoder", **layer,
+            "model_type": "pe_audio_video_encoder",
+            **layer,
             "audio_config": {"model_type": "pe_audio_encoder", **layer, "dac_config": codec},
             "video_config": {"model_type": "pe_video_encoder", **layer, "vision_config": vision},
         },
-    )  # fmt: skip
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return transformers.PeAudioVideoModel(sizes).eval()
@@ -98,9 +111,11 @@ def test_embeddings_are_those_of_its_own_forward_at_unit_norm(model, encoder, ge
     words = tiny_tokenizer()(TEXTS, padding=True, return_tensors="pt")
     films = torch.rand(2, 3, 3, 28, 28, generator=generator)
     there = model.audio_model(
-        input_ids=words["input_ids"], attention_mask=words["attention_mask"], input_values=heard["input_values"],
+        input_ids=words["input_ids"],
+        attention_mask=words["attention_mask"],
+        input_values=heard["input_values"],
         padding_mask=heard["padding_mask"],
-    )  # fmt: skip
+    )
     seen = model.video_model(
         input_ids=words["input_ids"], pixel_values_videos=2 * films - 1
     ).video_embeds

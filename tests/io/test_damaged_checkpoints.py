@@ -29,7 +29,7 @@ def changed(source, path, weight=None, **header):
     with safe_open(source, framework="pt") as file:
         meta, tensors = (
             json.loads(file.metadata()["mars"]),
-            {k: file.get_tensor(k) for k in file.keys()},
+            {k: file.get_tensor(k) for k in list(file.keys())},
         )
     for key, value in header.items():
         meta.pop(key) if value is None else meta.update({key: value})
@@ -107,13 +107,23 @@ def test_headers(kind, header, problem, tmp_path):
 @pytest.mark.parametrize(
     ("part", "field", "value"),
     [
-        ("separator", "width", 1_000), ("separator", "width", 10**12), ("separator", "n_layers", 10**9),
-        ("separator", "n_masks", -1), ("separator", "embedding_size", "256"), ("signal", "n_bins", 10**9),
-        ("signal", "n_fft", 10**12), ("signal", "hop_length", 0), ("signal", "hop_length", 1_000), ("signal", "length", 5),
-        ("signal", "sample_rate", float("nan")), ("training", "n_sources", 10**9), ("training", "gain_low", "loud"),
-        ("training", "query_own_recording", 1), ("training", "gradient_clip", float("nan")),
+        ("separator", "width", 1_000),
+        ("separator", "width", 10**12),
+        ("separator", "n_layers", 10**9),
+        ("separator", "n_masks", -1),
+        ("separator", "embedding_size", "256"),
+        ("signal", "n_bins", 10**9),
+        ("signal", "n_fft", 10**12),
+        ("signal", "hop_length", 0),
+        ("signal", "hop_length", 1_000),
+        ("signal", "length", 5),
+        ("signal", "sample_rate", float("nan")),
+        ("training", "n_sources", 10**9),
+        ("training", "gain_low", "loud"),
+        ("training", "query_own_recording", 1),
+        ("training", "gradient_clip", float("nan")),
     ],
-)  # fmt: skip
+)
 def test_sizes_and_types_of_a_configuration(kind, part, field, value, tmp_path):
     source, read = READERS[kind]
     settings = json.loads(json.dumps(checkpoint.load(source(), kind).meta["config"]))
@@ -151,8 +161,10 @@ def test_heads(heads, tmp_path):
     encoder = pretrained.load_minibind()
     alignment.load_heads(encoder, heads)
     for change, problem in (
-        ({"trunks": None}, "lacks 'trunks'"), ({"trunks": 5}, "has trunks 5"), ({"weight": float("inf")}, "NaN or infinite"),
-    ):  # fmt: skip
+        ({"trunks": None}, "lacks 'trunks'"),
+        ({"trunks": 5}, "has trunks 5"),
+        ({"weight": float("inf")}, "NaN or infinite"),
+    ):
         with pytest.raises(InputError, match=problem):
             alignment.load_heads(encoder, changed(heads, tmp_path / "other.safetensors", **change))
     saved = checkpoint.load(heads, "heads")

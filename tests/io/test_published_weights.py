@@ -34,7 +34,9 @@ def content(tmp_path):
 
 
 def published(content, url="http://127.0.0.1:9/tiny.pth"):
-    return PublishedFile("tiny", url, len(content), hashlib.sha256(content).hexdigest(), "CC-BY-NC 4.0")
+    return PublishedFile(
+        "tiny", url, len(content), hashlib.sha256(content).hexdigest(), "CC-BY-NC 4.0"
+    )
 
 
 @contextmanager
