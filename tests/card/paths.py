@@ -95,7 +95,7 @@ def test_the_judge_of_a_run_may_be_on_the_card(start, device, encoder, music, po
     ).is_file()
 
 
-def test_a_judge_hears_sounds_from_anywhere(device, music):
+def test_a_judge_classifies_sounds_from_anywhere(device, music):
     judge, sounds = judge_of(music).to(device), torch.rand(2, 8_000)
     for where in (CPU, device):
         for opinion in (right, probability):

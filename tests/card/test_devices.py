@@ -1,4 +1,4 @@
-"""Devices by name: which of them a run takes, with one process and with several."""
+"""Devices by name: which of them a run uses, with one process and with several."""
 
 from types import SimpleNamespace
 

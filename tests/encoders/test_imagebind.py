@@ -217,7 +217,7 @@ def test_the_skeleton_is_that_of_imagebind_huge(encoder):
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_imagebind_huge_is_built_and_hears(generator):
+def test_imagebind_huge_is_built_and_embeds_sound(generator):
     """Five gigabytes of random numbers, a minute."""
     need_imagebind()
     model = imagebind.skeleton().to_empty(device="cpu")

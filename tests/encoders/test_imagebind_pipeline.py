@@ -68,7 +68,7 @@ def test_alignment_trains_its_heads_and_nothing_else(encoder, tmp_path):
     whole = few()
     music = Unseen(whole.fonts, whole.length)
     features = trunk_features(
-        encoder, music, "train", clips=1, takes=2, folder=tmp_path, progress=False
+        encoder, music, "train", clips=1, variants=2, folder=tmp_path, progress=False
     )
     widths = [getattr(features, name)[1].shape[-1] for name in ("audio", "text", "image")]
     assert widths == [
@@ -108,7 +108,7 @@ def test_alignment_trains_its_heads_and_nothing_else(encoder, tmp_path):
     assert all(torch.equal(tensor, heads(encoder)[name]) for name, tensor in heads(other).items())
 
 
-def test_reinforcement_learning_by_what_it_hears(encoder, tmp_path):
+def test_reinforcement_learning_with_its_rewards(encoder, tmp_path):
     smoke = config.smoke()
     smoke = replace(
         smoke,

@@ -206,5 +206,5 @@ def test_an_estimate_that_is_not_finite_is_named(shipped_apart, example):
 
 @pytest.fixture
 def shipped_apart():
-    """The system that ships, for a test that damages it."""
+    """The pretrained system, for a test that damages it."""
     return system.load()

@@ -181,7 +181,7 @@ def test_what_is_no_sound_stays_one(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "seconds"), [("unknown.flac", SECONDS), ("joined.ogg", 2 * SECONDS)]
 )
-def test_the_whole_sound_is_separated_and_asked_with(shipped, put, tmp_path, name, seconds):
+def test_the_whole_sound_is_separated_and_is_a_query(shipped, put, tmp_path, name, seconds):
     source, target = put(name), tmp_path / "o.flac"
     query = shipped.query(audio=source)[None]
     separate_file(shipped, source, [target], query, progress=False)
