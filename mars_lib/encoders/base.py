@@ -35,6 +35,9 @@ class Encoder(Protocol):
     def to(self, device: torch.device | str) -> Self:
         """Move the encoder to a device, in place, as `torch.nn.Module.to` does."""
 
+    def eval(self) -> Self:
+        """Switch to evaluation mode, in place, as `torch.nn.Module.eval` does."""
+
 
 class TrainableEncoder(Encoder, Protocol):
     """An encoder whose projection heads can be trained while its trunks stay frozen.
