@@ -1,5 +1,6 @@
-"""Progressive alignment of an encoder's heads (Section 3.3): features, pairs, losses (Eq. 7-9),
-stages, measures.
+"""Progressive alignment of an encoder's projection heads (Section 3.3).
+
+In its order: features, pairs, losses (Eq. 7-9), stages, a run of all, measures.
 """
 
 from mars_lib.alignment.features import (

@@ -1,14 +1,13 @@
-"""Trunk features, computed once: the trunks are frozen in all stages, so alignment never runs them
-again.
-"""
+"""Trunk features, computed once: alignment leaves the trunks frozen and never runs them again."""
 
 import hashlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -21,37 +20,34 @@ from mars_lib.data import random_streams
 from mars_lib.data.mini_music import level
 from mars_lib.data.music import Music
 from mars_lib.data.pictures import augment_pictures, load_picture, load_rgba
+from mars_lib.data.synthesis.classes import SoundClass
 from mars_lib.data.variation import vary
+from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.io import checkpoint
 from mars_lib.io.published_weights import fingerprint
 from mars_lib.training.budget import GB, check_disk
 
 MODALITIES = ("audio", "text", "image")
+HELD_OUT = ("test", "unseen")  # splits whose examples are never augmented
 # Its clips are the same for every seed: features are kept.
 ALIGNMENT_CLIPS = random_streams.Stream("alignment clips")
 # Part of every key: raise it when clips, variants or pictures are drawn in another way.
 DRAWING = 1
 
 
-class Alignable(Protocol):
-    """What alignment needs of an encoder: frozen trunks, a head a modality, one temperature."""
-
-    trunks: nn.ModuleDict
-    heads: nn.ModuleDict
-    log_temperature: nn.Parameter
-
-    def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
-        """Trunk features (B, F) through the modality's head -> (B, D), unit norm."""
-
-
 @dataclass(frozen=True)
 class TrunkFeatures:
-    """Features of every class, one entry of each list a class; F is the trunk's width.
+    """What the trunks make of the examples of every class, one entry of each list a class.
 
-    `audio` (K, V, F): K clips in V variants, the first as it was rendered, the others varied. `text`
-    (P, F): prompts. `image` (M, F): drawings; M is 0 where a class has none. `key` says of which
-    trunks and data they are. `recordings` (K,) has one number for all clips of one recording;
-    without it each clip is of another.
+    Attributes:
+        names: of the classes.
+        audio: (clips, variants, width) each; the first variant is the clip as it was rendered, the
+            others are augmented.
+        text: (prompts, width) each.
+        image: (drawings, width) each; no rows where a class has none.
+        key: says of which trunks and data the features are.
+        recordings: (clips,) each, one number for all clips of one recording; without it each clip
+            is of another recording.
     """
 
     names: tuple[str, ...]
@@ -62,18 +58,27 @@ class TrunkFeatures:
     recordings: list[torch.Tensor] | None = None
 
     def recordings_of(self, label: int) -> list[int]:
-        """Of which recording each clip of a class is."""
+        """Tell of which recording each clip of a class is."""
         if self.recordings is None:
             return list(range(len(self.audio[label])))
         return self.recordings[label].tolist()
 
     def having(self, modality: str) -> list[int]:
-        """Places of the classes that have anything in a modality."""
+        """List the places of the classes that have anything in a modality."""
         return [i for i, rows in enumerate(getattr(self, modality)) if len(rows)]
 
 
+class _ClassFeatures(NamedTuple):
+    """What `TrunkFeatures` has of one class."""
+
+    audio: torch.Tensor
+    text: torch.Tensor
+    image: torch.Tensor
+    recordings: torch.Tensor
+
+
 def trunk_features(
-    encoder: Alignable,
+    encoder: TrainableEncoder,
     music: Music,
     split: str,
     *,
@@ -82,71 +87,99 @@ def trunk_features(
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> TrunkFeatures:
-    """Run the trunks over `clips` clips of every class in `variants` variants, its prompts and its
-    drawings.
+    """Run the trunks over clips, prompts and drawings of every class of a split.
 
-    Drawings are varied `variants` times as often as clips are, but for the held-out splits, where each
-    is taken as it is, and so is each clip. With `folder` the features are kept there and found
-    again as long as trunks and data are the same; a file of other trunks or data, or a damaged one,
-    is made anew. Time grows linearly with the number of clips.
+    Of the drawings `clips * variants` augmented ones are drawn, but in the held-out splits each is
+    used once as it is, and so is each clip. Time grows linearly with the number of clips.
+
+    Args:
+        encoder: whose trunks run.
+        music: the data set.
+        split: "train", "validation", "test" or "unseen".
+        clips: of every class.
+        variants: of each clip, all but the first augmented.
+        folder: where features are kept, and found again as long as trunks and data are the same; a
+            file of other trunks or data, or a damaged one, is made anew.
+        progress: whether to show a progress bar.
+
+    Raises:
+        InputError: for `clips` or `variants` below 1.
     """
     if clips < 1 or variants < 1:
         fail("clips and variants", f"are {clips} and {variants}", "give 1 or more of each")
-    plain, held_out = replace(music, augment=0.0), split in ("test", "unseen")
-    variants = 1 if held_out else variants
+    plain = replace(music, augment=0.0)
+    variants = 1 if split in HELD_OUT else variants
     classes = music.classes(split)
     key = _key(encoder, plain, split, classes, clips, variants)
     path = None if folder is None else Path(folder) / f"features-{split}.safetensors"
     if path is not None and path.is_file():
-        found = _load(path, key)
-        if found is not None:
-            return found
-    rows: dict[str, list] = {name: [] for name in (*MODALITIES, "recording")}
-    for sound in tqdm(classes, f"trunk features, {split}", unit="class", disable=not progress):
-        waves = np.stack([_variants(plain, split, sound, i, variants) for i in range(clips)])
-        rows["recording"].append(_recordings(plain, split, sound, clips))
-        audio = _run(encoder, "audio", torch.from_numpy(waves).flatten(0, 1))
-        rows["audio"].append(audio.reshape(clips, variants, -1))
-        rows["text"].append(_run(encoder, "text", sound.prompts()))
-        files = music.pictures(sound, split)
-        if not files:
-            rows["image"].append(audio.new_zeros(0, encoder.heads["image"].in_features))
-        elif held_out:
-            rows["image"].append(
-                _run(encoder, "image", torch.stack([load_picture(path) for path in files]))
-            )
-        else:
-            generator = random_streams.generator("alignment pictures", 0, split, sound.name)
-            picks = torch.randint(len(files), (clips * variants,), generator=generator)
-            drawn = [load_rgba(path) for path in files]
-            rows["image"].append(
-                torch.cat(
-                    [
-                        _run(
-                            encoder,
-                            "image",
-                            augment_pictures(torch.stack([drawn[i] for i in part]), generator),
-                        )
-                        for part in picks.split(32)
-                    ]
-                )
-            )
-    names = tuple(c.name for c in classes)
-    made = TrunkFeatures(names, rows["audio"], rows["text"], rows["image"], key, rows["recording"])
-    if path is not None:
-        tensors = {f"{m}.{i}": rows[m][i].half() for m in MODALITIES for i in range(len(classes))}
-        tensors |= {f"recording.{i}": each for i, each in enumerate(rows["recording"])}
-        checkpoint.save(path, tensors, {"kind": "features", "key": key, "names": made.names})
-        return _load(path, key)  # what a later run will find, rounded in the same way
-    return made
+        with suppress(InputError):
+            return _load(path, key)
+    bar = tqdm(classes, f"trunk features, {split}", unit="class", disable=not progress)
+    rows = [_class_features(encoder, plain, split, sound, clips, variants) for sound in bar]
+    audio, text, image, recordings = (list(column) for column in zip(*rows))
+    names = tuple(sound.name for sound in classes)
+    made = TrunkFeatures(names, audio, text, image, key, recordings)
+    if path is None:
+        return made
+    _save(path, made)
+    return _load(path, key)  # what a later run will find, rounded in the same way
+
+
+def _class_features(
+    encoder: TrainableEncoder,
+    music: Music,
+    split: str,
+    sound: SoundClass,
+    clips: int,
+    variants: int,
+) -> _ClassFeatures:
+    waves = np.stack([_variants(music, split, sound, i, variants) for i in range(clips)])
+    audio = _run(encoder, "audio", torch.from_numpy(waves).flatten(0, 1))
+    return _ClassFeatures(
+        audio.reshape(clips, variants, -1),
+        _run(encoder, "text", sound.prompts()),
+        _image_features(encoder, music, split, sound, clips * variants),
+        _recordings(music, split, sound, clips),
+    )
+
+
+def _image_features(
+    encoder: TrainableEncoder, music: Music, split: str, sound: SoundClass, count: int
+) -> torch.Tensor:
+    """Features of a class's drawings: `count` augmented ones, or of a held-out split all as are."""
+    files = music.pictures(sound, split)
+    if not files:
+        return torch.zeros(0, cast(nn.Linear, encoder.heads["image"]).in_features)
+    if split in HELD_OUT:
+        return _run(encoder, "image", torch.stack([load_picture(path) for path in files]))
+    generator = random_streams.generator("alignment pictures", 0, split, sound.name)
+    picks = torch.randint(len(files), (count,), generator=generator)
+    drawings = [load_rgba(path) for path in files]
+    found = []
+    for part in picks.split(32):
+        augmented = augment_pictures(torch.stack([drawings[i] for i in part]), generator)
+        found.append(_run(encoder, "image", augmented))
+    return torch.cat(found)
 
 
 @torch.no_grad()
-def forecast(encoder: Alignable, music: Music, clips: int, variants: int, folder: Path) -> str:
-    """One line on what the features of "train" and "validation" will need, by one sound and one
-    picture: rows, disk, memory and minutes.
+def forecast(
+    encoder: TrainableEncoder, music: Music, clips: int, variants: int, folder: Path
+) -> str:
+    """Say in one line what the features of "train" and "validation" will need.
 
-    Raises `InputError` where the disk cannot hold them.
+    It is measured by one sound and one picture: rows, disk, memory and minutes.
+
+    Args:
+        encoder: whose trunks run.
+        music: the data set.
+        clips: of every class.
+        variants: of each clip.
+        folder: where the features will be kept.
+
+    Raises:
+        InputError: where the disk cannot hold them.
     """
     rows = clips * variants * sum(len(music.classes(split)) for split in ("train", "validation"))
     widths, seconds = 0, 0.0
@@ -158,50 +191,68 @@ def forecast(encoder: Alignable, music: Music, clips: int, variants: int, folder
     # Half precision on disk, float32 in memory.
     free = check_disk(folder, 2 * rows * widths, "trunk features")
     return (
-        f"{rows:,} sounds and at most as many pictures through the trunks: {rows * seconds / 60:.1f} minutes at most, not counted what it takes to "
-        f"render or read them; features {2 * rows * widths / GB:.2f} GB on disk ({free / GB:.0f} GB free), twice that in memory"
+        f"{rows:,} sounds and at most as many pictures through the trunks: "
+        f"{rows * seconds / 60:.1f} minutes at most, not counted what it takes to render or read "
+        f"them; features {2 * rows * widths / GB:.2f} GB on disk ({free / GB:.0f} GB free), "
+        "twice that in memory"
     )
 
 
-def _variants(music: Music, split: str, sound, index: int, variants: int) -> np.ndarray:
+def _variants(music: Music, split: str, sound: SoundClass, index: int, variants: int) -> np.ndarray:
+    """One clip as it is, and augmented: (variants, L)."""
     wave = music.clip(split, sound, index, ALIGNMENT_CLIPS)
     rng = random_streams.rng("alignment takes", 0, split, sound.name, index)
     return np.stack([wave, *(level(vary(wave, rng)) for _ in range(variants - 1))])
 
 
-def _recordings(music: Music, split: str, sound, clips: int) -> torch.Tensor:
-    """(K,): for every clip the number of the first clip of the same recording."""
+def _recordings(music: Music, split: str, sound: SoundClass, clips: int) -> torch.Tensor:
+    """(clips,): for every clip the number of the first clip of the same recording."""
     found = [music.recording(split, sound, i, ALIGNMENT_CLIPS) for i in range(clips)]
     return torch.tensor([found.index(each) for each in found])
 
 
 @torch.no_grad()
-def _run(encoder: Alignable, modality: str, examples: torch.Tensor | Sequence[str]) -> torch.Tensor:
-    if torch.is_tensor(examples):
+def _run(
+    encoder: TrainableEncoder, modality: str, examples: torch.Tensor | Sequence[str]
+) -> torch.Tensor:
+    if isinstance(examples, torch.Tensor):
         examples = examples.to(encoder.log_temperature.device)
     return encoder.trunks[modality](examples).float().cpu()
 
 
-def _load(path: Path, key: str) -> TrunkFeatures | None:
-    try:
-        saved = checkpoint.load(path, "features")
-        if saved.meta["key"] != key:
-            return None
-        names = tuple(saved.meta["names"])
-        rows = [[saved.tensors[f"{m}.{i}"].float() for i in range(len(names))] for m in MODALITIES]
-        recordings = [saved.tensors[f"recording.{i}"] for i in range(len(names))]
-    except InputError:
-        return None
-    return TrunkFeatures(names, *rows, key, recordings)
+def _save(path: Path, features: TrunkFeatures) -> None:
+    columns = {m: [rows.half() for rows in getattr(features, m)] for m in MODALITIES}
+    columns["recording"] = features.recordings or []
+    tensors = {f"{m}.{i}": each for m, column in columns.items() for i, each in enumerate(column)}
+    meta = {"kind": "features", "key": features.key, "names": features.names}
+    checkpoint.save(path, tensors, meta)
 
 
-def trunk_digest(encoder: Alignable) -> str:
-    """Digest of the trunks' weights: features and heads of other trunks are told apart by it."""
+def _load(path: Path, key: str) -> TrunkFeatures:
+    """Read kept features. Raises `InputError` for a damaged file and for another key."""
+    saved = checkpoint.load(path, "features")
+    if saved.meta["key"] != key:
+        fail(f"features {path}", "are of other trunks or data", "make them again")
+    names = tuple(saved.meta["names"])
+    audio, text, image = (
+        [saved.tensors[f"{m}.{i}"].float() for i in range(len(names))] for m in MODALITIES
+    )
+    recordings = [saved.tensors[f"recording.{i}"] for i in range(len(names))]
+    return TrunkFeatures(names, audio, text, image, key, recordings)
+
+
+def trunk_digest(encoder: TrainableEncoder) -> str:
+    """Digest the trunks' weights: it tells apart features and heads of other trunks."""
     return fingerprint(encoder.trunks)[:12]
 
 
 def _key(
-    encoder: Alignable, music: Music, split: str, classes: list, clips: int, variants: int
+    encoder: TrainableEncoder,
+    music: Music,
+    split: str,
+    classes: list[SoundClass],
+    clips: int,
+    variants: int,
 ) -> str:
     """What features are made by, and of: the digest of the trunks, then that of data and code."""
     prompts = {sound.name: sound.prompts() for sound in classes}

@@ -1,6 +1,4 @@
-"""The cure of "alignment only": the query gate of a separator, fitted again to the language of
-aligned heads.
-"""
+"""The cure of "alignment only": a separator's query gate, fitted to the aligned embedding space."""
 
 import copy
 
@@ -15,7 +13,7 @@ from mars_lib.training.query_bank import QueryBank
 def adapt_gate(
     separator: Separator, before: QueryBank, after: QueryBank, ridge: float = 0.1
 ) -> Separator:
-    """A copy of `separator` that understands the embeddings of `after` as it did those of `before`.
+    """Copy a separator, and fit its query gate to embeddings of `after` in place of `before`.
 
     Both banks hold the same examples, as the encoder embeds them before and after its heads were
     aligned. The gate is linear in the query up to its sigmoid (Section 3.1.2), so what it must
@@ -24,8 +22,18 @@ def adapt_gate(
     change. The paper does not say how its separator follows the changed encoder; its Table 4 shows
     what happens when it does not.
 
-    Raises `InputError` for banks of other examples, for other embedding sizes, and for a ridge that
-    is not above 0.
+    Args:
+        separator: reads embeddings as those of `before`; it is not changed.
+        before: embeddings of examples before alignment.
+        after: embeddings of the same examples after it.
+        ridge: weight of the squares of the new weights, above 0.
+
+    Returns:
+        A separator that answers embeddings of `after` as `separator` does those of `before`.
+
+    Raises:
+        InputError: for banks of other examples, for other embedding sizes, and for a ridge that is
+            not above 0.
     """
     if not ridge > 0:
         fail("ridge", f"is {ridge}", "give a number above 0")
@@ -34,7 +42,8 @@ def adapt_gate(
     if old.shape != new.shape or old.shape[1] != layer.in_features:
         fail(
             "query banks",
-            f"are of shapes {tuple(old.shape)} and {tuple(new.shape)}, the gate takes {layer.in_features}",
+            f"are of shapes {tuple(old.shape)} and {tuple(new.shape)}, "
+            f"the gate reads {layer.in_features}",
             "embed the same examples with the encoder before and after alignment",
         )
     wanted = layer(old.to(layer.weight)).cpu().double()

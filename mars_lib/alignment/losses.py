@@ -1,5 +1,6 @@
-"""The losses of the three stages (Section 3.3.1, Eq. 7-9). All embeddings are (B, D) of unit norm,
-one class a row.
+"""The losses of the three stages (Section 3.3.1, Eq. 7-9).
+
+All embeddings are (B, D) of unit norm, one class a row. All losses are scalars.
 """
 
 import torch
@@ -7,35 +8,44 @@ from torch.nn import functional
 
 
 def info_nce(a: torch.Tensor, b: torch.Tensor, temperature: torch.Tensor | float) -> torch.Tensor:
-    """Symmetric InfoNCE, Eq. 7: row i of `a` belongs to row i of `b` and to no other.
+    """Compute symmetric InfoNCE, Eq. 7: row i of `a` belongs to row i of `b` and to no other.
 
     Rows of one class would count as each other's negatives, so a batch has one row a class
     (`mars_lib.alignment.pairs`).
     """
     logits = a @ b.T / temperature
     target = torch.arange(len(a), device=a.device)
-    return (
-        functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
-    ) / 2
+    there, back = (functional.cross_entropy(each, target) for each in (logits, logits.T))
+    return (there + back) / 2
 
 
 def triplet(
     anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, margin: float
 ) -> torch.Tensor:
-    """max(0, [1 - cos(z1, z2)] - [1 - cos(z1, zn)] + m), the second term of Eq. 8, as a mean."""
+    """Compute max(0, [1 - cos(z1, z2)] - [1 - cos(z1, zn)] + m), the second term of Eq. 8.
+
+    Args:
+        anchor: z1.
+        positive: z2, of the same class.
+        negative: zn, of another class.
+        margin: m.
+
+    Returns:
+        The mean over the batch.
+    """
     near, far = ((anchor * other).sum(dim=-1) for other in (positive, negative))
     return (far - near + margin).clamp(min=0).mean()
 
 
 def consistency(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """|z1 - z2|^2, the third term of Eq. 8, as a mean: between 0 and 4."""
+    """Compute |z1 - z2|^2, the third term of Eq. 8, as a mean over the batch: in [0, 4]."""
     return (a - b).square().sum(dim=-1).mean()
 
 
 def stage_one(
     audio: torch.Tensor, text: torch.Tensor, temperature: torch.Tensor | float
 ) -> torch.Tensor:
-    """L_S1, Eq. 7: clips against their labels."""
+    """Compute L_S1, Eq. 7: clips against their labels."""
     return info_nce(audio, text, temperature)
 
 
@@ -47,8 +57,15 @@ def stage_two(
     weights: tuple[float, float, float],
     margin: float,
 ) -> torch.Tensor:
-    """L_S2, Eq. 8: two clips of a class against one of another; `weights` are lambda_1 to
-    lambda_3.
+    """Compute L_S2, Eq. 8: two clips of a class against one of another.
+
+    Args:
+        first: a clip of each class.
+        second: another clip of the same class.
+        negative: a clip of another class.
+        temperature: tau of Eq. 7.
+        weights: lambda_1 to lambda_3.
+        margin: m.
     """
     return (
         weights[0] * info_nce(first, second, temperature)
@@ -66,8 +83,16 @@ def stage_three(
     weights: tuple[float, float, float, float],
     margin: float,
 ) -> torch.Tensor:
-    """L_S3, Eq. 9: clips against pictures, with `earlier` = (L_S1, L_S2); `weights` are mu_1 to
-    mu_4.
+    """Compute L_S3, Eq. 9: clips against pictures, with the losses of the earlier stages.
+
+    Args:
+        audio: a clip of each class.
+        image: a picture of the same class.
+        mismatched: a picture of another class.
+        earlier: (L_S1, L_S2) of the same batch.
+        temperature: tau of Eq. 7.
+        weights: mu_1 to mu_4.
+        margin: m.
     """
     return (
         weights[0] * info_nce(audio, image, temperature)

@@ -4,22 +4,24 @@ from collections.abc import Sequence
 
 import torch
 
-from mars_lib.alignment.features import MODALITIES, Alignable, TrunkFeatures
+from mars_lib.alignment.features import MODALITIES, TrunkFeatures
+from mars_lib.encoders.base import TrainableEncoder
 
 
 @torch.no_grad()
-def retrieval(encoder: Alignable, features: TrunkFeatures) -> dict[str, float]:
-    """Recall at 1 in each direction, {"audio-text": ..., ...}, each in [0, 1], over the classes
-    that have both.
+def retrieval(encoder: TrainableEncoder, features: TrunkFeatures) -> dict[str, float]:
+    """Compute the recall at 1 in each direction, over the classes that have both modalities.
 
     A query counts when the nearest item of the other modality is of its class; every item of a
-    class can be found. "audio-audio" asks with a clip for another one. Every clip is taken once, as
-    it was rendered.
+    class can be found. In "audio-audio" a clip is the query for another one. Every clip is used
+    once, as it was rendered.
+
+    Returns:
+        {"audio-text": ..., ...}, each in [0, 1]: the mean over classes.
     """
     device = encoder.log_temperature.device
-    items = {
-        "audio": [rows[:, 0] for rows in features.audio], "text": features.text, "image": features.image,
-    }  # fmt: skip
+    clips = [rows[:, 0] for rows in features.audio]
+    items = {"audio": clips, "text": features.text, "image": features.image}
     embedded = {
         name: [encoder.embed_features(name, rows.to(device)).cpu() for rows in items[name]]
         for name in MODALITIES
@@ -29,11 +31,8 @@ def retrieval(encoder: Alignable, features: TrunkFeatures) -> dict[str, float]:
         for target in MODALITIES:
             if source == target != "audio":
                 continue
-            both = [
-                i
-                for i in range(len(features.names))
-                if len(items[source][i]) and len(items[target][i])
-            ]
+            pairs = enumerate(zip(items[source], items[target]))
+            both = [i for i, (one, other) in pairs if len(one) and len(other)]
             if len(both) < 2:
                 continue
             queries, labels = _gather(embedded[source], both)
@@ -43,9 +42,8 @@ def retrieval(encoder: Alignable, features: TrunkFeatures) -> dict[str, float]:
                 similarity.fill_diagonal_(-2)
             right = answers[similarity.argmax(dim=1)] == labels
             # A class counts once, however many items it has.
-            found[f"{source}-{target}"] = float(
-                torch.stack([right[labels == k].float().mean() for k in both]).mean()
-            )
+            recalls = [right[labels == k].float().mean() for k in both]
+            found[f"{source}-{target}"] = float(torch.stack(recalls).mean())
     return found
 
 
@@ -56,13 +54,20 @@ def _gather(rows: list[torch.Tensor], places: list[int]) -> tuple[torch.Tensor, 
 
 @torch.no_grad()
 def discrimination(
-    encoder: Alignable, targets: torch.Tensor, mixtures: torch.Tensor, names: Sequence[str]
+    encoder: TrainableEncoder, targets: torch.Tensor, mixtures: torch.Tensor, names: Sequence[str]
 ) -> torch.Tensor:
-    """The probe of Table 3: sim(text, target) - sim(text, mixture) for every target, (B,) in [-2,
-    2].
+    """Compute the probe of Table 3, sim(text, target) - sim(text, mixture), for every target.
 
-    `targets` and `mixtures` are trunk features (B, F) of clean sources and of mixtures that hold
-    them, `names` their labels. Larger is better: the encoder hears that other sources are there.
+    Larger is better: the encoder tells that other sources are there.
+
+    Args:
+        encoder: whose embeddings are compared.
+        targets: trunk features (B, width) of clean sources.
+        mixtures: trunk features (B, width) of mixtures that hold them.
+        names: labels of the B sources.
+
+    Returns:
+        (B,) in [-2, 2].
     """
     device = encoder.log_temperature.device
     text = encoder.embed_features("text", encoder.trunks["text"](list(names)))

@@ -1,6 +1,4 @@
-"""Pairs for contrastive learning (Section 3.3.1): a clip as the anchor, its positives and
-negatives.
-"""
+"""Pairs for contrastive learning (Section 3.3.1): an anchor clip, its positives and negatives."""
 
 from dataclasses import dataclass
 
@@ -14,11 +12,16 @@ from mars_lib.training.query_bank import elsewhere
 
 @dataclass(frozen=True)
 class Pairs:
-    """One batch of trunk features (B, F), one class a row.
+    """One batch of trunk features (B, width), one class a row.
 
-    `audio` is the anchor, `other` a clip of its class from another recording, `text` its label,
-    `image` a picture of it; `wrong_audio` and `wrong_image` are of another class. `labels` (B,) are
-    places in the class list.
+    Attributes:
+        labels: (B,), places in the class list.
+        audio: the anchor, a clip of the class.
+        other: a clip of the class from another recording.
+        wrong_audio: a clip of another class.
+        text: a prompt of the class.
+        image: a picture of the class; empty where none was asked for.
+        wrong_image: a picture of another class; empty where none was asked for.
     """
 
     labels: torch.Tensor
@@ -31,39 +34,49 @@ class Pairs:
 
 
 class PairSampler:
-    """Draws `Pairs` from trunk features of a training split.
+    """Draws `Pairs` from trunk features.
 
     A batch holds a class once, so that no positive of Eq. 7 counts as a negative. Negatives are of
-    other classes; pictures that are still have no mismatched moments, the paper's second kind. A
-    class with one recording has another clip of it as its positive, and one with one clip another
-    take of that. `stage` names whose batches these are: each draws others. Raises `InputError` for
-    fewer than two classes, for a class with one take of one clip, and for a batch larger than the
-    number of classes.
+    other classes; still pictures have no mismatched moments, the paper's second kind. A class with
+    one recording has another clip of it as its positive, and one with one clip another variant of
+    that.
+
+    Args:
+        features: to draw from.
+        batch_size: B, classes of a batch.
+        seed: of the draws.
+        stage: whose batches these are; each stage draws others.
+
+    Raises:
+        InputError: for fewer than two classes, for a class with one variant of one clip, and for a
+            batch larger than the number of classes.
     """
 
-    def __init__(self, features: TrunkFeatures, batch_size: int, seed: int = 0, stage: str = ""):
+    def __init__(
+        self, features: TrunkFeatures, batch_size: int, seed: int = 0, stage: str = ""
+    ) -> None:
         self.features, self.batch_size, self.seed, self.stage = features, batch_size, seed, stage
         self.classes = torch.arange(len(features.names))
         self.pictured = torch.tensor(features.having("image"), dtype=torch.long)
         if len(self.classes) < 2:
             fail("alignment", f"has {len(self.classes)} class", "give two classes or more")
         if not 2 <= batch_size <= len(self.classes):
-            fail(
-                "batch size",
-                f"is {batch_size}",
-                f"give 2 to {len(self.classes)}: a batch has a class once",
-            )
+            remedy = f"give 2 to {len(self.classes)}: a batch has a class once"
+            fail("batch size", f"is {batch_size}", remedy)
         for name, rows in zip(features.names, features.audio):
             if rows.shape[0] * rows.shape[1] < 2:
-                fail(
-                    f"class {name!r}",
-                    "has one clip in one take",
-                    "give another clip, or variants=2 or more",
-                )
+                remedy = "give another clip, or variants=2 or more"
+                fail(f"class {name!r}", "has one clip in one variant", remedy)
 
     def draw(self, step: int, with_image: bool = False) -> Pairs:
-        """The batch of one step, a function of the seed and the step; `with_image`: of classes that
-        have pictures only.
+        """Draw the batch of one step, a function of seed, stage and step.
+
+        Args:
+            step: number of the step.
+            with_image: whether to draw pictures too, from the classes that have some alone.
+
+        Raises:
+            InputError: where pictures are wanted and fewer than two classes have some.
         """
         f = self.features
         rng = random_streams.generator("alignment pairs", self.seed, self.stage, step)
@@ -73,15 +86,11 @@ class PairSampler:
 
         places = self.pictured if with_image else self.classes
         if len(places) < 2:
-            fail(
-                "third stage",
-                "has pictures of fewer than two classes",
-                "give class/*.png, or train the first two alone",
-            )
+            problem = "has pictures of fewer than two classes"
+            fail("third stage", problem, "give class/*.png, or train the first two alone")
         labels = places[torch.randperm(len(places), generator=rng)[: self.batch_size]]
-        columns: dict[str, list] = {
-            k: [] for k in ("audio", "other", "wrong_audio", "text", "image", "wrong_image")
-        }
+        names = ("audio", "other", "wrong_audio", "text", "image", "wrong_image")
+        columns: dict[str, list[torch.Tensor]] = {name: [] for name in names}
         for label in labels.tolist():
             wrong = int(pick(places[places != label]))
             clips = f.audio[label]
@@ -98,6 +107,5 @@ class PairSampler:
                 columns["image"].append(pick(f.image[label]))
                 columns["wrong_image"].append(pick(f.image[wrong]))
         empty = torch.zeros(0)
-        return Pairs(
-            labels, **{k: torch.stack(rows) if rows else empty for k, rows in columns.items()}
-        )
+        stacked = {k: torch.stack(rows) if rows else empty for k, rows in columns.items()}
+        return Pairs(labels, **stacked)

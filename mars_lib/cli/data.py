@@ -8,7 +8,13 @@ import typer
 
 from mars_lib import check
 from mars_lib.check import fail
-from mars_lib.io import paths
+from mars_lib.data.mini_music import SPLITS, MiniMusic
+from mars_lib.data.synthesis import soundfonts
+from mars_lib.data.videos import downloads
+from mars_lib.data.videos import prepare as preparing
+from mars_lib.data.videos.downloads import Source
+from mars_lib.encoders import imagebind
+from mars_lib.io import paths, published_weights
 
 data = typer.Typer(
     no_args_is_help=True, help="The embedded data set, mini-MUSIC, and videos of your own."
@@ -29,20 +35,20 @@ BenchmarkList = Annotated[
     list[Path] | None,
     typer.Option(
         "--list",
-        help="A further list, not trained on, for a CSV of its name, e.g. test-good.csv. Several are allowed.",
+        help="A further list, not trained on, for a CSV of its name, e.g. test-good.csv. "
+        "Several are allowed.",
     ),
 ]
 Workers = Annotated[int, typer.Option(help="Processes.", min=1)]
+PROCESSORS = os.cpu_count() or 1
 
 
 @data.command()
 def prepare() -> None:
-    """Check the soundfonts and say what each split holds. Clips are rendered on demand: nothing is
-    stored.
-    """
-    from mars_lib.data.mini_music import SPLITS, MiniMusic
-    from mars_lib.data.synthesis import soundfonts
+    """Check the soundfonts and say what each split holds.
 
+    Clips are rendered on demand: nothing is stored.
+    """
     fonts = tuple(soundfonts.find())
     for font in fonts:
         silent = soundfonts.missing_classes(font)
@@ -64,13 +70,12 @@ def fetch_imagebind(
         ),
     ],
 ) -> None:
-    """The published weights of ImageBind, CC-BY-NC 4.0: not for commercial use. Resumes, and checks
-    what it fetched.
-    """
-    from mars_lib.io import published_weights
+    """Fetch the published weights of ImageBind, CC-BY-NC 4.0: not for commercial use.
 
+    Resumes, and checks what it fetched.
+    """
     paths.output_folder(folder, "folder")
-    print(published_weights.download(published_weights.IMAGEBIND_HUGE, folder))
+    print(published_weights.download(imagebind.PUBLISHED, folder))
 
 
 @data.command()
@@ -81,15 +86,13 @@ def prepare_music(
     val_list: ValList = None,
     benchmark_list: BenchmarkList = None,
     shortest: Annotated[float, typer.Option(help="Skip what has fewer seconds or frames.")] = 6.0,
-    workers: Workers = os.cpu_count() or 1,
+    workers: Workers = PROCESSORS,
 ) -> None:
-    """MUSIC, or any videos in folders by class, to 16 kHz WAV, a frame a second, and CSVs.
+    """Turn MUSIC, or any videos in folders by class, into 16 kHz WAV, a frame a second, and CSVs.
 
     What is made already is left as it is: run it again after Ctrl-C, or after another download.
     Without --test-list a tenth of the videos goes into test.csv, by a hash of the id.
     """
-    from mars_lib.data.videos import downloads
-
     lists = _lists(out, test_list, val_list, benchmark_list, shortest)
     _prepare(downloads.music(folder), out, lists, shortest, workers)
 
@@ -107,15 +110,13 @@ def prepare_vggsound(
     val_list: ValList = None,
     benchmark_list: BenchmarkList = None,
     shortest: Annotated[float, typer.Option(help="Skip what has fewer seconds or frames.")] = 9.0,
-    workers: Workers = os.cpu_count() or 1,
+    workers: Workers = PROCESSORS,
 ) -> None:
-    """VGGSound to 16 kHz WAV, a frame a second, and CSVs.
+    """Turn VGGSound into 16 kHz WAV, a frame a second, and CSVs.
 
     What is made already is left as it is: run it again after Ctrl-C, or after another download.
     Without --test-list test.csv holds what the table says.
     """
-    from mars_lib.data.videos import downloads
-
     lists = _lists(out, test_list, val_list, benchmark_list, shortest)
     _prepare(downloads.vggsound(folder, table), out, lists, shortest, workers)
 
@@ -126,34 +127,35 @@ def _lists(
     val_list: Path | None,
     benchmark_lists: list[Path] | None,
     shortest: float,
-) -> dict[str, Path]:
-    """Check the options before any file is looked at; name of a CSV -> the list that says what it
-    holds.
+) -> dict[str, str | Path]:
+    """Check the options before any file is looked at.
+
+    Returns:
+        {name of a CSV: the list that says what it holds}.
     """
     check.between("shortest", shortest, 0.1, 3600)
     paths.output_folder(out)
-    lists: dict[str, Path] = {}
+    lists: dict[str, str | Path] = {}
     for path in benchmark_lists or ():
         if path.stem in ("train", "val", "test"):
-            fail(
-                str(path),
-                f"would be {path.stem}.csv",
-                "give it as --test-list or --val-list, or rename it",
-            )
+            remedy = "give it as --test-list or --val-list, or rename it"
+            fail(str(path), f"would be {path.stem}.csv", remedy)
         if lists.setdefault(path.stem, path) is not path:
-            fail(
-                str(path),
-                f"would be {path.stem}.csv, and so would {lists[path.stem]}",
-                "rename one of them",
-            )
-    return lists | {
-        name: path for name, path in (("test", test_list), ("val", val_list)) if path is not None
-    }
+            problem = f"would be {path.stem}.csv, and so would {lists[path.stem]}"
+            fail(str(path), problem, "rename one of them")
+    for name, own in (("test", test_list), ("val", val_list)):
+        if own is not None:
+            lists[name] = own
+    return lists
 
 
-def _prepare(found, out: Path, lists: dict[str, Path], shortest: float, workers: int) -> None:
-    from mars_lib.data.videos import prepare as preparing
-
+def _prepare(
+    found: tuple[list[Source], dict[str, str]],
+    out: Path,
+    lists: dict[str, str | Path],
+    shortest: float,
+    workers: int,
+) -> None:
     report = preparing.prepare(found, out, lists, shortest=shortest, workers=workers)
     print(report.table())
     print(f"every file and its problem: {out / 'report.json'}")

@@ -31,8 +31,13 @@ OPTIONAL = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: is it well, what was found, what to do if not. `needed` problems make the exit
-    status 1.
+    """One line of what `mars doctor` prints.
+
+    Attributes:
+        well: whether it is as it should be.
+        what: was found.
+        remedy: what to do if it is not well.
+        needed: whether the exit status is 1 if it is not well.
     """
 
     well: bool
@@ -42,7 +47,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """All findings, the needed ones first."""
+    """Collect all findings, the needed ones first."""
     return [*_python(), *_sound(), _pictures(), _checkpoints(), *_optional(), _disk()]
 
 
@@ -89,11 +94,12 @@ def _checkpoints() -> Finding:
         system = load()
         load(assets.checkpoint("separator-small")), load_mlbp(), load_judge()
     except InputError as error:
-        return Finding(False, "shipped checkpoints", str(error))
+        return Finding(False, "pretrained checkpoints", str(error))
     size = sum(p.numel() for p in system.separator.parameters())
     return Finding(
         True,
-        f"checkpoint {system.name}, {size:,} parameters; the supervised one; MiniBind, its MLBP, the judge",
+        f"checkpoint {system.name}, {size:,} parameters; the supervised one; "
+        "MiniBind, its MLBP, the held-out classifier",
     )
 
 

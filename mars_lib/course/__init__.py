@@ -1,1 +1,1 @@
-"""The notebooks, run headless."""
+"""The notebooks, run headless, and what they need beside the package."""

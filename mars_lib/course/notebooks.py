@@ -1,24 +1,43 @@
-"""`mars course`: every notebook headless, and a table at the end of where to look."""
+"""`mars course`: every notebook headless, and a table at the end of where to look.
+
+Only this file imports papermill, nbformat, nbconvert, jupyter_client and psutil.
+"""
 
 import hashlib
 import json
 import threading
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mars_lib import check
 from mars_lib.check import fail
 from mars_lib.io import assets, atomic
+from mars_lib.io.paths import output_folder
 from mars_lib.show.headline import MIME
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 TIMEOUT_SECONDS = {"smoke": 300, "cpu": 1_200, "gpu": 24 * 3600}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One notebook's run. `problem` is empty when it ran to its last cell."""
+    """One notebook's run.
+
+    Attributes:
+        notebook: its name without suffix.
+        minutes: that it took.
+        peak_mb: largest memory of its processes, in MB of 2^20 bytes.
+        headline: the number that it ended with, in words.
+        look: where to look or listen next.
+        problem: why it did not run to its last cell; empty when it did.
+        fingerprint: of all that its result depends on (`fingerprint`).
+    """
 
     notebook: str
     minutes: float
@@ -32,16 +51,28 @@ class Run:
 def run_course(
     notebooks: Path, out: Path, profile: str = "cpu", only: str | None = None, force: bool = False
 ) -> bool:
-    """Run `notebooks/*.ipynb` in order into `out` (executed notebooks and HTML); True when all ran.
+    """Run notebooks in order, and print a table of their headlines.
 
-    What has not changed since it last ran (notebook, package, data, profile) is not run again,
-    unless `force`. Raises `InputError` for an unknown profile, or when no notebook is found.
+    What has not changed since it last ran (notebook, package, data, profile) is not run again.
+
+    Args:
+        notebooks: the folder of `*.ipynb`.
+        out: where executed notebooks and their HTML go.
+        profile: "smoke", "cpu" or "gpu".
+        only: what the names of the notebooks begin with; all of them without it.
+        force: whether to run again what has not changed.
+
+    Returns:
+        Whether all of them ran to their ends.
+
+    Raises:
+        InputError: for an unknown profile, or when no notebook is found.
     """
     check.profile(profile)
     paths = sorted(p for p in notebooks.glob("*.ipynb") if p.name.startswith(only or ""))
     if not paths:
         fail(str(notebooks), "holds no such notebook", "run from the folder of the course")
-    paths.output_folder(out)
+    output_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     ledger = out / "course.json"
     before = read_ledger(ledger, Run.__annotations__)
@@ -59,9 +90,10 @@ def run_course(
     return not any(run.problem for run in runs.values())
 
 
-def read_ledger(path: Path, columns: dict[str, type]) -> dict[str, dict]:
-    """What earlier runs left in a JSON file, {name: a value a column}. One that is damaged, or of
-    another version, is begun anew with a warning.
+def read_ledger(path: Path, columns: Mapping[str, type]) -> dict[str, dict]:
+    """Read what earlier runs left in a JSON file: {name: {column: value}}.
+
+    A file that is damaged, or of another version, is begun anew with a warning.
     """
     if not path.is_file():
         return {}
@@ -79,13 +111,21 @@ def read_ledger(path: Path, columns: dict[str, type]) -> dict[str, dict]:
 
 
 def run_notebook(
-    path: Path, target: Path, profile: str, mark: str = "", parameters: dict | None = None
+    path: Path,
+    target: Path,
+    profile: str,
+    mark: str = "",
+    parameters: Mapping[str, object] | None = None,
 ) -> Run:
     """Execute one notebook with papermill, in this interpreter's environment, and write its HTML.
 
-    `parameters` go into its `parameters` cell beside the profile.
+    Args:
+        path: the notebook.
+        target: where it goes once executed; the HTML is written beside it.
+        profile: "smoke", "cpu" or "gpu".
+        mark: its fingerprint.
+        parameters: what replaces values of its `parameters` cell, beside the profile.
     """
-    import nbformat
     import papermill
     from nbconvert import HTMLExporter
 
@@ -105,7 +145,7 @@ def run_notebook(
             )
         except papermill.PapermillExecutionError as error:
             problem = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
-    notebook = nbformat.read(target, as_version=4)
+    notebook = read(target)
     html, _ = HTMLExporter().from_notebook_node(notebook)
     atomic.write_text(target.with_suffix(".html"), html)
     found = headline_of(notebook)
@@ -117,8 +157,22 @@ def run_notebook(
     return Run(path.stem, minutes, memory.peak / 2**20, label, look, problem, mark)
 
 
-def headline_of(notebook) -> dict | None:
-    """The headline that a notebook's last cell left in its output."""
+def read(path: Path) -> "NotebookNode":
+    """Read a notebook."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def write(notebook: "NotebookNode", path: Path) -> None:
+    """Write a notebook."""
+    import nbformat
+
+    nbformat.write(notebook, path)
+
+
+def headline_of(notebook: "NotebookNode") -> dict | None:
+    """Find the headline that a notebook's last cell left in its output; None without one."""
     for cell in reversed(notebook.cells):
         for output in cell.get("outputs", ()):
             if MIME in output.get("data", {}):
@@ -127,9 +181,7 @@ def headline_of(notebook) -> dict | None:
 
 
 def fingerprint(path: Path, profile: str) -> str:
-    """A hash of all that a notebook's result depends on: itself, the package, the shipped data, the
-    profile.
-    """
+    """Hash all that a notebook's result depends on: itself, the package, its data, the profile."""
     digest = hashlib.sha256(profile.encode())
     digest.update(source_hash(path).encode())
     for folder, pattern in ((assets.PACKAGE, "*.py"), (assets.folder(), "*")):
@@ -140,14 +192,14 @@ def fingerprint(path: Path, profile: str) -> str:
 
 
 def source_hash(path: Path) -> str:
-    """A hash of the sources of a notebook's cells, not of its outputs."""
+    """Hash the sources of a notebook's cells, not their outputs."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def table(runs: list[Run], out: Path) -> str:
-    """The closing table."""
+    """Write the closing table: a line a notebook, with its result and where to look."""
     rows = [("notebook", "minutes", "peak memory", "result", "where to look")]
     for run in runs:
         result = f"FAILED, {run.problem}" if run.problem else run.headline
@@ -159,8 +211,10 @@ def table(runs: list[Run], out: Path) -> str:
 
 
 def _own_kernel() -> type:
-    """Starts this interpreter's kernel, whatever others are installed under the name python3, here
-    or along JUPYTER_PATH.
+    """Make the class of a manager that starts this interpreter's kernel.
+
+    It does so whatever other kernels are installed under the name python3, here or along
+    JUPYTER_PATH.
     """
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
@@ -181,7 +235,7 @@ class _PeakMemory:
         self._thread.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open = False
         self._thread.join()
 

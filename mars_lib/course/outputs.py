@@ -1,41 +1,38 @@
-"""`python -m mars_lib.course.outputs`: execute the notebooks and keep their outputs in the
-repository.
+"""`python -m mars_lib.course.outputs`: execute the notebooks, and keep their outputs in them.
 
-Stripped of what changes from run to run (timings, counts, widget views), and stamped with the hash
-of the sources, so that a test can say when outputs are older than their notebook.
+The outputs are stripped of what changes from run to run (timings, counts, widget views). A notebook
+is stamped with the hash of its sources, so that a test can say when outputs are older than it.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from mars_lib.course.notebooks import run_notebook, source_hash
+from mars_lib.course import notebooks
 
 
 def refresh(path: Path) -> None:
-    """Execute one notebook in the cpu profile and replace it by its executed form."""
-    import nbformat
-
+    """Execute one notebook in the cpu profile, and keep its outputs in it."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / path.name
-        run = run_notebook(path, target, "cpu")
+        run = notebooks.run_notebook(path, target, "cpu")
         if run.problem:
             raise SystemExit(f"{path}: {run.problem}")
-        executed = nbformat.read(target, as_version=4)
-    source = nbformat.read(path, as_version=4)
+        executed = notebooks.read(target)
+    source = notebooks.read(path)
     outputs = {cell["id"]: cell["outputs"] for cell in executed.cells if cell.cell_type == "code"}
     for cell in source.cells:
         if cell.cell_type == "code":
-            cell["outputs"] = [_kept(output) for output in outputs[cell["id"]]]
-            cell["outputs"] = [output for output in cell["outputs"] if output is not None]
+            kept = [_kept(output) for output in outputs[cell["id"]]]
+            cell["outputs"] = [output for output in kept if output is not None]
             cell["execution_count"] = None
-    source.metadata["mars"] = {"source_hash": source_hash(path)}
-    nbformat.write(source, path)
+    source.metadata["mars"] = {"source_hash": notebooks.source_hash(path)}
+    notebooks.write(source, path)
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {run.headline}")
 
 
-def _kept(output):
-    """An output without its volatile parts; None for progress bars and other chatter on stderr."""
+def _kept(output: dict) -> dict | None:
+    """Strip an output of what changes; None for progress bars and the like on stderr."""
     if output.get("name") == "stderr":
         return None
     data = output.get("data")

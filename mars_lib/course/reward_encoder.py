@@ -1,12 +1,13 @@
-"""Who hears in notebooks 03 to 05: ImageBind where its weights are, in the gpu profile, and
-MiniBind otherwise.
+"""The reward encoder of notebooks 03 to 05: ImageBind where its weights are, else MiniBind.
+
+ImageBind is looked for in the profile "gpu" alone.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from mars_lib.data import manifests
-from mars_lib.encoders.base import Encoder
+from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.inference import pretrained
 from mars_lib.io import assets
 from mars_lib.reward import MLBP
@@ -19,52 +20,55 @@ FILES = ("imagebind_huge.safetensors", "imagebind_huge.pth")
 
 @dataclass(frozen=True)
 class RewardModel:
-    """An encoder by name, the fusion of modalities that fits it, and a sentence on what that means
-    for the reader.
+    """The networks that give rewards in a notebook.
+
+    Attributes:
+        name: of the encoder, "MiniBind" or "ImageBind".
+        encoder: embeds estimates and targets.
+        pooling: the fusion of modalities that fits the encoder (Eq. 10-12).
+        note: why this encoder, or what it means for the reader.
     """
 
     name: str
-    encoder: Encoder
+    encoder: TrainableEncoder
     pooling: MLBP
     note: str
 
     def __str__(self) -> str:
-        return f"{self.name} hears: {self.note}"
+        return f"reward encoder: {self.name} ({self.note})"
 
 
 def load(
     profile: str, weights: str | Path = "", device: str = "cpu", progress: bool = True
 ) -> RewardModel:
-    """ImageBind from `weights`, or in the profile "gpu" from `data/weights` where it lies there;
-    else MiniBind, which ships. Downloads nothing.
+    """Choose the reward encoder and load it, with its fusion. Downloads nothing.
 
-    ImageBind's fusion is trained here, on 16 clips and drawings of every class of mini-MUSIC, 2 in
-    the profile "smoke" (`mars_lib.training.mlbp`). Raises `InputError` for weights that are
-    missing, damaged or of another model, and where the package `imagebind` is not installed.
+    It is ImageBind from `weights`, or in the profile "gpu" from `data/weights` where it lies there;
+    else the pretrained MiniBind. ImageBind's fusion is trained here, on 16 clips and drawings of
+    every class of mini-MUSIC, 2 in the profile "smoke" (`mars_lib.training.mlbp`).
+
+    Args:
+        profile: "smoke", "cpu" or "gpu".
+        weights: a file of ImageBind's weights; empty for none.
+        device: where the networks go.
+        progress: whether to show how far the training of the fusion is.
+
+    Raises:
+        InputError: for weights that are missing, damaged or of another model, and where the package
+            `imagebind` is not installed.
     """
     path = Path(weights) if str(weights) else _found() if profile == "gpu" else None
     if path is None:
-        looked = (
-            "ImageBind is not in data/weights"
-            if profile == "gpu"
-            else "ImageBind is looked for in the gpu profile"
-        )
-        return RewardModel(
-            "MiniBind",
-            pretrained.load_minibind().to(device),
-            pretrained.load_mlbp().to(device),
-            looked,
-        )
+        note = "ImageBind is looked for in the gpu profile"
+        if profile == "gpu":
+            note = "ImageBind is not in data/weights"
+        minibind, fusion = pretrained.load_minibind(), pretrained.load_mlbp()
+        return RewardModel("MiniBind", minibind.to(device), fusion.to(device), note)
     encoder = pretrained.load_encoder("imagebind", path).to(device)
-    pooling = train_mlbp(
-        encoder, manifests.music(), examples=2 if profile == "smoke" else 16, progress=progress
-    )
-    return RewardModel(
-        "ImageBind",
-        encoder,
-        pooling.to(device),
-        "what the text says of numbers and figures was written for MiniBind",
-    )
+    examples = 2 if profile == "smoke" else 16
+    pooling = train_mlbp(encoder, manifests.music(), examples=examples, progress=progress)
+    note = "what the text says of numbers and figures was written for MiniBind"
+    return RewardModel("ImageBind", encoder, pooling.to(device), note)
 
 
 def _found() -> Path | None:

@@ -4,6 +4,7 @@ import ast
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 from mars_lib import check
 from mars_lib.check import fail
@@ -14,13 +15,24 @@ COLUMNS = {"headline": str, "problem": str, "fingerprint": str}
 
 
 def run_sweep(notebook: Path, choices: list[str], out: Path, profile: str = "cpu") -> bool:
-    """Run `notebook` for every combination of `choices` ("KAPPA=3,9,27") into `out`; True when all
-    ran.
+    """Run one notebook for every combination of values of its parameters.
 
     The table goes to the screen and to `out/sweep.json`; combinations that are in there, of this
-    notebook, package, data and profile, are not run again. Raises `InputError` before the first run
-    for an unknown profile, for a name that the notebook's `parameters` cell does not have or that
-    is given twice, and for a value of another type than its own.
+    notebook, package, data and profile, are not run again.
+
+    Args:
+        notebook: its path.
+        choices: a parameter and its values each, as "KAPPA=3,9,27".
+        out: where executed notebooks go.
+        profile: "smoke", "cpu" or "gpu".
+
+    Returns:
+        Whether all combinations ran to their ends.
+
+    Raises:
+        InputError: before the first run, for an unknown profile, for a name that the notebook's
+            `parameters` cell does not have or that is given twice, and for a value of another type
+            than its own.
     """
     check.profile(profile)
     known = parameters_of(notebook)
@@ -28,11 +40,8 @@ def run_sweep(notebook: Path, choices: list[str], out: Path, profile: str = "cpu
     names = [name for name, _ in chosen]
     for name in names:
         if names.count(name) > 1:
-            fail(
-                f"parameter {name!r}",
-                "is given twice",
-                f"write all its values as {name}=VALUE,VALUE",
-            )
+            remedy = f"write all its values as {name}=VALUE,VALUE"
+            fail(f"parameter {name!r}", "is given twice", remedy)
     paths.output_folder(out)
     ledger, mark = out / "sweep.json", fingerprint(notebook, profile)
     rows = read_ledger(ledger, COLUMNS)
@@ -43,10 +52,8 @@ def run_sweep(notebook: Path, choices: list[str], out: Path, profile: str = "cpu
         key = f"{notebook.stem}, {profile}: {label}"
         row = rows.get(key)
         if row is None or row["problem"] or row["fingerprint"] != mark:
-            target = (
-                out
-                / f"{notebook.stem}-{profile}-{label.replace(', ', '-').replace('/', '_')}.ipynb"
-            )
+            file = label.replace(", ", "-").replace("/", "_")
+            target = out / f"{notebook.stem}-{profile}-{file}.ipynb"
             target.parent.mkdir(parents=True, exist_ok=True)
             run = run_notebook(notebook, target, profile, parameters=given)
             rows[key] = {"headline": run.headline, "problem": run.problem, "fingerprint": mark}
@@ -56,8 +63,8 @@ def run_sweep(notebook: Path, choices: list[str], out: Path, profile: str = "cpu
     return not any(row["problem"] for row in shown.values())
 
 
-def parameters_of(notebook: Path) -> dict:
-    """Names and default values of the cell tagged `parameters`."""
+def parameters_of(notebook: Path) -> dict[str, Any]:
+    """Read names and default values, any literals, of the cell tagged `parameters`."""
     if not notebook.is_file():
         fail(str(notebook), "is not there", "give the path of a notebook")
     try:
@@ -71,22 +78,25 @@ def parameters_of(notebook: Path) -> dict:
         fail(str(notebook), "is no notebook", "give an .ipynb file")
     if not tagged:
         fail(str(notebook), "has no cell tagged `parameters`", "tag one")
-    body = ast.parse(tagged[0]).body
-    return {n.targets[0].id: ast.literal_eval(n.value) for n in body if isinstance(n, ast.Assign)}
+    found = {}
+    for line in ast.parse(tagged[0]).body:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            found[line.targets[0].id] = ast.literal_eval(line.value)
+    return found
 
 
 def sweep_table(rows: dict[str, dict]) -> str:
-    """One line a combination: its parameters and its headline."""
+    """Write one line a combination: its parameters and its headline."""
     width = max(len(label) for label in rows)
-    return "\n".join(
-        f"{label.ljust(width)}  "
-        + (f"FAILED, {row['problem']}" if row["problem"] else row["headline"])
+    results = {
+        label: f"FAILED, {row['problem']}" if row["problem"] else row["headline"]
         for label, row in rows.items()
-    )
+    }
+    return "\n".join(f"{label.ljust(width)}  {result}" for label, result in results.items())
 
 
-def _choice(text: str, known: dict) -> tuple[str, list]:
-    """("KAPPA", [3.0, 9.0]) of "KAPPA=3,9", each value of the type that the notebook has."""
+def _choice(text: str, known: dict[str, Any]) -> tuple[str, list]:
+    """Parse "KAPPA=3,9" to ("KAPPA", [3.0, 9.0]), values of the type that the notebook has."""
     name, equals, values = text.partition("=")
     if name not in known:
         fail(f"parameter {name!r}", "is none of the notebook's", f"give one of {', '.join(known)}")
@@ -94,21 +104,18 @@ def _choice(text: str, known: dict) -> tuple[str, list]:
         fail("parameter 'PROFILE'", "is the profile of all runs", "give it as --profile")
     if not equals or not values:
         fail(f"parameter {name!r}", "has no value", f"write {name}={known[name]}")
+    words = dict.fromkeys(values.split(","))
     try:
-        return name, [
-            _value(word.strip(), known[name]) for word in dict.fromkeys(values.split(","))
-        ]
+        return name, [_value(word.strip(), known[name]) for word in words]
     except ValueError:
-        fail(
-            f"parameter {name!r}",
-            f"is {values!r}",
-            f"give {type(known[name]).__name__} values, as {known[name]!r}",
-        )
+        remedy = f"give {type(known[name]).__name__} values, as {known[name]!r}"
+        fail(f"parameter {name!r}", f"is {values!r}", remedy)
 
 
-def _value(word: str, default):
-    """The literal that a word is, of the default's type; ValueError for another. A default of ""
-    stands for the profile's value: it takes all.
+def _value(word: str, default: object) -> object:
+    """Read a word as a literal of the default's type; ValueError for another type.
+
+    A default of "" stands for the profile's value: it takes all.
     """
     if isinstance(default, str) and default:
         return word

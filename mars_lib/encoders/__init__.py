@@ -1,1 +1,1 @@
-"""Encoders that put text, sound and pictures into one space."""
+"""Encoders that put text, sound and pictures into one embedding space."""

@@ -1,21 +1,21 @@
 """ImageBind (Girdhar et al., 2023), the paper's encoder: sound, words and pictures in one space.
-Extra `imagebind`.
 
-Code and weights are Meta's, under CC-BY-NC 4.0: not for commercial use; none of them ships with the
-course (for those who may not use it there is `mars_lib.encoders.pe_av`). The weights are fetched
-when asked for, 4.8 GB:
+It needs the extra `imagebind`. Code and weights are Meta's, under CC-BY-NC 4.0: not for commercial
+use; none of them comes with this package (for those who may not use it there is
+`mars_lib.encoders.pe_av`). The weights are fetched when asked for, 4.8 GB:
 
-    path = weights.download(weights.IMAGEBIND_HUGE, "data/weights")
+    path = published_weights.download(imagebind.PUBLISHED, "data/weights")
     encoder = imagebind.load(path)
 """
 
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import torch
 from torch import nn
@@ -23,22 +23,31 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from mars_lib import check
-from mars_lib.encoders.headed import Filmed, check_words
+from mars_lib.encoders.base import check_words
 from mars_lib.encoders.imagebind_fbank import FilterBank, normalise_pictures
+from mars_lib.encoders.projection import VideoProjectionEncoder
 from mars_lib.io import checkpoint, published_weights
 
-KEYS = {
-    "audio": "audio",
-    "text": "text",
-    "image": "vision",
-}  # our modalities by ImageBind's names for them
+PUBLISHED = published_weights.PublishedFile(
+    kind="imagebind",
+    url="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
+    size=4_803_584_173,
+    sha256="d6f6c22bedcc90708448d5d2fbb7b2db9c73f505dc89bd0b2e09b23af1b62157",
+    licence="CC-BY-NC 4.0: not for commercial use",
+)
+# Our modalities, and ImageBind's names for them.
+KEYS = {"audio": "audio", "text": "text", "image": "vision"}
 PARTS = ("modality_preprocessors", "modality_trunks", "modality_heads", "modality_postprocessors")
-# imagebind_huge, as in imagebind.models.imagebind_model; what is not named are its class's
-# defaults.
+# imagebind_huge, as in imagebind.models.imagebind_model; the rest are its class's defaults.
 HUGE = {
-    "vision_embed_dim": 1280, "vision_num_blocks": 32, "vision_num_heads": 16, "text_embed_dim": 1024,
-    "text_num_blocks": 24, "text_num_heads": 16, "out_embed_dim": 1024,
-}  # fmt: skip
+    "vision_embed_dim": 1280,
+    "vision_num_blocks": 32,
+    "vision_num_heads": 16,
+    "text_embed_dim": 1024,
+    "text_num_blocks": 24,
+    "text_num_heads": 16,
+    "out_embed_dim": 1024,
+}
 PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
 INSTALL = (
     "pip install 'mars-lib[imagebind]', then pip install --no-deps imagebind-unofficial==0.1.1"
@@ -46,13 +55,17 @@ INSTALL = (
 
 
 def load(path: str | Path, dtype: torch.dtype = torch.float32) -> "ImageBind":
-    """The published imagebind_huge, frozen, on the CPU: 4.3 GB, or half of it in a half precision.
+    """Load the published imagebind_huge, frozen, on the CPU. Downloads nothing.
 
-    `path` is imagebind_huge.pth or the .safetensors that the first call makes beside it. Downloads
-    nothing. Raises `InputError` for weights that are missing, truncated, damaged or of another
-    model, and where the package `imagebind` is not installed.
+    Args:
+        path: imagebind_huge.pth, or the .safetensors that the first call makes beside it.
+        dtype: float32, which takes 4.3 GB, or float16 or bfloat16, which take half of it.
+
+    Raises:
+        InputError: for weights that are missing, truncated, damaged or of another model, and where
+            the package `imagebind` is not installed.
     """
-    model, tensors = skeleton(), published_weights.load(path, published_weights.IMAGEBIND_HUGE)
+    model, tensors = skeleton(), published_weights.load(path, PUBLISHED)
     # Of six modalities we use three.
     wanted = {name: tensors[name] for name in model.state_dict() if name in tensors}
     checkpoint.restore(model.to_empty(device="cpu"), wanted, f"weights {path}")
@@ -60,10 +73,10 @@ def load(path: str | Path, dtype: torch.dtype = torch.float32) -> "ImageBind":
 
 
 def skeleton() -> nn.Module:
-    """imagebind_huge, of ImageBind's own classes, with the modalities that we use, on the meta
-    device: shapes and no numbers.
+    """Build imagebind_huge on the meta device: shapes and no numbers.
 
-    Random numbers for a model that is filled right after would take minutes.
+    It is of ImageBind's own classes, with the modalities that we use. Random numbers for a model
+    that is filled right after would take minutes.
     """
     model_class, _ = _imagebind()
     with torch.device("meta"), _ShapesOnly():
@@ -72,62 +85,75 @@ def skeleton() -> nn.Module:
     return model
 
 
-class ImageBind(Filmed):
+class ImageBind(VideoProjectionEncoder):
     """The encoder around an `ImageBindModel`.
 
     ImageBind's last linear layers are the heads that alignment trains, always in float32; all
     before them are the trunks, in `dtype`. Its outputs are scaled (sound by 20, words by a learned
     14.3), which unit norm takes off again; the shared temperature of Eq. 7 starts at 0.07, the
-    inverse of that 14.3. A sound is heard in three clips and a film seen in frames: trunk features
+    inverse of that 14.3. A sound is embedded in three clips and a video in frames: trunk features
     of such parts stand side by side in one row, and an embedding is the mean over the parts'
     embeddings, as there. Case of a text does not matter, and a long one is cut after 75 tokens.
-    Raises `InputError` for a `dtype` that is no float32, float16 or bfloat16.
+
+    Args:
+        model: with the modalities audio, text and vision.
+        dtype: of the trunks.
+
+    Raises:
+        InputError: for a `dtype` that is no float32, float16 or bfloat16.
     """
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
+    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
         if dtype not in PRECISIONS:
             check.fail(
                 "precision", f"is {dtype}", "give torch.float32, torch.float16 or torch.bfloat16"
             )
-        heads = {name: model.modality_heads[key] for name, key in KEYS.items()}
         # Text picks its place in the sequence by itself, so its layers are one level deeper.
-        layers = {name: head.proj if name == "text" else head for name, head in heads.items()}
-        towers = {name: _Tower(model, key, layers[name][0]).to(dtype) for name, key in KEYS.items()}
-        trunks = {
-            "audio": AudioTrunk(towers["audio"]), "text": TextTrunk(towers["text"]), "image": ImageTrunk(towers["image"]),
-        }  # fmt: skip
-        super().__init__(trunks, {name: layers[name][-1].float() for name in KEYS})
+        inner = {"audio": "", "text": ".proj", "image": ""}
+        towers, heads = {}, {}
+        for name, key in KEYS.items():
+            layers = model.get_submodule(f"modality_heads.{key}{inner[name]}")
+            norm, *_, head = layers.children()
+            towers[name] = _Tower(model, key, cast(nn.LayerNorm, norm)).to(dtype)
+            heads[name] = cast(nn.Linear, head).float()
+        trunks: dict[str, nn.Module] = {
+            "audio": AudioTrunk(towers["audio"]),
+            "text": TextTrunk(towers["text"]),
+            "image": ImageTrunk(towers["image"]),
+        }
+        super().__init__(trunks, heads)
 
     def embed_features(self, modality: str, features: torch.Tensor) -> torch.Tensor:
-        """Trunk features (B, P * F), P parts side by side, through the modality's head -> (B, D),
-        unit norm.
+        """Project trunk features through a modality's head, and average over the parts.
+
+        Args:
+            modality: "audio", "text" or "image".
+            features: (B, parts * width), the parts side by side.
+
+        Returns:
+            (B, D) of unit norm.
         """
-        head = self.heads[modality]
+        head = cast(nn.Linear, self.heads[modality])
         parts = features.to(head.weight.dtype).unflatten(-1, (-1, head.in_features))
         return functional.normalize(functional.normalize(head(parts), dim=-1).mean(dim=-2), dim=-1)
 
 
 class _Tower(nn.Module):
-    """One modality of an `ImageBindModel` up to its last linear layer: (N, ...) inputs -> (N,
-    F).
-    """
+    """One modality of an `ImageBindModel` up to its last linear layer: (B, ...) -> (B, width)."""
 
-    def __init__(self, model: nn.Module, key: str, norm: nn.Module):
+    def __init__(self, model: nn.Module, key: str, norm: nn.LayerNorm) -> None:
         super().__init__()
         self.key = key
-        self.stem, self.blocks, self.norm = (
-            model.modality_preprocessors[key],
-            model.modality_trunks[key],
-            norm,
-        )
+        self.stem = model.get_submodule(f"modality_preprocessors.{key}")
+        self.blocks = model.get_submodule(f"modality_trunks.{key}")
+        self.norm = norm
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         prepared = self.stem(**{self.key: inputs})
         tokens = self.blocks(**prepared["trunk"])
         # Text is read off its last token, the others off their first.
-        place = prepared["head"].get(
-            "seq_len", torch.zeros(len(tokens), dtype=torch.long, device=tokens.device)
-        )
+        first = torch.zeros(len(tokens), dtype=torch.long, device=tokens.device)
+        place = prepared["head"].get("seq_len", first)
         return self.norm(tokens[torch.arange(len(tokens), device=tokens.device), place])
 
     @property
@@ -136,9 +162,9 @@ class _Tower(nn.Module):
 
 
 class AudioTrunk(nn.Module):
-    """(B, L) at 16 kHz -> (B, 3 F): features of three clips, side by side."""
+    """Sounds (B, L) at 16 kHz -> (B, 3 width): features of three clips, side by side."""
 
-    def __init__(self, tower: _Tower):
+    def __init__(self, tower: _Tower) -> None:
         super().__init__()
         self.bank, self.tower = FilterBank(), tower
 
@@ -148,9 +174,9 @@ class AudioTrunk(nn.Module):
 
 
 class TextTrunk(nn.Module):
-    """Strings -> (B, F), by ImageBind's own tokens."""
+    """B texts -> (B, width), by ImageBind's own tokens."""
 
-    def __init__(self, tower: _Tower):
+    def __init__(self, tower: _Tower) -> None:
         super().__init__()
         self.tower = tower
         _, self.tokens = _imagebind()
@@ -162,9 +188,9 @@ class TextTrunk(nn.Module):
 
 
 class ImageTrunk(nn.Module):
-    """(B, 3, 224, 224) pictures -> (B, F); (B, T, 3, 224, 224) films -> (B, T F)."""
+    """Pictures (B, 3, 224, 224) -> (B, width); videos (B, T, 3, 224, 224) -> (B, T width)."""
 
-    def __init__(self, tower: _Tower):
+    def __init__(self, tower: _Tower) -> None:
         super().__init__()
         self.tower = tower
 
@@ -175,25 +201,34 @@ class ImageTrunk(nn.Module):
 
 def _keep_used(model: nn.Module) -> None:
     for part in PARTS:
-        modules = getattr(model, part)
+        modules = cast(nn.ModuleDict, model.get_submodule(part))
         for key in [key for key in modules if key not in KEYS.values()]:
             del modules[key]
 
 
 class _ShapesOnly(TorchFunctionMode):
-    """Beside the meta device: a block's rate of dropped paths is read out of a tensor as a number,
-    so that one must hold it.
+    """Beside the meta device: `torch.linspace` has numbers.
+
+    A block's rate of dropped paths is read out of such a tensor, so that one must hold it.
     """
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = dict(kwargs or {}, device="cpu") if function is torch.linspace else kwargs or {}
-        return function(*args, **kwargs)
+    def __torch_function__(
+        self,
+        function: Callable[..., object],
+        types: Iterable[type],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        placed = {"device": "cpu"} if function is torch.linspace else {}
+        return function(*args, **{**(kwargs or {}), **placed})
 
 
 @cache
-def _imagebind():
-    """ImageBind's model class and its tokeniser. Raises `InputError` where the package is not there
-    or not whole.
+def _imagebind() -> tuple[Callable[..., nn.Module], Callable[[str], torch.Tensor]]:
+    """Import ImageBind's model class, and make its tokeniser.
+
+    Raises:
+        InputError: where the package is not there or not whole.
     """
     spec = importlib.util.find_spec("imagebind")
     if spec is None:
@@ -208,7 +243,10 @@ def _imagebind():
         )
     words = folder / "bpe" / "bpe_simple_vocab_16e6.txt.gz"
     if not words.is_file():
-        remedy = "put bpe/bpe_simple_vocab_16e6.txt.gz of Meta's repository there, or take imagebind-unofficial"
+        remedy = (
+            "put bpe/bpe_simple_vocab_16e6.txt.gz of Meta's repository there, "
+            "or take imagebind-unofficial"
+        )
         check.fail(str(words), "is missing from the package imagebind", remedy)
     try:
         with _models_alone(locations):

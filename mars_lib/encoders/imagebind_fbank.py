@@ -1,4 +1,4 @@
-"""What ImageBind is fed, made from tensors: batched, on their device, differentiable for sound.
+"""The inputs of ImageBind, made from tensors: batched, on their device, differentiable for sound.
 
 `imagebind.data` reads files one by one and lets no gradient through. On files that
 `mars_lib.waveform.load` (16 kHz, the first channel) and `mars_lib.data.pictures.load_picture` read,
@@ -14,7 +14,8 @@ from torchaudio.compliance import kaldi
 
 from mars_lib import check
 
-RATE = 16_000  # Hz; the numbers down to SPREAD are those of `imagebind.data.load_and_transform_audio_data`
+# The numbers down to SPREAD are those of `imagebind.data.load_and_transform_audio_data`.
+RATE = 16_000  # Hz
 CLIPS = 3
 CLIP = 2 * RATE
 BANDS = 128
@@ -30,11 +31,15 @@ PICTURE_SPREAD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class FilterBank(nn.Module):
-    """Kaldi's log-mel filter bank over three clips of two seconds (torchaudio's `kaldi.fbank`, Hann
-    window, no dither).
+    """Kaldi's log-mel filter bank over three clips of two seconds.
+
+    It computes what torchaudio's `kaldi.fbank` does with a Hann window and no dither.
     """
 
-    def __init__(self):
+    bands: torch.Tensor
+    window: torch.Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         bands, _ = kaldi.get_mel_banks(BANDS, FOURIER, RATE, LOWEST_HZ, 0.0, 100.0, -500.0, 1.0)
         # The Nyquist bin belongs to no band. Rebuilt from its numbers: nothing of it belongs into a
@@ -45,11 +50,19 @@ class FilterBank(nn.Module):
         self.register_buffer("window", torch.hann_window(WINDOW, periodic=False), persistent=False)
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz in [-1, 1] -> (B, 3, 1, 128, 204) float32, also under autocast.
+        """Compute normalised log-mel energies, differentiably.
 
-        Differentiable. Shorter than two seconds, all three clips are the whole of it and the
-        missing frames are padded; what is below one window of 25 ms is filled up with silence.
-        Raises `InputError` for another shape.
+        Of a sound shorter than two seconds all three clips are the whole of it, and the missing
+        frames are padded; one below a window of 25 ms is filled up with silence.
+
+        Args:
+            waveform: (B, L) at 16 kHz in [-1, 1].
+
+        Returns:
+            (B, 3, 1, 128, 204) float32, also under autocast: clips, channels, mel bands, frames.
+
+        Raises:
+            InputError: for another shape.
         """
         check.shape("waveform", waveform, "B L")
         padded = functional.pad(waveform.float(), (0, max(0, WINDOW - waveform.shape[-1])))
@@ -66,8 +79,9 @@ class FilterBank(nn.Module):
 
 
 def clip_starts(length: int) -> list[int]:
-    """First samples of the three clips in `length` samples: evenly spread, the last one ends where
-    the sound does.
+    """Compute the first samples of the three clips in `length` samples.
+
+    They are evenly spread, and the last clip ends where the sound does.
 
     pytorchvideo's ConstantClipsPerVideoSampler at the commit that ImageBind asks for (28fe037); its
     release on PyPI (0.1.5) is older and leaves the last third out.
@@ -95,9 +109,16 @@ def _clips(waveform: torch.Tensor) -> torch.Tensor:
 
 
 def normalise_pictures(images: torch.Tensor) -> torch.Tensor:
-    """(..., 3, 224, 224) in [0, 1] -> the same shape, float32, of about zero mean and unit spread.
+    """Shift and scale pictures to about zero mean and unit spread, as CLIP does.
 
-    Raises `InputError` for another shape.
+    Args:
+        images: (..., 3, 224, 224) in [0, 1].
+
+    Returns:
+        The same shape, float32.
+
+    Raises:
+        InputError: for another shape.
     """
     check.shape("images", images, "... C H W", C=3, H=224, W=224)
     mean, spread = (

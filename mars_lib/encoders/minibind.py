@@ -1,8 +1,8 @@
 """MiniBind: a small multimodal encoder of our own, so that the course needs no download.
 
 As in ImageBind, each modality has a trunk (frozen once it is trained) and a linear head into the
-shared space. The trunks know sounds, pictures and words each on their own; the heads that ship were
-brought together only coarsely, by instrument family, and leave the rest to the alignment.
+shared space. The trunks know sounds, pictures and words each on their own; the pretrained heads
+were brought together only coarsely, by instrument family, and leave the rest to the alignment.
 """
 
 import zlib
@@ -14,19 +14,28 @@ from torch import nn
 from torch.nn import functional
 
 from mars_lib import check
-from mars_lib.encoders.headed import Headed
+from mars_lib.encoders.projection import ProjectionEncoder
 
 FEATURES = 256
 MODALITIES = ("audio", "text", "image")
 
 
-class MiniBind(Headed):
-    """Three small trunks of our own. The level of a sound does not matter, nor do case and
-    punctuation; a sound below 0.2 s is padded.
+class MiniBind(ProjectionEncoder):
+    """Three small trunks of our own under projection heads.
+
+    The level of a sound does not matter, nor do case and punctuation of a text; a sound below 0.2 s
+    is padded.
+
+    Args:
+        embedding_size: D, the numbers in one embedding.
     """
 
-    def __init__(self, embedding_size: int = 256):
-        trunks = {"audio": AudioTrunk(), "text": TextTrunk(), "image": ImageTrunk()}
+    def __init__(self, embedding_size: int = 256) -> None:
+        trunks: dict[str, nn.Module] = {
+            "audio": AudioTrunk(),
+            "text": TextTrunk(),
+            "image": ImageTrunk(),
+        }
         heads = {name: nn.Linear(FEATURES, embedding_size, bias=False) for name in MODALITIES}
         for head in heads.values():
             nn.init.orthogonal_(head.weight)
@@ -34,11 +43,12 @@ class MiniBind(Headed):
 
 
 class AudioTrunk(nn.Module):
-    """Log-mel CNN: (B, L) -> (B, 256). Level-independent: the loudest mel bin of a clip counts 0
-    dB.
+    """Log-mel CNN: sounds (B, L) at 16 kHz -> (B, 256).
+
+    Level-independent: the loudest mel bin of a clip counts 0 dB.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         with torch.device("cpu"):  # it looks at its own numbers, which shapes alone do not have
             self.mel = torchaudio.transforms.MelSpectrogram(
@@ -73,7 +83,7 @@ class AudioTrunk(nn.Module):
 class ImageTrunk(nn.Module):
     """Picture CNN: (B, 3, 224, 224) in [0, 1] -> (B, 256)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             *_block(3, 24, stride=2),
@@ -98,7 +108,7 @@ class TextTrunk(nn.Module):
 
     BUCKETS = 4096
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.table = nn.EmbeddingBag(self.BUCKETS, 128, mode="mean")
         self.out = nn.Sequential(nn.Linear(128, FEATURES), nn.GELU(), nn.Linear(FEATURES, FEATURES))
@@ -112,7 +122,7 @@ class TextTrunk(nn.Module):
 
 
 def ngrams(text: str) -> list[int]:
-    """Hash buckets of the words of `text` and of their character 3- and 4-grams.
+    """Compute the hash buckets of the words of a text and of their character 3- and 4-grams.
 
     Raises `InputError` for a text without a letter or digit.
 

@@ -1,5 +1,6 @@
-"""PE-AV (Vyas et al., 2025, arXiv 2512.19687): sound, films and words in one space, free to use.
-Extra `pe-av`.
+"""PE-AV (Vyas et al., 2025, arXiv 2512.19687): sound, videos and words in one space, free to use.
+
+It needs the extra `pe-av`.
 
 Code (`transformers`) and weights are under the Apache licence 2.0, commercial use included, so this
 is the encoder for those who may not use ImageBind's. The weights are six models of Meta's; nothing
@@ -10,15 +11,18 @@ here downloads them:
     encoder = pe_av.load("data/weights/pe-av-small")
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import torchaudio
 from torch import nn
 from torch.nn import functional
 
-from mars_lib.encoders.headed import Filmed, check_words
+from mars_lib.encoders.base import check_words
+from mars_lib.encoders.projection import VideoProjectionEncoder
 from mars_lib.io import hf_folder
 
 OUR_RATE, RATE = 16_000, 48_000  # Hz
@@ -30,49 +34,91 @@ PUBLISHED = hf_folder.Published(
     extra="pe-av",
     source="facebook/pe-av-small",
 )
+# Texts and options -> tensors by name.
+Tokenizer = Callable[..., Mapping[str, torch.Tensor]]
+
+
+class _Head(Protocol):
+    """A head of the published model: a norm, and a linear layer into the shared space."""
+
+    layer_norm: nn.LayerNorm
+    proj: nn.Linear
+
+
+class _AudioModel(Protocol):
+    """Those parts of `transformers.PeAudioModel` that we use."""
+
+    audio_encoder: nn.Module
+    text_model: nn.Module
+    audio_head: _Head
+    text_audio_head: _Head
+
+
+class _VideoModel(Protocol):
+    """Those parts of `transformers.PeVideoModel` that we use."""
+
+    video_encoder: nn.Module
+    video_head: _Head
+
+
+class PublishedPeAv(Protocol):
+    """Those parts of `transformers.PeAudioVideoModel` that we use."""
+
+    audio_model: _AudioModel
+    video_model: _VideoModel
 
 
 def load(folder: str | Path) -> "PeAv":
-    """A published PE-AV, frozen, on the CPU, from the folder that holds its config.json, weights
-    and tokeniser; raises as `mars_lib.io.hf_folder.load`.
+    """Load a published PE-AV, frozen, on the CPU.
+
+    Args:
+        folder: holds its config.json, weights and tokeniser.
+
+    Raises:
+        InputError: as `mars_lib.io.hf_folder.load` does.
     """
     return PeAv(*hf_folder.load(folder, PUBLISHED)).eval().requires_grad_(False)
 
 
-class PeAv(Filmed):
+class PeAv(VideoProjectionEncoder):
     """The encoder around `transformers.PeAudioVideoModel` and its tokeniser.
 
     As in `mars_lib.encoders.minibind`, a head is the last linear layer of a modality and a trunk is
     all before it, so that alignment can train the heads. Words have a head for each thing that they
     are compared with; ours is the one for sound, to which pictures were trained as well. A picture
-    is a film of one frame, and a film is seen as a whole, its frames in their order. A sound below
-    0.2 s is padded. PE-AV is trained on inner products; embeddings here have unit norm.
+    is a video of one frame, and a video is embedded as a whole, its frames in their order. A sound
+    below 0.2 s is padded. PE-AV is trained on inner products; embeddings here have unit norm.
+
+    Args:
+        model: the published model.
+        tokenizer: its tokeniser.
     """
 
-    def __init__(self, model: nn.Module, tokenizer):
-        hearing, seeing = model.audio_model, model.video_model
+    def __init__(self, model: PublishedPeAv, tokenizer: Tokenizer) -> None:
+        audio, video = model.audio_model, model.video_model
         heads = {
-            "audio": hearing.audio_head,
-            "text": hearing.text_audio_head,
-            "image": seeing.video_head,
+            "audio": audio.audio_head,
+            "text": audio.text_audio_head,
+            "image": video.video_head,
         }
-        trunks = {
-            "audio": AudioTrunk(hearing.audio_encoder, heads["audio"].layer_norm),
-            "text": TextTrunk(hearing.text_model, tokenizer, heads["text"].layer_norm),
-            "image": ImageTrunk(seeing.video_encoder, heads["image"].layer_norm),
+        trunks: dict[str, nn.Module] = {
+            "audio": AudioTrunk(audio.audio_encoder, heads["audio"].layer_norm),
+            "text": TextTrunk(audio.text_model, tokenizer, heads["text"].layer_norm),
+            "image": ImageTrunk(video.video_encoder, heads["image"].layer_norm),
         }
         super().__init__(trunks, {name: head.proj for name, head in heads.items()})
 
 
 class AudioTrunk(nn.Module):
-    """(B, L) at 16 kHz -> (B, F): resampled to 48 kHz, filled up to whole frames of the codec by
-    reflection.
+    """Sounds (B, L) at 16 kHz -> (B, width).
+
+    They are resampled to 48 kHz and filled up to whole frames of the codec by reflection.
     """
 
-    def __init__(self, encoder: nn.Module, norm: nn.Module):
+    def __init__(self, encoder: nn.Module, norm: nn.LayerNorm) -> None:
         super().__init__()
-        self.hop = encoder.config.dac_config.hop_length
-        encoder.embedder = _Codec(encoder.embedder)
+        self.hop: int = attrgetter("config.dac_config.hop_length")(encoder)
+        encoder.embedder = _Codec(encoder.get_submodule("embedder"))
         self.encoder, self.norm = encoder, norm
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
@@ -83,33 +129,34 @@ class AudioTrunk(nn.Module):
 
 
 class _Codec(nn.Module):
-    """The embedder of PE-AV's audio encoder with a gradient: that of `transformers` runs its codec
-    under `no_grad`.
+    """The embedder of PE-AV's audio encoder, with a gradient.
+
+    That of `transformers` runs its codec under `no_grad`.
     """
 
-    def __init__(self, embedder: nn.Module):
+    def __init__(self, embedder: nn.Module) -> None:
         super().__init__()
-        self.dac_encoder, self.bottleneck, self.data_proj = (
-            embedder.dac_encoder,
-            embedder.bottleneck,
-            embedder.data_proj,
-        )
+        self.dac_encoder = embedder.get_submodule("dac_encoder")
+        self.bottleneck = embedder.get_submodule("bottleneck")
+        self.data_proj = embedder.get_submodule("data_proj")
 
-    def forward(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None):
+    def forward(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         codes = self.bottleneck(self.dac_encoder(input_values))
         return self.data_proj(codes.transpose(1, 2)), padding_mask
 
 
 class TextTrunk(nn.Module):
-    """Strings -> (B, F): the first place of the last layer, as in PeAudioModel's forward."""
+    """B texts -> (B, width): the first place of the last layer, as in PeAudioModel's forward."""
 
-    def __init__(self, model: nn.Module, tokenizer, norm: nn.Module):
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer, norm: nn.LayerNorm) -> None:
         super().__init__()
         self.model, self.tokenizer, self.norm = model, tokenizer, norm
 
     def forward(self, texts: Sequence[str]) -> torch.Tensor:
         check_words(texts)
-        longest = self.model.config.max_position_embeddings
+        longest: int = attrgetter("config.max_position_embeddings")(self.model)
         tokens = self.tokenizer(
             list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt"
         )
@@ -119,23 +166,27 @@ class TextTrunk(nn.Module):
 
 
 class ImageTrunk(nn.Module):
-    """(B, 3, H, W) pictures or (B, T, 3, H, W) films in [0, 1] -> (B, F), at the size that the
-    model was trained with.
+    """Pictures (B, 3, height, width) or videos (B, T, 3, height, width), in [0, 1] -> (B, width).
+
+    They are brought to the size that the model was trained with.
     """
 
-    def __init__(self, encoder: nn.Module, norm: nn.Module):
+    def __init__(self, encoder: nn.Module, norm: nn.LayerNorm) -> None:
         super().__init__()
         self.encoder, self.norm = encoder, norm
-        self.size = tuple(encoder.embedder.vision_model.timm_model.patch_embed.img_size)
+        size = attrgetter("embedder.vision_model.timm_model.patch_embed.img_size")(encoder)
+        self.size: tuple[int, ...] = tuple(size)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        films = images if images.ndim == 5 else images.unsqueeze(1)
+        videos = images if images.ndim == 5 else images.unsqueeze(1)
         frames = functional.interpolate(
-            films.flatten(0, 1).float(),
+            videos.flatten(0, 1).float(),
             self.size,
             mode="bilinear",
             antialias=True,
             align_corners=False,
         )
         # PeVideoVideoProcessor's mean and deviation are both 0.5.
-        return self.norm(self.encoder((2 * frames - 1).unflatten(0, films.shape[:2])).pooler_output)
+        return self.norm(
+            self.encoder((2 * frames - 1).unflatten(0, videos.shape[:2])).pooler_output
+        )

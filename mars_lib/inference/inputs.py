@@ -8,7 +8,7 @@ import torch
 
 from mars_lib import check
 from mars_lib.data import pictures
-from mars_lib.encoders.headed import check_words
+from mars_lib.encoders.base import check_words
 
 # Floating-point samples or pixels. Whole numbers are refused: what is full scale among them,
 # nothing says.

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from mars_lib import check
-from mars_lib.encoders.base import Encoder
+from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.encoders.minibind import MiniBind
+from mars_lib.encoders.projection import restore_heads
 from mars_lib.evaluation.judge import Judge
 from mars_lib.inference import inputs
 from mars_lib.io import assets, checkpoint
@@ -23,7 +24,7 @@ ENCODERS = {
 }
 
 
-def load_encoder(name: str, weights: str | Path | None = None) -> Encoder:
+def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncoder:
     """An encoder of `ENCODERS`, frozen, on the CPU; `weights` is the path that is described there.
 
     Raises `InputError` for a name that is none, for weights where none are wanted, and for weights
@@ -64,7 +65,7 @@ def load_minibind(path: str | Path | None = None, heads: str | None = None) -> M
     """
     encoder = _frozen(path, "minibind", lambda meta: MiniBind(meta["embedding_size"]))
     if heads is not None:
-        checkpoint.restore_heads(encoder, _aligned(heads), f"heads {heads}")
+        restore_heads(encoder, _aligned(heads), f"heads {heads}")
     return encoder
 
 

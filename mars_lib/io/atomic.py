@@ -6,6 +6,7 @@ import os
 import platform
 import stat
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -14,23 +15,30 @@ from mars_lib.check import fail
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_THERE = (
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
-    errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ,
-)  # fmt: skip
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EILSEQ,
+)
 # Names of temporary files begin with this and the number of the process that writes them.
 HIDDEN = f".mars-{platform.node() or 'here'}+"
 
 
 @contextmanager
-def writing(path: str | Path):
-    """Yield a temporary path beside `path`; on success it becomes `path`, on any error it is
-    removed.
+def writing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path: on success it becomes `path`, on any error it is removed.
 
-    The temporary name keeps the suffix, so that writers which look at it work. Parent folders are
-    made. A file that is there already keeps its mode, a link stays a link to the file. A device or
-    a pipe, such as /dev/stdout, is no file to replace: it is yielded itself. What a process that
-    was killed left behind in the folder is removed. Raises `InputError` when `path` is a folder,
-    cannot be written, or the disk is full.
+    It lies beside `path` and keeps the suffix, so that writers which look at it work. Parent
+    folders are made. A file that is there already keeps its mode, a link stays a link to the file.
+    A device or a pipe, such as /dev/stdout, is no file to replace: it is yielded itself. What a
+    process that was killed left behind in the folder is removed.
+
+    Raises:
+        InputError: when `path` is a folder, cannot be written, or the disk is full.
     """
     path = Path(path)
     if os.path.isdir(path):  # unlike Path's, no error for a name that is too long
@@ -98,6 +106,6 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, value) -> None:
+def write_json(path: str | Path, value: object) -> None:
     """Write `value` as indented JSON to `path`, whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")

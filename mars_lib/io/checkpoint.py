@@ -1,5 +1,6 @@
-"""Checkpoints: one safetensors file whose header carries the configuration as JSON. Nothing is
-unpickled.
+"""Checkpoints: one safetensors file whose header carries the configuration as JSON.
+
+Nothing is unpickled.
 """
 
 import json
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
-from typing import TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,44 +19,65 @@ from mars_lib.check import InputError, fail
 from mars_lib.io import atomic
 
 Module = TypeVar("Module", bound=torch.nn.Module)
+Value = TypeVar("Value")
 # Kinds that hold an attention mask, which is minus infinity where nothing may be seen.
 MASKED = ("imagebind",)
 REMEDY = "fetch or train it again (`mars train supervised`, `mars checkpoints`)"
 # What the header's entries are, where one has them; a training run has no best value before it has
 # validated.
 NUMBER = (int, float, NoneType)
-TYPES = {
-    "config": dict, "rl": dict, "names": list, "trunks": str, "key": str, "embedding_size": int, "rank": int,
-    "step": int, "waited": int, "best": NUMBER, "baseline": NUMBER, "validation_si_sdri": NUMBER,
-}  # fmt: skip
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "config": dict,
+    "rl": dict,
+    "names": list,
+    "trunks": str,
+    "key": str,
+    "embedding_size": int,
+    "rank": int,
+    "step": int,
+    "waited": int,
+    "best": NUMBER,
+    "baseline": NUMBER,
+    "validation_si_sdri": NUMBER,
+}
 
 
-class Entries(dict):
-    """A checkpoint's tensors or header: one that is not there is an `InputError`."""
+class Entries(dict[str, Value], Generic[Value]):
+    """A checkpoint's tensors or header: asking for one that is not there is an `InputError`.
 
-    def __init__(self, entries: dict, name: str):
+    Args:
+        entries: what the file holds.
+        name: what messages call the checkpoint.
+    """
+
+    def __init__(self, entries: dict[str, Value], name: str) -> None:
         super().__init__(entries)
         self.name = name
 
-    def __missing__(self, key: str):
+    def __missing__(self, key: str) -> NoReturn:
         fail(self.name, f"lacks {key!r}", REMEDY)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors by name, and everything else in `meta` (plain JSON)."""
+    """What a checkpoint holds.
+
+    Attributes:
+        tensors: by name.
+        meta: everything else, as plain JSON.
+    """
 
     tensors: dict[str, torch.Tensor]
     meta: dict
 
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
-        """The tensors under `prefix.`, with the prefix taken off."""
+        """Select the tensors under `prefix.`, with the prefix taken off."""
         start = prefix + "."
         return {k[len(start) :]: v for k, v in self.tensors.items() if k.startswith(start)}
 
 
 def save(path: str | Path, tensors: dict[str, torch.Tensor], meta: dict) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write a checkpoint, whole or not at all; `meta` is plain JSON."""
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic.writing(path) as temporary:
         try:
@@ -67,11 +89,16 @@ def save(path: str | Path, tensors: dict[str, torch.Tensor], meta: dict) -> None
 
 
 def load(path: str | Path, *kinds: str) -> Checkpoint:
-    """Read a checkpoint of one of these kinds ("separator", "minibind", "judge" ...);
-    `meta["kind"]` says which.
+    """Read a checkpoint and check it.
 
-    Raises `InputError` when it is missing, truncated, no safetensors file, a pickle, of another
-    kind, when its header is not what such a file has, and for weights that are not finite.
+    Args:
+        path: the file.
+        kinds: what it may be, such as "separator", "minibind" or "judge"; `meta["kind"]` says which
+            it is.
+
+    Raises:
+        InputError: when it is missing, truncated, no safetensors file, a pickle, or of another
+            kind; when its header is not what such a file has; for weights that are not finite.
     """
     path = Path(path)
     name = f"checkpoint {path}"
@@ -85,7 +112,8 @@ def load(path: str | Path, *kinds: str) -> Checkpoint:
             fail(name, "is a pickle, which could run code", "give a .safetensors file")
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("mars", "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            names = file.keys()
+            tensors = {key: file.get_tensor(key) for key in names}
     except InputError:
         raise
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
@@ -100,7 +128,7 @@ def load(path: str | Path, *kinds: str) -> Checkpoint:
     return Checkpoint(Entries(tensors, name), Entries(meta, name))
 
 
-def _check_header(name: str, meta, kinds: tuple[str, ...]) -> None:
+def _check_header(name: str, meta: object, kinds: tuple[str, ...]) -> None:
     if not isinstance(meta, dict):
         fail(name, f"has a header that is {reprlib.repr(meta)}", REMEDY)
     if meta.get("kind") not in kinds:
@@ -114,43 +142,39 @@ def _check_header(name: str, meta, kinds: tuple[str, ...]) -> None:
 
 
 def build(make: Callable[[], Module], tensors: dict[str, torch.Tensor], name: str) -> Module:
-    """The network that `make` makes, with `tensors` for weights.
+    """Build the network that `make` makes, with `tensors` for weights.
 
     Its shapes are compared on the meta device first: a size that a damaged header asks for takes no
-    memory. Raises `InputError` when names or shapes do not match.
+    memory.
+
+    Args:
+        make: builds the network with any weights.
+        tensors: its state, by name.
+        name: what messages call the checkpoint.
+
+    Raises:
+        InputError: when names or shapes do not match.
     """
     try:
         with torch.device("meta"):
             shapes = make()
     except (RuntimeError, TypeError, OverflowError):
         _misfit(name, "its header asks for sizes that no network has")
-    _compare(shapes.state_dict(), tensors, name)
+    compare(shapes.state_dict(), tensors, name)
     module = make()
     restore(module, tensors, name)
     return module
 
 
-def restore_heads(encoder: torch.nn.Module, saved: Checkpoint, name: str) -> None:
-    """Put the heads and the temperature of a checkpoint onto an encoder (see
-    `mars_lib.alignment.features.Alignable`).
-    """
-    key = "log_temperature"
-    _compare(
-        {key: encoder.log_temperature}, {k: v for k, v in saved.tensors.items() if k == key}, name
-    )
-    restore(encoder.heads, saved.part("heads"), name)
-    with torch.no_grad():
-        encoder.log_temperature.copy_(saved.tensors[key])
-
-
 def restore(module: torch.nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
-    """Load tensors into a module; raises `InputError` when names or shapes do not match."""
+    """Load tensors into a module. Raises `InputError` when names or shapes do not match."""
     own = module.state_dict()
-    _compare(own, tensors, name)
+    compare(own, tensors, name)
     module.load_state_dict({k: v.to(own[k].dtype) for k, v in tensors.items()})
 
 
-def _compare(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], name: str) -> None:
+def compare(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], name: str) -> None:
+    """Raise `InputError` unless `tensors` have the names, shapes and kinds of numbers of `own`."""
     missing, unknown = own.keys() - tensors.keys(), tensors.keys() - own.keys()
     wrong = [k for k in own.keys() & tensors.keys() if not _alike(own[k], tensors[k])]
     if missing or unknown or wrong:
@@ -161,5 +185,5 @@ def _alike(own: torch.Tensor, given: torch.Tensor) -> bool:
     return own.shape == given.shape and (given.is_floating_point() or not own.is_floating_point())
 
 
-def _misfit(name: str, where: str) -> None:
+def _misfit(name: str, where: str) -> NoReturn:
     fail(name, f"does not fit this configuration ({where})", "use its own preset")

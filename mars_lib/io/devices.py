@@ -1,4 +1,4 @@
-"""The device that a run takes, and half precision where its hardware multiplies in it."""
+"""The device that a run computes on, and half precision where its hardware computes in it."""
 
 import re
 
@@ -8,8 +8,10 @@ from mars_lib import check
 
 
 def multiplies_bfloat16(device_type: str) -> bool:
-    """Whether a device type ("cpu", "cuda", "mps") computes in bfloat16 itself. Processors without
-    AVX-512 and cards before Ampere emulate it, several times slower than float32.
+    """Tell whether a device type ("cpu", "cuda", "mps") computes in bfloat16 itself.
+
+    Processors without AVX-512 and cards before Ampere emulate it, several times slower than
+    float32.
     """
     if device_type == "cpu":
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -19,17 +21,24 @@ def multiplies_bfloat16(device_type: str) -> bool:
 
 
 def used(precision: str, device_type: str) -> str:
-    """The precision that a run is computed in: the one that is asked for, but float32 in place of
-    an emulated bfloat16.
+    """Return the precision of a run: the one asked for, but float32 for an emulated bfloat16.
+
+    Args:
+        precision: "32-true", "bf16-mixed" or "16-mixed".
+        device_type: "cpu", "cuda" or "mps".
     """
     emulated = precision == "bf16-mixed" and not multiplies_bfloat16(device_type)
     return "32-true" if emulated else precision
 
 
 def choose_device(name: str) -> str:
-    """cpu, cuda, cuda:N or mps for a device's name; "auto" takes CUDA where it is.
+    """Check the name of a device, and choose one for "auto": CUDA where it is there, else the CPU.
 
-    Raises `InputError` for others, and for a device that is not there.
+    Args:
+        name: "cpu", "cuda", "cuda:N", "mps" or "auto".
+
+    Raises:
+        InputError: for other names, and for a device that is not there.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,5 +1,7 @@
-"""Published models of `transformers` from a folder that the user has: read whole, or refused with
-what is wrong and how to mend it.
+"""Published models of `transformers`, from a folder that the user has.
+
+A model is read whole, or refused with what is wrong and how to mend it. Only this file imports
+`transformers`.
 """
 
 from dataclasses import dataclass
@@ -13,9 +15,14 @@ from mars_lib.check import fail
 
 @dataclass(frozen=True)
 class Published:
-    """What is wanted: `name` for people, `model_type` as its config.json says, `classes` of
-    `transformers` (the model's first), the `extra` of this package that installs them, and the
-    `source` on the hub.
+    """A published model.
+
+    Attributes:
+        name: for people.
+        model_type: as its config.json says.
+        classes: of `transformers`, the model's first, then its extractors and tokenisers.
+        extra: of this package, which installs what they need.
+        source: where it is on the hub.
     """
 
     name: str
@@ -26,12 +33,20 @@ class Published:
 
 
 def load(folder: str | Path, wanted: Published) -> list:
-    """One object a class, in their order: the model in float32 on the CPU, its extractors and
-    tokenisers.
+    """Load one object for each of `wanted.classes`, in their order.
 
-    Reads safetensors only and downloads nothing. Raises `InputError` for a folder that is not
-    there, is not whole or holds another model, and where `transformers` is not installed or too
-    old.
+    Reads safetensors only and downloads nothing.
+
+    Args:
+        folder: holds config.json, weights and what tokenisers need.
+        wanted: the model that it should hold.
+
+    Returns:
+        The model in float32 on the CPU, then its extractors and tokenisers.
+
+    Raises:
+        InputError: for a folder that is not there, is not whole or holds another model, and where
+            `transformers` is not installed or too old.
     """
     folder, fetch = (
         Path(folder),
@@ -50,9 +65,8 @@ def load(folder: str | Path, wanted: Published) -> list:
     if not (folder / "config.json").is_file():
         fail(f"weights {folder}", "are not there (no config.json)", fetch)
     try:
-        kind = transformers.PreTrainedConfig.get_config_dict(folder, local_files_only=True)[0].get(
-            "model_type"
-        )
+        config, _ = transformers.PreTrainedConfig.get_config_dict(folder, local_files_only=True)
+        kind = config.get("model_type")
         if kind == wanted.model_type:
             model, found = model_class.from_pretrained(
                 folder,

@@ -1,4 +1,4 @@
-"""Places that a command will write to, checked before any work."""
+"""Checks of the places that a command will write to, before any work."""
 
 import tempfile
 from pathlib import Path
@@ -7,8 +7,11 @@ from mars_lib.check import fail
 
 
 def output_folder(path: Path, option: str = "--out") -> None:
-    """Raise `InputError` where files cannot be written into `path`, which need not be there yet.
-    Leaves nothing behind.
+    """Raise `InputError` where files cannot be written into a folder. Leaves nothing behind.
+
+    Args:
+        path: the folder, which need not be there yet.
+        option: the option of the command line that messages name.
     """
     try:
         place = path.resolve()
@@ -23,7 +26,14 @@ def output_folder(path: Path, option: str = "--out") -> None:
 
 
 def output_file(path: Path, option: str) -> None:
-    """The same for one file. A device or a pipe, such as /dev/stdout, is written as it is."""
+    """Raise `InputError` where a file cannot be written.
+
+    A device or a pipe, such as /dev/stdout, is written as it is.
+
+    Args:
+        path: the file, which need not be there yet.
+        option: the option of the command line that messages name.
+    """
     if path.is_dir():
         fail(str(path), "is a folder", "give the name of a file")
     if not path.exists() or path.is_file():

@@ -1,5 +1,6 @@
-"""Weights that others publish: fetched when they are asked for and never otherwise, checked, kept
-as safetensors, told apart.
+"""Files of weights that others publish: fetched when asked for, checked, kept as safetensors.
+
+Nothing is fetched unasked.
 """
 
 import hashlib
@@ -22,11 +23,15 @@ TIMEOUT = 30  # seconds without a byte
 
 
 @dataclass(frozen=True)
-class Published:
-    """One file that somebody publishes: its address, its size in bytes, its SHA-256 and its
-    licence.
+class PublishedFile:
+    """One file that somebody publishes.
 
-    `kind` is what the converted file calls itself (see `mars_lib.io.checkpoint`).
+    Attributes:
+        kind: what the converted file calls itself (see `mars_lib.io.checkpoint`).
+        url: its address.
+        size: in bytes.
+        sha256: of its bytes, in hexadecimal.
+        licence: in a few words.
     """
 
     kind: str
@@ -39,30 +44,27 @@ class Published:
     def name(self) -> str:
         """The last part of the address.
 
-        >>> IMAGEBIND_HUGE.name
-        'imagebind_huge.pth'
+        >>> PublishedFile("imagebind", "https://example.org/a/huge.pth", 1, "", "").name
+        'huge.pth'
         """
         return self.url.rpartition("/")[2]
 
 
-IMAGEBIND_HUGE = Published(
-    kind="imagebind",
-    url="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
-    size=4_803_584_173,
-    sha256="d6f6c22bedcc90708448d5d2fbb7b2db9c73f505dc89bd0b2e09b23af1b62157",
-    licence="CC-BY-NC 4.0: not for commercial use",
-)
+def download(published: PublishedFile, folder: str | Path, progress: bool = True) -> Path:
+    """Fetch a published file into a folder, and return its path.
 
+    Nothing in this package calls this unasked. An interrupted download stays beside the target as
+    `NAME.part` and goes on from there; the file gets its own name once size and SHA-256 are right.
+    A file that is there already is checked, not fetched again.
 
-def download(published: Published, folder: str | Path, progress: bool = True) -> Path:
-    """Fetch a published file into `folder`; returns its path. Nothing in this package calls this
-    unasked.
+    Args:
+        published: the file.
+        folder: where it goes.
+        progress: whether to print size, licence and address, and to show how far it is.
 
-    Says size, licence and address, and shows how far it is (`progress`). An interrupted download
-    stays beside the target as `NAME.part` and goes on from there; the file gets its own name once
-    size and SHA-256 are right. A file that is there already is checked, not fetched again. Raises
-    `InputError` without a network, for a full disk, an address that serves something else, and a
-    file of that name which is another one.
+    Raises:
+        InputError: without a network, for a full disk, an address that serves something else, and
+            a file of that name which is another one.
     """
     folder = Path(folder)
     path, part = folder / published.name, folder / f"{published.name}.part"
@@ -73,13 +75,11 @@ def download(published: Published, folder: str | Path, progress: bool = True) ->
         folder.mkdir(parents=True, exist_ok=True)
         have = part.stat().st_size if part.is_file() else 0
         if shutil.disk_usage(folder).free < published.size - have:
-            fail(
-                str(folder), f"has no room for {size(published.size - have)}", "choose another disk"
-            )
+            missing = size(published.size - have)
+            fail(str(folder), f"has no room for {missing}", "choose another disk")
         if progress:
-            print(
-                f"{published.name}: {size(published.size)}, licence {published.licence}, from {published.url}"
-            )
+            about = f"{size(published.size)}, licence {published.licence}, from {published.url}"
+            print(f"{published.name}: {about}")
         # Not `atomic.writing`: a part is meant to outlive what broke it off.
         if have < published.size:
             _fetch(published, part, have, progress)
@@ -89,7 +89,8 @@ def download(published: Published, folder: str | Path, progress: bool = True) ->
         fail(
             published.url,
             f"could not be fetched to {folder} ({error}); {had} of {size(published.size)} is there",
-            "check network and disk and run again, which goes on from there, or put the file there yourself",
+            "check network and disk and run again, which goes on from there, "
+            "or put the file there yourself",
         )
     try:
         verify(part, published)
@@ -105,7 +106,7 @@ def download(published: Published, folder: str | Path, progress: bool = True) ->
     return path
 
 
-def _fetch(published: Published, part: Path, have: int, progress: bool) -> None:
+def _fetch(published: PublishedFile, part: Path, have: int, progress: bool) -> None:
     """Append to `part` what is missing; a server that knows no ranges sends all of it again."""
     request = urllib.request.Request(
         published.url, headers={"Range": f"bytes={have}-"} if have else {}
@@ -135,9 +136,10 @@ def _fetch(published: Published, part: Path, have: int, progress: bool) -> None:
         raise ConnectionError("the connection broke off")
 
 
-def verify(path: str | Path, published: Published) -> None:
-    """Raise `InputError` unless a file is the published one: first its size, then its SHA-256
-    (seconds for gigabytes).
+def verify(path: str | Path, published: PublishedFile) -> None:
+    """Raise `InputError` unless a file is the published one.
+
+    Compares its size first, then its SHA-256 (seconds for gigabytes).
     """
     path = Path(path)
     _there(path, published)
@@ -151,21 +153,28 @@ def verify(path: str | Path, published: Published) -> None:
         fail(f"weights {path}", f"are damaged or of another model (SHA-256 {digest})", remedy)
 
 
-def _there(path: Path, published: Published) -> None:
+def _there(path: Path, published: PublishedFile) -> None:
     if not path.is_file():
         fail(f"weights {path}", "are not there", _how(published))
 
 
-def _how(published: Published) -> str:
-    return f"fetch them with `mars data fetch-imagebind FOLDER` ({size(published.size)}, {published.licence})"
+def _how(published: PublishedFile) -> str:
+    about = f"{size(published.size)}, {published.licence}"
+    return f"fetch them with `mars data fetch-imagebind FOLDER` ({about})"
 
 
-def load(path: str | Path, published: Published) -> dict[str, torch.Tensor]:
-    """Tensors by name from a published .pth file, or from the .safetensors that this makes of it.
+def load(path: str | Path, published: PublishedFile) -> dict[str, torch.Tensor]:
+    """Load tensors by name from a published .pth file, or from the .safetensors made of it.
 
     The .pth is checked and then read by PyTorch's restricted unpickler, once: beside it a
-    .safetensors stays, of the same size, and is read from then on; the .pth may go. Raises
-    `InputError` for weights that are missing, truncated, damaged or of another model.
+    .safetensors stays, of the same size, and is read from then on; the .pth may go.
+
+    Args:
+        path: the .pth or the .safetensors.
+        published: the file that it should be.
+
+    Raises:
+        InputError: for weights that are missing, truncated, damaged or of another model.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -192,8 +201,9 @@ def load(path: str | Path, published: Published) -> dict[str, torch.Tensor]:
 
 
 def _unpickle(path: Path) -> dict[str, torch.Tensor]:
-    """The only place that reads a pickle, with the unpickler that knows tensors and nothing that
-    could run.
+    """Read a pickle, with the unpickler that knows tensors and nothing that could run.
+
+    No other place in the package reads one.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -202,20 +212,21 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
 
 
 def fingerprint(module: torch.nn.Module) -> str:
-    """SHA-256, in hexadecimal, of a module's weights and their names: what was made with other
-    weights is told apart by it.
+    """Return the SHA-256, in hexadecimal, of a module's weights as they are, and of their names.
+
+    It tells apart what was made with other weights. `mars_lib.training.run_folder.digest` does so
+    for tensors whose precision does not count.
     """
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         # As bytes, because NumPy knows no bfloat16.
-        digest.update(
-            name.encode() + tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
-        )
+        numbers = tensor.detach().cpu().flatten().view(torch.uint8).numpy()
+        digest.update(name.encode() + numbers.tobytes())
     return digest.hexdigest()
 
 
 def size(count: int) -> str:
-    """Bytes for people, in powers of ten.
+    """Write a number of bytes for people, in powers of ten.
 
     >>> size(4_803_584_173), size(1_200)
     ('4.80 GB', '1.20 kB')

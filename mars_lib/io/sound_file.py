@@ -10,14 +10,19 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import soundfile
 import torch
 
 from mars_lib import check
+
+if TYPE_CHECKING:
+    from av import AudioFrame
 
 COMPRESSED = ("MP3", "OGG", "FLAC")
 VIDEO = "pip install 'mars-lib[video]'"
@@ -27,12 +32,27 @@ UNKNOWN = 2**62
 SLACK = 2304
 
 
+class _Header(Protocol):
+    """What libsndfile says of a file (`soundfile.info`)."""
+
+    frames: int
+    samplerate: int
+    channels: int
+    format: str
+    extra_info: str
+
+
 @dataclass(frozen=True)
 class SoundFile:
-    """A sound file of `channels` at `rate` Hz.
+    """A sound file that can be read.
 
-    `frames` is the length that its header promises, None where it promises nothing; `by_pyav` tells
-    who decodes it; `cut` that its last page is not there.
+    Attributes:
+        path: where it is.
+        rate: in Hz.
+        channels: how many.
+        frames: the length that its header promises, None where it promises nothing.
+        by_pyav: whether PyAV decodes it; else libsndfile does.
+        cut: whether its last page is not there.
     """
 
     path: Path
@@ -43,37 +63,51 @@ class SoundFile:
     cut: bool
 
     def blocks(self, size: int) -> Iterator[np.ndarray]:
-        """All of it in order, as (L, C) float32 of `size` frames, fewer in the last one.
+        """Decode all of it in order, block by block.
 
-        Warns at the end where less was there than promised. Raises `InputError` for NaN and for
-        what cannot be decoded.
+        Warns at the end where less was there than promised.
+
+        Args:
+            size: frames of a block; the last one may have fewer.
+
+        Yields:
+            (frames, channels) float32.
+
+        Raises:
+            InputError: for NaN and for what cannot be decoded.
         """
-        got, lost = 0, []
+        got, lost = 0, list[object]()
         blocks = _by_pyav(self, size, lost) if self.by_pyav else _by_libsndfile(self, size)
         for block in blocks:
             check.finite(str(self.path), torch.from_numpy(block))
             got += len(block)
             yield block
-        short = self.frames is not None and got < self.frames - SLACK
-        if short or lost or self.cut:
-            promised = f" of {self.frames / self.rate:.2f} s" if short else ""
+        promised = ""
+        if self.frames is not None and got < self.frames - SLACK:
+            promised = f" of {self.frames / self.rate:.2f} s"
+        if promised or lost or self.cut:
             found = f"only {got / self.rate:.2f} s{promised} can be read"
             _warn(self.path, f"is cut or damaged: {found}")
 
 
 def open_sound(path: str | Path) -> SoundFile:
-    """Look into a sound file. Raises `InputError` where no sample of it can be read."""
+    """Look into a sound file, without decoding it.
+
+    Raises:
+        InputError: where the file is not there, or no sample of it can be read.
+    """
     path = Path(path)
     if not os.path.isfile(path):
         problem = "is a folder" if os.path.isdir(path) else "is not there"
         check.fail(str(path), problem, "give the path of a sound file (WAV, FLAC, OGG, MP3)")
-    av, about, reason = _av(), None, "no sound that can be decoded"
+    av, reason = _av(), "no sound that can be decoded"
+    about: _Header | None = None
     # libsndfile's MP3 decoder writes to the terminal.
     if av is None or path.suffix.lower() != ".mp3":
         try:
             about = soundfile.info(os.fsencode(path))
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            reason = getattr(error, "error_string", error)
+            reason = str(getattr(error, "error_string", error))
     if about is not None and about.frames and about.format not in COMPRESSED:
         frames = _declared(about)
         return SoundFile(path, about.samplerate, about.channels, frames, False, False)
@@ -96,7 +130,7 @@ def open_sound(path: str | Path) -> SoundFile:
 
 
 def pyav() -> ModuleType:
-    """The package `av`; raises `InputError` where it is not installed."""
+    """Return the package `av`. Raises `InputError` where it is not installed."""
     return _av() or check.fail("PyAV", "is not installed", VIDEO)
 
 
@@ -131,9 +165,9 @@ def _by_libsndfile(sound: SoundFile, size: int) -> Iterator[np.ndarray]:
             _warn(sound.path, f"goes on for {left} bytes that cannot be read; {VIDEO}")
 
 
-def _by_pyav(sound: SoundFile, size: int, lost: list) -> Iterator[np.ndarray]:
-    """What cannot be decoded is passed over, and why is added to `lost`."""
-    held, count = [], 0
+def _by_pyav(sound: SoundFile, size: int, lost: list[object]) -> Iterator[np.ndarray]:
+    """Blocks as PyAV decodes them; what it cannot decode is passed over, and goes to `lost`."""
+    held, count = list[np.ndarray](), 0
     for piece in _pieces(sound.path, lost):
         held.append(piece)
         count += len(piece)
@@ -145,8 +179,8 @@ def _by_pyav(sound: SoundFile, size: int, lost: list) -> Iterator[np.ndarray]:
         yield np.concatenate(held)
 
 
-def _pieces(path: Path, lost: list) -> Iterator[np.ndarray]:
-    """(L, C) float32, as short as the packets of the file."""
+def _pieces(path: Path, lost: list[object]) -> Iterator[np.ndarray]:
+    """Yield (frames, channels) float32, as short as the packets of the file."""
     av = pyav()
     converter, first = av.AudioResampler("fltp"), None
     for frame in (frame for url in _parts(path) for frame in _frames(av, url, lost)):
@@ -163,7 +197,7 @@ def _pieces(path: Path, lost: list) -> Iterator[np.ndarray]:
 LOCAL = {"protocol_whitelist": "file,subfile"}
 
 
-def _frames(av: ModuleType, url: str, lost: list) -> Iterator:
+def _frames(av: ModuleType, url: str, lost: list[object]) -> Iterator["AudioFrame"]:
     """The decoded frames of the first sound in a file, as far as there is one."""
     try:
         with av.open(url, options=LOCAL) as container:
@@ -194,10 +228,10 @@ def _parts(path: Path) -> list[str]:
             file.seek(ends[-1])
     if len(ends) < 3:
         return [f"file:{path}"]
-    return [f"subfile,,start,{low},end,{high},,:file:{path}" for low, high in zip(ends, ends[1:])]
+    return [f"subfile,,start,{low},end,{high},,:file:{path}" for low, high in pairwise(ends)]
 
 
-def _declared(about) -> int:
+def _declared(about: _Header) -> int:
     """The length in the header of an uncompressed file: libsndfile takes what is there."""
     found = re.findall(r" : (\d+) \(should be (\d+)\)", about.extra_info)
     # Those who stream write the largest number for a length that they do not know.
@@ -207,7 +241,7 @@ def _declared(about) -> int:
     return about.frames
 
 
-def _promised(path: Path, about, rate: int) -> int | None:
+def _promised(path: Path, about: _Header | None, rate: int) -> int | None:
     """The length that the header of a compressed file promises; None where it promises nothing."""
     if about is None or about.format == "MP3":
         frames = _mp3_frames(path)

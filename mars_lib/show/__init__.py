@@ -1,5 +1,6 @@
-"""What notebooks show: figures, players, widgets. The only place that imports matplotlib or
-ipywidgets.
+"""What notebooks show: figures, players, widgets.
+
+The only place that imports matplotlib, ipywidgets or IPython.
 """
 
 from mars_lib.show.headline import headline

@@ -1,4 +1,6 @@
-"""The one number a notebook ends with; whoever runs it headless reads it from the output."""
+"""The one number that a notebook ends with, which a headless run reads from the output."""
+
+from mars_lib.show.notebook_output import display
 
 MIME = "application/vnd.mars.headline+json"
 
@@ -6,11 +8,14 @@ MIME = "application/vnd.mars.headline+json"
 def headline(label: str, value: float, unit: str, look: str = "") -> None:
     """Show a notebook's result, and leave it in the output for `mars course`.
 
-    `look` says where to look or listen next. The last cell of every notebook calls this: a notebook
-    without it did not finish.
-    """
-    from IPython.display import display
+    The last cell of every notebook calls this: a notebook without it did not finish.
 
+    Args:
+        label: what the number is.
+        value: the number.
+        unit: its unit.
+        look: where to look or listen next.
+    """
     text = f"{label}: {value:.2f} {unit}"
     number = {"label": label, "value": round(float(value), 4), "unit": unit, "look": look}
     display({"text/plain": text, MIME: number}, raw=True)

@@ -1,12 +1,16 @@
 """The map of MARS-Sep, with "you are here"."""
 
+from mars_lib.show.notebook_output import HTML
+
 STAGES = ("waveform", "stft", "query", "separator", "policy", "mask", "reward", "advantage", "loss")
 
 
-def pipeline_map(*here: str):
-    """A row of the pipeline's stages as HTML, those named in `here` highlighted."""
-    from IPython.display import HTML
+def pipeline_map(*here: str) -> HTML:
+    """Draw the stages of the pipeline in a row, with those named in `here` highlighted.
 
+    Raises:
+        ValueError: for a name that is not in `STAGES`.
+    """
     unknown = set(here) - set(STAGES)
     if unknown:
         raise ValueError(f"no such stage: {', '.join(sorted(unknown))}; stages are {STAGES}")

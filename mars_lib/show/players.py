@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import soundfile
 import torch
 
+from mars_lib.show.notebook_output import HTML
 from mars_lib.waveform import match_level, resample
 
 SECONDS = 3.0
@@ -15,15 +16,19 @@ SECONDS = 3.0
 RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
-def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int = 4):
-    """A table of named players, (L,) each, as HTML.
+def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int = 4) -> HTML:
+    """Draw a table of named players.
 
     All are brought to the same RMS (so that louder does not pass for better) and cut to 3 seconds.
-    """
-    from IPython.display import HTML
 
+    Args:
+        sounds: waveforms (L,) by name.
+        rate: of all of them, in Hz.
+        columns: players in a row, at most.
+    """
     cells = [
-        f'<div style="margin:4px 12px 4px 0"><div>{html.escape(name)}</div>{audio(sound, rate)}</div>'
+        f'<div style="margin:4px 12px 4px 0"><div>{html.escape(name)}</div>'
+        f"{audio(sound, rate)}</div>"
         for name, sound in sounds.items()
     ]
     style = (
@@ -34,7 +39,10 @@ def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int
 
 
 def audio(sound: torch.Tensor, rate: int) -> str:
-    """One HTML audio element with the sound (L,), of any rate, as MP3. Silence stays silence."""
+    """Write one HTML audio element that holds a sound (L,), of any rate, as MP3.
+
+    Silence stays silence.
+    """
     samples = sound.detach().cpu()[: int(SECONDS * rate)].float()
     playable = min((r for r in RATES if r >= rate), default=RATES[-1])
     samples, rate = resample(samples[None], rate, playable)[0], playable

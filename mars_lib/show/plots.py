@@ -1,5 +1,6 @@
-"""Figures. What is compared shares one scale; every figure carries a text for those who cannot see
-it.
+"""Figures. What is compared shares one scale.
+
+Every figure carries a text for those who cannot see it, `alt`.
 """
 
 import base64
@@ -7,25 +8,26 @@ import html
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from torchaudio.transforms import MelSpectrogram
 
 from mars_lib.config import SignalConfig, small
 from mars_lib.io import atomic
+from mars_lib.show.notebook_output import HTML
 from mars_lib.stft import stft
 
 
-def as_html(figure: Figure, alt: str):
-    """A figure as an HTML image with alternative text."""
-    from IPython.display import HTML
-
+def as_html(figure: Figure, alt: str) -> HTML:
+    """Draw a figure as an HTML image with alternative text."""
     return HTML(image(figure, alt))
 
 
 def image(figure: Figure, alt: str) -> str:
-    """The same as a string."""
+    """Write a figure as the string of an HTML image with alternative text."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=72, bbox_inches="tight")
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -41,10 +43,19 @@ def panels(
     extent: tuple[float, float, float, float] | None = None,
     columns: int = 4,
     ylabel: str = "",
-):
-    """Named (rows, frames) maps side by side on one colour scale, from `low` to `high`.
+) -> HTML:
+    """Draw named maps side by side on one colour scale.
 
-    The axes count rows and frames or, with an `extent`, kHz and seconds.
+    Args:
+        maps: (rows, T) by name.
+        alt: what the figure shows, in words.
+        low: the lowest value of the scale.
+        high: its highest value.
+        unit: of the values.
+        extent: (left, right, bottom, top) in seconds and kHz; without it the axes count frames and
+            rows.
+        columns: maps in a row, at most.
+        ylabel: in place of "kHz" or "row".
     """
     rows = -(-len(maps) // columns)
     across = min(columns, len(maps))
@@ -76,8 +87,8 @@ def spectrograms(
     alt: str,
     signal: SignalConfig | None = None,
     span: float = 70,
-):
-    """Magnitude spectrograms in dB of named (L,) waveforms, on one scale of `span` dB."""
+) -> HTML:
+    """Draw magnitude spectrograms in dB of named waveforms (L,), on one scale of `span` dB."""
     signal = signal or small().signal
     maps = {
         name: 20 * torch.log10(stft(sound, signal).abs() + 1e-6) for name, sound in sounds.items()
@@ -88,8 +99,8 @@ def spectrograms(
     return panels(maps, alt, top - span, top, extent=extent)
 
 
-def bars(values: Mapping[str, float], alt: str, unit: str):
-    """Named numbers as horizontal bars, with the numbers written at them."""
+def bars(values: Mapping[str, float], alt: str, unit: str) -> HTML:
+    """Draw named numbers as horizontal bars, with the numbers written at them."""
     figure = Figure(figsize=(6, 0.42 * len(values) + 0.6), layout="constrained")
     axis = figure.subplots()
     drawn = axis.barh(list(values), list(values.values()), color="#0b5394")
@@ -103,8 +114,8 @@ def bars(values: Mapping[str, float], alt: str, unit: str):
 
 def curves(
     x: Sequence[float], lines: Mapping[str, Sequence[float]], alt: str, xlabel: str, ylabel: str
-):
-    """Named curves over one x."""
+) -> HTML:
+    """Draw named curves over one x."""
     figure = Figure(figsize=(6, 2.8), layout="constrained")
     axis = figure.subplots()
     for (name, values), style in zip(lines.items(), ("-", "--", ":", "-.") * 3):
@@ -120,8 +131,17 @@ def curves(
     return as_html(figure, alt)
 
 
-def scatter(groups: Mapping[str, Mapping[str, torch.Tensor]], alt: str, xlabel: str, ylabel: str):
-    """(n, 2) points by colour and by marker: {colour's name: {marker's name: points}}."""
+def scatter(
+    groups: Mapping[str, Mapping[str, torch.Tensor]], alt: str, xlabel: str, ylabel: str
+) -> HTML:
+    """Draw points by colour and by marker.
+
+    Args:
+        groups: {name of a colour: {name of a marker: points (n, 2)}}.
+        alt: what the figure shows, in words.
+        xlabel: what the first coordinate is.
+        ylabel: what the second coordinate is.
+    """
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = figure.subplots()
     markers = dict(
@@ -157,9 +177,15 @@ def heatmaps(
     columns: Sequence[str],
     alt: str,
     digits: int = 2,
-):
-    """Named tables of numbers, (rows, columns) each, side by side: numbers on colours of one
-    scale.
+) -> HTML:
+    """Draw named tables of numbers side by side, on colours of one scale.
+
+    Args:
+        tables: (rows, columns) by name.
+        rows: names of the rows.
+        columns: names of the columns.
+        alt: what the figure shows, in words.
+        digits: after the decimal point.
     """
     width = (0.52 * len(columns) + 0.4) * len(tables) + 0.08 * max(map(len, rows)) + 0.6
     longest = max(map(len, columns))
@@ -180,12 +206,11 @@ def heatmaps(
     return as_html(figure, alt)
 
 
-def pictures(images: Mapping[str, torch.Tensor], alt: str):
-    """Named (3, H, W) pictures in a row."""
+def pictures(images: Mapping[str, torch.Tensor], alt: str) -> HTML:
+    """Draw named pictures (3, height, width) in [0, 1] in a row."""
     figure = Figure(figsize=(1.6 * len(images), 1.9), layout="constrained")
-    for axis, (name, picture) in zip(
-        np.atleast_1d(figure.subplots(1, len(images))), images.items()
-    ):
+    axes = np.atleast_1d(figure.subplots(1, len(images)))
+    for axis, (name, picture) in zip(axes, images.items()):
         axis.imshow(picture.permute(1, 2, 0).cpu().numpy())
         axis.set_title(name, fontsize=9)
         axis.set_axis_off()
@@ -195,11 +220,13 @@ def pictures(images: Mapping[str, torch.Tensor], alt: str):
 def mel_grid(
     rows: Mapping[str, Mapping[str, torch.Tensor]], rate: int = 16_000, span: float = 60
 ) -> Figure:
-    """Log-mel spectrograms of named (L,) waveforms, a row of panels each, on one scale of `span` dB
-    a row.
-    """
-    from torchaudio.transforms import MelSpectrogram
+    """Draw log-mel spectrograms of waveforms, on one scale of `span` dB a row.
 
+    Args:
+        rows: {name of a row: {name of a panel: waveform (L,)}}.
+        rate: of the waveforms, in Hz.
+        span: from the lowest to the highest colour, in dB.
+    """
     mel = MelSpectrogram(rate, n_fft=1024, hop_length=256, n_mels=96, power=2.0)
     across = max(len(sounds) for sounds in rows.values())
     figure = Figure(figsize=(2.3 * across + 0.6, 1.9 * len(rows)), layout="constrained")
@@ -231,7 +258,12 @@ def mel_grid(
 
 
 def interval_grid(curves: Mapping[str, Mapping[str, Mapping[str, dict]]], ylabel: str) -> Figure:
-    """{x label: {place: {line: {"mean", "ci95"}}}}: a panel each, means with their intervals."""
+    """Draw means with their 95 % intervals, in a panel for each condition.
+
+    Args:
+        curves: {x label of a panel: {place on x: {name of a line: {"mean", "ci95"}}}}.
+        ylabel: of all panels but those of leakage, whose numbers are dB.
+    """
     columns = 3
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(3.3 * columns, 2.6 * rows), layout="constrained")
@@ -253,7 +285,7 @@ def interval_grid(curves: Mapping[str, Mapping[str, Mapping[str, dict]]], ylabel
     return figure
 
 
-def save(figure: Figure, path) -> None:
-    """A figure as a PNG file, whole or not at all."""
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as a PNG file, whole or not at all."""
     with atomic.writing(path) as temporary:
         figure.savefig(temporary, dpi=80)

@@ -6,8 +6,10 @@ from mars_lib.check import InputError
 
 
 def expect_error(action: Callable[[], object]) -> None:
-    """Call `action`, print the `InputError` that it should raise; raises AssertionError if it does
-    not.
+    """Call `action`, and print the `InputError` that it should raise.
+
+    Raises:
+        AssertionError: if it raises none.
     """
     try:
         action()

@@ -48,9 +48,14 @@ def test_nothing_changes_where_nothing_changed():
     assert torch.allclose(adapted.gate.channels.weight, separator.gate.channels.weight, atol=1e-3)
 
 
-@pytest.mark.parametrize("other, ridge, named", [
-    (bank(count=7), 0.1, "query banks"), (bank(), 0.0, "ridge"), (bank(), float("nan"), "ridge"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "other, ridge, named",
+    [
+        (bank(count=7), 0.1, "query banks"),
+        (bank(), 0.0, "ridge"),
+        (bank(), float("nan"), "ridge"),
+    ],
+)
 def test_what_does_not_fit_is_named(other, ridge, named):
     with pytest.raises(InputError, match=named):
         adapt_gate(Separator(config.smoke()), bank(), other, ridge)

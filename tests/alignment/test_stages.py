@@ -9,7 +9,7 @@ import torch
 from mars_lib.alignment import stages
 from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.pairs import PairSampler
-from mars_lib.alignment.run import align, heads, load_heads, query_bank
+from mars_lib.alignment.run import align, heads, load_heads, query_bank, with_trainable_heads
 from mars_lib.alignment.stages import HIGHEST, LOWEST, AlignmentConfig, train_stage
 from mars_lib.check import InputError
 from tests.alignment.conftest import Toy, features_of
@@ -43,6 +43,14 @@ def test_a_stage_trains_its_heads_and_the_temperature_and_nothing_else(
     expected = {f"heads.{name}.weight" for name in heads_trained} | {"log_temperature"}
     assert changed(before, toy) == expected
     assert not any(p.requires_grad for p in toy.parameters())  # as it was
+
+
+def test_a_copy_shares_the_trunks_and_has_heads_of_its_own(toy, train, validation):
+    before, twin = copy.deepcopy(toy), with_trainable_heads(toy)
+    assert twin.trunks is toy.trunks and not changed(toy, twin)
+    train_stage(twin, "one-stage", train, validation, QUICK, progress=False)
+    trained = {f"heads.{name}.weight" for name in ("audio", "text", "image")} | {"log_temperature"}
+    assert changed(toy, twin) == trained and not changed(before, toy)
 
 
 def test_stages_bring_their_modalities_together(toy, train, validation):
@@ -210,7 +218,7 @@ def test_one_clip_a_class_uses_its_variants(toy):
     single = features_of(toy, clips=1, variants=2)
     pairs = PairSampler(single, 6).draw(0)
     assert not torch.equal(pairs.audio, pairs.other)
-    with pytest.raises(InputError, match="one clip in one take"):
+    with pytest.raises(InputError, match="one clip in one variant"):
         PairSampler(features_of(toy, clips=1, variants=1), 6)
 
 

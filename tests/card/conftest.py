@@ -2,8 +2,10 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.card.paths")
+pytest.register_assert_rewrite("tests.card.paths", "tests.card.evaluation_paths")
+# After the line above, which must come before they are imported; the second are fixtures.
 from tests.card.imitation import cards  # noqa: E402
+from tests.card.networks import encoder, music, pooling, start  # noqa: E402, F401
 
 
 @pytest.fixture

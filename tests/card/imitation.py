@@ -120,7 +120,8 @@ def _set(tensor, index, value):
         and device_of(value) != device_of(tensor)
     ):
         raise RuntimeError(
-            f"Expected all tensors to be on the same device, found {device_of(tensor)} and {device_of(value)}"
+            "Expected all tensors to be on the same device, "
+            f"found {device_of(tensor)} and {device_of(value)}"
         )
     tensor[index] = value
 
@@ -182,7 +183,8 @@ class Placement(TorchFunctionMode):
         if len(met) > 1:
             both = " and ".join(sorted(map(str, met)))
             raise RuntimeError(
-                f"Expected all tensors to be on the same device, but found {both} in {function.__name__}"
+                "Expected all tensors to be on the same device, "
+                f"but found {both} in {function.__name__}"
             )
         where = named(asked) if asked is not None else met.pop() if met else CPU
         generator = kwargs.get("generator")

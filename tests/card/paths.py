@@ -1,141 +1,32 @@
-"""Training and evaluation with the networks on `device`: the same tests for an imitated card and
-for a real one.
+"""Training with the networks on `device`: the same tests for an imitated card and for a real one.
 
 They ask for what may differ between devices alone: that all of it runs there, and where its results
 are.
 """
 
-import signal
 from dataclasses import replace
 from functools import partial
 
 import pytest
-import soundfile
 import torch
-from torch import nn
 
-import mars_lib
-from mars_lib import alignment, config, waveform
+from mars_lib import alignment
 from mars_lib.alignment import run
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
-from mars_lib.config import PolicyConfig
-from mars_lib.course import reward_encoder
-from mars_lib.data import manifests
-from mars_lib.encoders.headed import Headed
-from mars_lib.evaluation import metrics
-from mars_lib.evaluation.judge import Judge, probability, right
+from mars_lib.evaluation.judge import probability, right
 from mars_lib.experiments import (
-    benchmark,
     checkpoints,
-    compared_systems,
     comparison,
-    evaluate,
-    robustness,
 )
-from mars_lib.inference import pretrained, system
-from mars_lib.inference.files import separate_file
 from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP
-from mars_lib.separator import Separator
-from mars_lib.show import plots
 from mars_lib.training import judge_training, minibind_trunks, supervised
 from mars_lib.training.method import OMNISEP
 from mars_lib.training.mlbp import train_mlbp
 from mars_lib.training.reinforce import train_rl
-from mars_lib.training.rl_config import ESTIMATORS, RLConfig
-from mars_lib.training.state import separator_checkpoint
-from tests.data.few import few
-
-SHORT = replace(config.smoke(), signal=replace(config.smoke().signal, length=8_191))
-SUPERVISED = replace(
-    SHORT,
-    training=replace(
-        SHORT.training,
-        batch_size=2,
-        steps=2,
-        validate_every=2,
-        validation_mixtures=2,
-        queries_per_class=1,
-    ),
-)
-RL = RLConfig(
-    policy=PolicyConfig(group_size=2, lag=2),
-    steps=2,
-    batch_size=2,
-    validate_every=2,
-    validation_mixtures=2,
-    queries_per_class=1,
-    precision="32-true",
-    anchor=0.1,
-    augment=0.0,
-)
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    """An untrained separator of half a second and narrow maps."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    checkpoint.save(path, *separator_checkpoint(config.to_dict(SHORT), Separator(SHORT)))
-    return path
-
-
-class Trunk(nn.Module):
-    """The first numbers of anything, through a linear layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(32, 16)
-
-    def forward(self, examples):
-        if not torch.is_tensor(examples):
-            texts = [text.encode().ljust(32) for text in examples]
-            examples = (
-                torch.tensor([list(text[:32]) for text in texts], device=self.linear.weight.device)
-                / 128
-            )
-        return self.linear(examples.flatten(1)[:, -32:].float()).tanh()
-
-
-def small():
-    """An encoder with embeddings of the usual size, which takes no time; on the CPU, frozen."""
-    torch.manual_seed(0)
-    names = ("audio", "text", "image")
-    made = Headed({name: Trunk() for name in names}, {name: nn.Linear(16, 256) for name in names})
-    return made.eval().requires_grad_(False)
-
-
-@pytest.fixture
-def encoder():
-    """On the CPU; training may move it."""
-    return small()
-
-
-@pytest.fixture(scope="module")
-def music():
-    return few()
-
-
-@pytest.fixture(scope="module")
-def pooling():
-    torch.manual_seed(0)
-    return MLBP(256, 16)
-
-
-def place(device) -> torch.device:
-    """A device as its tensors name it: with a number."""
-    return torch.zeros(0, device=device).device
-
-
-def ctrl_c(*_):
-    """What Ctrl-C does in the middle of a step, which ends all the same."""
-    signal.raise_signal(signal.SIGINT)
-
-
-def judge_of(music):
-    return Judge([sound.name for sound in music.classes("validation")], width=16).eval()
+from mars_lib.training.rl_config import ESTIMATORS
+from tests.card.networks import CPU, RL, SUPERVISED, ctrl_c, judge_of, place, small
 
 
 @pytest.mark.parametrize("method", [OMNISEP, CLIPSEP_NIT, AUDIOSEP], ids=lambda method: method.kind)
@@ -204,7 +95,7 @@ def test_the_judge_of_a_run_may_be_on_the_card(start, device, encoder, music, po
     ).is_file()
 
 
-def test_a_judge_hears_sounds_from_anywhere(device, music):
+def test_a_judge_classifies_sounds_from_anywhere(device, music):
     judge, sounds = judge_of(music).to(device), torch.rand(2, 8_000)
     for where in (CPU, device):
         for opinion in (right, probability):
@@ -288,97 +179,3 @@ def test_the_recipe_s_parts(device, music, monkeypatch, tmp_path):
     monkeypatch.setattr(judge_training, "PER_CLASS", 2)
     made = judge_training.train_judge(music, steps=1, batch_size=6, device=device, progress=False)
     assert next(made.parameters()).device == place(device)
-
-
-def test_separating_waveforms_and_files(device, tmp_path):
-    loaded, sound = mars_lib.load(device=device), 0.1 * torch.randn(2, 20_000)
-    picture = torch.rand(3, 224, 224)
-    query = loaded.query(text="violin", audio=(sound, 16_000), image=picture, negative_text="harp")
-    assert loaded.separate(sound, 22_050, text="violin").shape == sound.shape
-    # Whatever device the sound and the queries are on, the estimates are on the CPU.
-    for where in (CPU, device):
-        estimates = loaded.separate_queries(sound.to(where), 22_050, query[None].to(where))
-        assert estimates.shape == (1, 2, 20_000) and estimates.device == CPU
-    assert loaded.query(audio=(sound.to(device), 22_050)).device == place(device)
-    waveform.save(tmp_path / "mix.wav", sound, 16_000)
-    separate_file(
-        loaded, tmp_path / "mix.wav", [tmp_path / "violin.wav"], query[None], progress=False
-    )
-    assert soundfile.info(tmp_path / "violin.wav").frames == 20_000
-
-
-def test_evaluation(start, device):
-    """Composed queries hold all others."""
-    result = evaluate.evaluate(
-        system.load(start, device), "test", "composed", limit=2, progress=False
-    )
-    assert result["mixtures"] == 2 and "judge" in result["systems"]["start"]
-
-
-@pytest.fixture
-def systems(start, device, tmp_path):
-    """Untrained ones on the card."""
-    for name, method in (("omnisep", OMNISEP), ("mars-sep", OMNISEP), ("audiosep", AUDIOSEP)):
-        torch.manual_seed(0)
-        tensors, meta = separator_checkpoint(
-            config.to_dict(SHORT), method.build(SHORT), method.kind
-        )
-        checkpoint.save(tmp_path / f"{name}-0.safetensors", tensors, meta)
-    return compared_systems.load(tmp_path, device)
-
-
-def test_the_benchmark_s_scores_and_cases(systems):
-    scores = benchmark.score("unseen", systems, limit=2, modes=("text", "negative"), progress=False)
-    found = benchmark.cases(systems, scores)
-    assert len(found) == 3 and all(
-        sound.device == CPU for case in found.values() for sound in case.values()
-    )
-
-
-def test_alignment_alone(systems, device, music, monkeypatch):
-    monkeypatch.setattr(manifests, "music", lambda: music)
-    found = compared_systems.alignment_alone(systems, clips=1, progress=False)
-    assert {each.network.gate.channels.weight.device for each in found} == {place(device)}
-
-
-def test_robustness_curves(systems, monkeypatch):
-    kept = {
-        name: dict(list(places.items())[:1])
-        for name, places in list(robustness.conditions().items())[:2]
-    }
-    monkeypatch.setattr(robustness, "conditions", lambda: kept)
-    assert set(robustness.curves(systems, count=2, progress=False)) == {*kept, "leak, dB"}
-
-
-def test_who_hears_in_the_notebooks(device, music, monkeypatch):
-    assert reward_encoder.load("cpu", device=device).encoder.log_temperature.device == place(device)
-    # Another encoder stands for ImageBind, whose fusion is trained on the spot.
-    monkeypatch.setattr(pretrained, "load_encoder", lambda name, path: small())
-    monkeypatch.setattr(manifests, "music", lambda: music)
-    monkeypatch.setattr(
-        reward_encoder,
-        "train_mlbp",
-        lambda *args, **kwargs: train_mlbp(*args, **kwargs, steps=2, batch_size=4),
-    )
-    heard = reward_encoder.load("smoke", "imagebind_huge.pth", device, progress=False)
-    assert heard.pooling.out.weight.device == place(device)
-
-
-def test_metrics_take_sounds_of_a_card(device):
-    torch.manual_seed(0)
-    reference = torch.randn(2, 4_000)
-    estimate, mixture = reference + 0.1 * torch.randn(2, 4_000), reference.sum(dim=0)
-    there = {"estimate": estimate.to(device), "reference": reference.to(device)}
-    here = {"estimate": estimate, "reference": reference}
-    for metric in (metrics.si_sdr, metrics.snr, lambda **both: metrics.bss_eval(**both).sar):
-        torch.testing.assert_close(metric(**there), metric(**here))
-    gains = metrics.si_sdr_improvement(**there, mixture=mixture.to(device))
-    assert gains.mean == pytest.approx(metrics.si_sdr_improvement(**here, mixture=mixture).mean)
-    # Three stretches of one sound span each other: the matrix is not quite positive.
-    tone = torch.sin(torch.arange(4_000) / 9)[None].repeat(2, 1).to(device)
-    assert metrics.bss_eval(estimate=tone + 0.01, reference=tone).sdr.shape == (2,)
-    assert not metrics.is_silent(there["estimate"]).any()
-
-
-def test_pictures_of_a_card_are_drawn(device):
-    assert plots.pictures({"noise": torch.rand(3, 8, 8, device=device)}, "noise") is not None

@@ -1,4 +1,4 @@
-"""Devices by name: which of them a run takes, with one process and with several."""
+"""Devices by name: which of them a run uses, with one process and with several."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from mars_lib.check import InputError
 from mars_lib.cli import train
 from mars_lib.io.devices import choose_device
 from mars_lib.training import distributed, mlbp
-from tests.card.paths import small
+from tests.card.networks import small
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:0", "cuda:1", "mps"])
@@ -25,10 +25,16 @@ def test_auto_is_the_first_card(device):
     assert distributed.make_fabric("auto", "32-true").device == torch.device("cuda:0")
 
 
-@pytest.mark.parametrize("name, says", [
-    ("cuda:2", "cuda:2 is not there; use one from cuda:0 to cuda:1"), ("cuda:one", "use cpu, cuda"), ("cuda1", "use cpu, cuda"),
-    ("mps:1", "use cpu, cuda"), ("toaster", "use cpu, cuda"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("cuda:2", "cuda:2 is not there; use one from cuda:0 to cuda:1"),
+        ("cuda:one", "use cpu, cuda"),
+        ("cuda1", "use cpu, cuda"),
+        ("mps:1", "use cpu, cuda"),
+        ("toaster", "use cpu, cuda"),
+    ],
+)
 def test_a_device_that_cannot_be_had_is_named(name, says, device):
     for start in (choose_device, lambda name: distributed.make_fabric(name, "32-true")):
         with pytest.raises(InputError, match=says):

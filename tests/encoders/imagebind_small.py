@@ -9,11 +9,23 @@ from mars_lib.encoders import imagebind
 
 # Another width in each modality, so that no mix-up fits.
 SIZES = {
-    "vision_embed_dim": 32, "vision_num_blocks": 2, "vision_num_heads": 2, "audio_embed_dim": 24, "audio_num_blocks": 2,
-    "audio_num_heads": 2, "text_embed_dim": 16, "text_num_blocks": 2, "text_num_heads": 2, "out_embed_dim": 20,
-    "depth_embed_dim": 8, "depth_num_blocks": 0, "thermal_embed_dim": 8, "thermal_num_blocks": 0,
-    "imu_embed_dim": 8, "imu_num_blocks": 0,
-}  # fmt: skip
+    "vision_embed_dim": 32,
+    "vision_num_blocks": 2,
+    "vision_num_heads": 2,
+    "audio_embed_dim": 24,
+    "audio_num_blocks": 2,
+    "audio_num_heads": 2,
+    "text_embed_dim": 16,
+    "text_num_blocks": 2,
+    "text_num_heads": 2,
+    "out_embed_dim": 20,
+    "depth_embed_dim": 8,
+    "depth_num_blocks": 0,
+    "thermal_embed_dim": 8,
+    "thermal_num_blocks": 0,
+    "imu_embed_dim": 8,
+    "imu_num_blocks": 0,
+}
 # What the extra `imagebind` brings; all of it or none is there.
 NEEDED = ("imagebind", "einops", "timm", "iopath", "ftfy", "regex")
 

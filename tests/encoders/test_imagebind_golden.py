@@ -75,9 +75,14 @@ def sounds(tmp_path_factory, example):
     music = np.tile(example[0].numpy(), 6)
     noise = 0.1 * rng.standard_normal((100_001, 2))
     made = {
-        "short": music[:8_000], "two": music[:32_000], "overlap": music[:52_345] + 0.05, "long": music[:163_841],
-        "stereo": noise + [0.02, -0.1], "silence": np.zeros(40_000), "half": np.r_[music[:40_000], np.zeros(40_000)],
-    }  # fmt: skip
+        "short": music[:8_000],
+        "two": music[:32_000],
+        "overlap": music[:52_345] + 0.05,
+        "long": music[:163_841],
+        "stereo": noise + np.array([0.02, -0.1]),
+        "silence": np.zeros(40_000),
+        "half": np.r_[music[:40_000], np.zeros(40_000)],
+    }
     for name, samples in made.items():
         soundfile.write(folder / f"{name}.wav", samples, 16_000)
     return [folder / f"{name}.wav" for name in made]

@@ -68,7 +68,7 @@ def test_alignment_trains_its_heads_and_nothing_else(encoder, tmp_path):
     whole = few()
     music = Unseen(whole.fonts, whole.length)
     features = trunk_features(
-        encoder, music, "train", clips=1, takes=2, folder=tmp_path, progress=False
+        encoder, music, "train", clips=1, variants=2, folder=tmp_path, progress=False
     )
     widths = [getattr(features, name)[1].shape[-1] for name in ("audio", "text", "image")]
     assert widths == [
@@ -108,25 +108,39 @@ def test_alignment_trains_its_heads_and_nothing_else(encoder, tmp_path):
     assert all(torch.equal(tensor, heads(encoder)[name]) for name, tensor in heads(other).items())
 
 
-def test_reinforcement_learning_by_what_it_hears(encoder, tmp_path):
+def test_reinforcement_learning_with_its_rewards(encoder, tmp_path):
     smoke = config.smoke()
     smoke = replace(
-        smoke, signal=replace(smoke.signal, length=8_191),
+        smoke,
+        signal=replace(smoke.signal, length=8_191),
         separator=replace(smoke.separator, embedding_size=encoder.embedding_size),
-    )  # fmt: skip
+    )
     torch.manual_seed(0)
     checkpoint.save(
         tmp_path / "start.safetensors",
         *separator_checkpoint(config.to_dict(smoke), Separator(smoke)),
     )
     rl = RLConfig(
-        steps=1, batch_size=2, validate_every=1, validation_mixtures=2, queries_per_class=1, precision="32-true",
-        augment=0.0, estimator="pathwise",
-    )  # fmt: skip
+        steps=1,
+        batch_size=2,
+        validate_every=1,
+        validation_mixtures=2,
+        queries_per_class=1,
+        precision="32-true",
+        augment=0.0,
+        estimator="pathwise",
+    )
     rows = []
     best = reinforce.train_rl(
-        tmp_path / "start.safetensors", rl, few(), encoder, MLBP(encoder.embedding_size, 8), tmp_path,
-        accelerator="cpu", progress=False, on_step=lambda step, row: rows.append(row),
-    )  # fmt: skip
+        tmp_path / "start.safetensors",
+        rl,
+        few(),
+        encoder,
+        MLBP(encoder.embedding_size, 8),
+        tmp_path,
+        accelerator="cpu",
+        progress=False,
+        on_step=lambda step, row: rows.append(row),
+    )
     assert best.is_file() and all(math.isfinite(value) for value in rows[0].values())
     assert rows[0]["gradient_norm"] > 0

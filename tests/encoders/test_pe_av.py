@@ -26,33 +26,46 @@ TEXTS = ["violin", "a sound of a harp"]
 
 def tiny_model():
     """A `PeAudioVideoModel` of one narrow layer each; pictures of 28 x 28."""
-    layer = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "head_dim": 8,
-    }
+    widths = {"hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
+    layer = {**widths, "num_hidden_layers": 1, "num_attention_heads": 2}
     codec = {
-        "model_type": "dac", "encoder_hidden_size": 4, "downsampling_ratios": [2, 8, 10, 12], "codebook_dim": 8, "hidden_size": 64,
-    }  # fmt: skip
+        "model_type": "dac",
+        "encoder_hidden_size": 4,
+        "downsampling_ratios": [2, 8, 10, 12],
+        "codebook_dim": 8,
+        "hidden_size": 64,
+    }
     vision = {
-        "model_type": "timm_wrapper", "architecture": "vit_pe_core_large_patch14_336", "num_classes": 12, "do_pooling": True,
-        "global_pool": "map", "model_args": {"embed_dim": 16, "depth": 1, "num_heads": 2, "img_size": [28, 28]},
-    }  # fmt: skip
+        "model_type": "timm_wrapper",
+        "architecture": "vit_pe_core_large_patch14_336",
+        "num_classes": 12,
+        "do_pooling": True,
+        "global_pool": "map",
+        "model_args": {"embed_dim": 16, "depth": 1, "num_heads": 2, "img_size": [28, 28]},
+    }
     text = {
-        "model_type": "modernbert", "vocab_size": len(WORDS), "hidden_size": 24, "intermediate_size": 16, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "max_position_embeddings": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-        "cls_token_id": 1, "sep_token_id": 2,
-    }  # fmt: skip
+        "model_type": "modernbert",
+        "vocab_size": len(WORDS),
+        "hidden_size": 24,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 32,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "cls_token_id": 1,
+        "sep_token_id": 2,
+    }
     sizes = transformers.PeAudioVideoConfig(
         text_config=text,
         audio_video_config={
-            "model_type": "pe_audio_video_encoder", **layer,
+            "model_type": "pe_audio_video_encoder",
+            **layer,
             "audio_config": {"model_type": "pe_audio_encoder", **layer, "dac_config": codec},
             "video_config": {"model_type": "pe_video_encoder", **layer, "vision_config": vision},
         },
-    )  # fmt: skip
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return transformers.PeAudioVideoModel(sizes).eval()
@@ -92,19 +105,21 @@ def test_embeddings_are_those_of_its_own_forward_at_unit_norm(model, encoder, ge
     # Its feature extractor wants 48 kHz, reflects what is missing to a whole frame, and gives the
     # mask.
     fine = pe_av.torchaudio.functional.resample(wave, 16_000, 48_000).numpy()
-    heard = transformers.PeAudioFeatureExtractor()(
+    sounds = transformers.PeAudioFeatureExtractor()(
         list(fine), sampling_rate=48_000, return_tensors="pt"
     )
     words = tiny_tokenizer()(TEXTS, padding=True, return_tensors="pt")
-    films = torch.rand(2, 3, 3, 28, 28, generator=generator)
+    videos = torch.rand(2, 3, 3, 28, 28, generator=generator)
     there = model.audio_model(
-        input_ids=words["input_ids"], attention_mask=words["attention_mask"], input_values=heard["input_values"],
-        padding_mask=heard["padding_mask"],
-    )  # fmt: skip
+        input_ids=words["input_ids"],
+        attention_mask=words["attention_mask"],
+        input_values=sounds["input_values"],
+        padding_mask=sounds["padding_mask"],
+    )
     seen = model.video_model(
-        input_ids=words["input_ids"], pixel_values_videos=2 * films - 1
+        input_ids=words["input_ids"], pixel_values_videos=2 * videos - 1
     ).video_embeds
-    features = encoder.trunks["image"](films)
+    features = encoder.trunks["image"](videos)
     for here, wanted in (
         (encoder.embed_audio(wave), there.audio_embeds),
         (encoder.embed_text(TEXTS), there.text_audio_embeds),
@@ -155,8 +170,8 @@ def test_rewards_are_differentiable_which_its_audio_is_not_there(model, encoder,
 def test_pictures_are_films_of_one_frame(encoder, generator):
     pictures = torch.rand(2, 3, 224, 224, generator=generator)
     assert torch.equal(encoder.embed_image(pictures), encoder.embed_video(pictures[:, None]))
-    films = encoder.embed_video(torch.rand(2, 4, 3, 224, 224, generator=generator))
-    assert torch.allclose(films.norm(dim=-1), torch.ones(2), atol=1e-5)
+    videos = encoder.embed_video(torch.rand(2, 4, 3, 224, 224, generator=generator))
+    assert torch.allclose(videos.norm(dim=-1), torch.ones(2), atol=1e-5)
 
 
 def test_short_audio_long_text_and_what_cannot_be_embedded(encoder):
@@ -263,7 +278,7 @@ def test_a_missing_package_is_named(saved, monkeypatch):
 
 
 def test_alignment_trains_its_heads(encoder):
-    features = trunk_features(encoder, few(), "train", clips=1, takes=2, progress=False)
+    features = trunk_features(encoder, few(), "train", clips=1, variants=2, progress=False)
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     settings = AlignmentConfig(
         steps=1, batch_size=6, learning_rate=1e-2, validate_every=1, patience=99

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-pytest.register_assert_rewrite("tests.card.paths")
+from tests.card.networks import encoder, music, pooling, start  # noqa: F401, they are fixtures
+
+pytest.register_assert_rewrite("tests.card.paths", "tests.card.evaluation_paths")
 CARDS = [f"cuda:{i}" for i in range(min(2, torch.cuda.device_count()))] + [
     "mps"
 ] * torch.backends.mps.is_available()

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from mars_lib import alignment, config
 from mars_lib.check import InputError
 from mars_lib.data import manifests
+from mars_lib.encoders.projection import restore_heads
 from mars_lib.experiments import compared_systems
 from mars_lib.inference import pretrained, system
 from mars_lib.io import assets, checkpoint
@@ -28,7 +29,7 @@ def changed(source, path, weight=None, **header):
     with safe_open(source, framework="pt") as file:
         meta, tensors = (
             json.loads(file.metadata()["mars"]),
-            {k: file.get_tensor(k) for k in file.keys()},
+            {k: file.get_tensor(k) for k in list(file.keys())},
         )
     for key, value in header.items():
         meta.pop(key) if value is None else meta.update({key: value})
@@ -106,13 +107,23 @@ def test_headers(kind, header, problem, tmp_path):
 @pytest.mark.parametrize(
     ("part", "field", "value"),
     [
-        ("separator", "width", 1_000), ("separator", "width", 10**12), ("separator", "n_layers", 10**9),
-        ("separator", "n_masks", -1), ("separator", "embedding_size", "256"), ("signal", "n_bins", 10**9),
-        ("signal", "n_fft", 10**12), ("signal", "hop_length", 0), ("signal", "hop_length", 1_000), ("signal", "length", 5),
-        ("signal", "sample_rate", float("nan")), ("training", "n_sources", 10**9), ("training", "gain_low", "loud"),
-        ("training", "query_own_recording", 1), ("training", "gradient_clip", float("nan")),
+        ("separator", "width", 1_000),
+        ("separator", "width", 10**12),
+        ("separator", "n_layers", 10**9),
+        ("separator", "n_masks", -1),
+        ("separator", "embedding_size", "256"),
+        ("signal", "n_bins", 10**9),
+        ("signal", "n_fft", 10**12),
+        ("signal", "hop_length", 0),
+        ("signal", "hop_length", 1_000),
+        ("signal", "length", 5),
+        ("signal", "sample_rate", float("nan")),
+        ("training", "n_sources", 10**9),
+        ("training", "gain_low", "loud"),
+        ("training", "query_own_recording", 1),
+        ("training", "gradient_clip", float("nan")),
     ],
-)  # fmt: skip
+)
 def test_sizes_and_types_of_a_configuration(kind, part, field, value, tmp_path):
     source, read = READERS[kind]
     settings = json.loads(json.dumps(checkpoint.load(source(), kind).meta["config"]))
@@ -150,15 +161,17 @@ def test_heads(heads, tmp_path):
     encoder = pretrained.load_minibind()
     alignment.load_heads(encoder, heads)
     for change, problem in (
-        ({"trunks": None}, "lacks 'trunks'"), ({"trunks": 5}, "has trunks 5"), ({"weight": float("inf")}, "NaN or infinite"),
-    ):  # fmt: skip
+        ({"trunks": None}, "lacks 'trunks'"),
+        ({"trunks": 5}, "has trunks 5"),
+        ({"weight": float("inf")}, "NaN or infinite"),
+    ):
         with pytest.raises(InputError, match=problem):
             alignment.load_heads(encoder, changed(heads, tmp_path / "other.safetensors", **change))
     saved = checkpoint.load(heads, "heads")
     del saved.tensors["log_temperature"]
     before = encoder.heads["audio"].weight.clone()
     with pytest.raises(InputError, match="first at log_temperature"):
-        checkpoint.restore_heads(encoder, saved, "heads")
+        restore_heads(encoder, saved, "heads")
     assert torch.equal(encoder.heads["audio"].weight, before)
 
 
@@ -193,5 +206,5 @@ def test_an_estimate_that_is_not_finite_is_named(shipped_apart, example):
 
 @pytest.fixture
 def shipped_apart():
-    """The system that ships, for a test that damages it."""
+    """The pretrained system, for a test that damages it."""
     return system.load()

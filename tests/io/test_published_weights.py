@@ -17,7 +17,7 @@ import torch
 
 from mars_lib.check import InputError
 from mars_lib.io import published_weights
-from mars_lib.io.published_weights import Published, download, fingerprint, load, verify
+from mars_lib.io.published_weights import PublishedFile, download, fingerprint, load, verify
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def content(tmp_path):
 
 
 def published(content, url="http://127.0.0.1:9/tiny.pth"):
-    return Published("tiny", url, len(content), hashlib.sha256(content).hexdigest(), "CC-BY-NC 4.0")
+    return PublishedFile(
+        "tiny", url, len(content), hashlib.sha256(content).hexdigest(), "CC-BY-NC 4.0"
+    )
 
 
 @contextmanager

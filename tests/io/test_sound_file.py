@@ -57,12 +57,24 @@ def files():
     stream[4:8] = stream[40:44] = b"\xff" * 4
     aiff = encoded("AIFF")
     return {
-        "no-length.mp3": without_length(mp3), "unknown.flac": bytes(unknown), "crashed.wav": bytes(crashed), "stream.wav": bytes(stream),
-        "joined.mp3": 2 * mp3, "joined.ogg": 2 * ogg, "joined.flac": 2 * flac, "joined.wav": 2 * wav, "whole.mp3": mp3,
-        "cut.mp3": mp3[: len(mp3) // 2], "cut.ogg": ogg[: len(ogg) // 2], "cut.flac": flac[: len(flac) // 2], "cut.wav": wav[: len(wav) // 2],
-        "cut.aiff": aiff[: len(aiff) // 2], "damaged.flac": flipped(flac, [0.6]), "damaged.mp3": mp3[:9_000] + bytes(3_000) + mp3[12_000:],
+        "no-length.mp3": without_length(mp3),
+        "unknown.flac": bytes(unknown),
+        "crashed.wav": bytes(crashed),
+        "stream.wav": bytes(stream),
+        "joined.mp3": 2 * mp3,
+        "joined.ogg": 2 * ogg,
+        "joined.flac": 2 * flac,
+        "joined.wav": 2 * wav,
+        "whole.mp3": mp3,
+        "cut.mp3": mp3[: len(mp3) // 2],
+        "cut.ogg": ogg[: len(ogg) // 2],
+        "cut.flac": flac[: len(flac) // 2],
+        "cut.wav": wav[: len(wav) // 2],
+        "cut.aiff": aiff[: len(aiff) // 2],
+        "damaged.flac": flipped(flac, [0.6]),
+        "damaged.mp3": mp3[:9_000] + bytes(3_000) + mp3[12_000:],
         "joined.aiff": 2 * aiff,
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
@@ -91,10 +103,17 @@ def read(path):
 @pytest.mark.parametrize(
     ("name", "seconds"),
     [
-        ("whole.mp3", SECONDS), ("no-length.mp3", SECONDS), ("unknown.flac", SECONDS), ("crashed.wav", SECONDS), ("stream.wav", SECONDS),
-        ("joined.mp3", 2 * SECONDS), ("joined.ogg", 2 * SECONDS), ("joined.flac", 2 * SECONDS), ("joined.wav", 2 * SECONDS),
+        ("whole.mp3", SECONDS),
+        ("no-length.mp3", SECONDS),
+        ("unknown.flac", SECONDS),
+        ("crashed.wav", SECONDS),
+        ("stream.wav", SECONDS),
+        ("joined.mp3", 2 * SECONDS),
+        ("joined.ogg", 2 * SECONDS),
+        ("joined.flac", 2 * SECONDS),
+        ("joined.wav", 2 * SECONDS),
     ],
-)  # fmt: skip
+)
 def test_the_whole_sound_is_read_whatever_the_header_says(put, name, seconds):
     found, said = read(put(name))
     assert found == pytest.approx(seconds, abs=0.15) and said == ""
@@ -162,7 +181,7 @@ def test_what_is_no_sound_stays_one(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "seconds"), [("unknown.flac", SECONDS), ("joined.ogg", 2 * SECONDS)]
 )
-def test_the_whole_sound_is_separated_and_asked_with(shipped, put, tmp_path, name, seconds):
+def test_the_whole_sound_is_separated_and_is_a_query(shipped, put, tmp_path, name, seconds):
     source, target = put(name), tmp_path / "o.flac"
     query = shipped.query(audio=source)[None]
     separate_file(shipped, source, [target], query, progress=False)

@@ -1,5 +1,5 @@
-"""Who hears in notebooks 03 to 05: ImageBind where its weights are, and then the notebooks run with
-it to their end.
+"""The reward encoder of notebooks 03 to 05: ImageBind where its weights are, and then the notebooks
+run with it to their end.
 """
 
 import json
@@ -34,15 +34,14 @@ def weights(monkeypatch):
 
 
 @pytest.mark.parametrize("profile", ["smoke", "cpu", "gpu"])
-def test_minibind_hears_and_says_why_where_there_are_no_weights(profile, monkeypatch, tmp_path):
+def test_it_is_minibind_and_says_why_where_there_are_no_weights(profile, monkeypatch, tmp_path):
     monkeypatch.setattr(reward_encoder.assets, "folder", lambda: tmp_path / "empty")
     monkeypatch.setattr(reward_encoder.pretrained, "load_minibind", lambda: _Placed("minibind"))
     monkeypatch.setattr(reward_encoder.pretrained, "load_mlbp", lambda: _Placed("mlbp"))
     found = reward_encoder.load(profile)
     assert (found.name, found.encoder.what, found.pooling.what) == ("MiniBind", "minibind", "mlbp")
-    assert str(found).startswith("MiniBind hears: ImageBind is ") and (
-        "not in data/weights" in str(found)
-    ) == (profile == "gpu")
+    assert str(found).startswith("reward encoder: MiniBind (ImageBind is ")
+    assert ("not in data/weights" in str(found)) == (profile == "gpu")
 
 
 class _Placed:
@@ -78,4 +77,4 @@ def test_the_notebook_runs_with_imagebind(name, weights, monkeypatch, tmp_path, 
         exec(compile("".join(cell["source"]), f"{name}, code cell {i}", "exec"), space)
         if "parameters" in cell["metadata"].get("tags", []):
             space |= {"PROFILE": "smoke", "WEIGHTS": weights}
-    assert "ImageBind hears: " in capsys.readouterr().out
+    assert "reward encoder: ImageBind (" in capsys.readouterr().out

@@ -1,6 +1,4 @@
-"""The aligned heads that ship: they load, they fit MiniBind, and they hear what alignment
-promises.
-"""
+"""The pretrained aligned heads: they load, they fit MiniBind, and sounds are near their words."""
 
 import pytest
 import torch
