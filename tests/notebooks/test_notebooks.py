@@ -1,6 +1,7 @@
 import copy
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_runs_in_the_smoke_profile_without_a_network(path, tmp_path, monkeypatch
         "    return connect(self, address)\n"
         "socket.socket.connect = local_only\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "quiet"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "quiet"), prepend=os.pathsep)
     run = notebooks.run_notebook(path, tmp_path / path.name, "smoke")
     assert run.problem == "" and run.headline
     assert (tmp_path / path.with_suffix(".html").name).stat().st_size > 10_000
