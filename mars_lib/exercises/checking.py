@@ -1,6 +1,4 @@
-"""One way to check an attempt: against a reference, on several inputs, with known mistakes
-named.
-"""
+"""One way to check an attempt: against a reference, on several inputs, known mistakes named."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,26 +11,42 @@ def check(
     name: str,
     attempt: Function,
     reference: Function,
-    cases: Sequence[tuple],
+    cases: Sequence[tuple[object, ...]],
     mistakes: Mapping[str, Function],
 ) -> bool:
-    """Print whether `attempt` agrees with `reference` on all `cases`, and if not, why; True when it
-    does.
+    """Print whether `attempt` agrees with `reference` on all `cases`, and if not, why.
 
-    `mistakes` maps an explanation to a function that makes that mistake: an attempt that gives what
-    it gives is told so. Whatever the attempt raises is reported, not raised.
+    Args:
+        name: of the exercise, printed first.
+        attempt: the reader's function. Whatever it raises is reported, not raised.
+        reference: the right function, of the same arguments.
+        cases: tuples of positional arguments.
+        mistakes: maps an explanation to a function that makes that mistake. An attempt that returns
+            the same values gets this explanation.
+
+    Returns:
+        True where the attempt agrees on every case.
     """
     verdict = _verdict(attempt, reference, cases, mistakes)
     print(f"{name}: {'right' if verdict is None else verdict}")
     return verdict is None
 
 
-def _verdict(attempt, reference, cases, mistakes) -> str | None:
-    given, wanted = [], []
+def _verdict(
+    attempt: Function,
+    reference: Function,
+    cases: Sequence[tuple[object, ...]],
+    mistakes: Mapping[str, Function],
+) -> str | None:
+    """What is wrong with the attempt, in words; None where nothing is."""
+    given: list[torch.Tensor] = []
+    wanted: list[torch.Tensor] = []
     for case in cases:
         try:
             answer = attempt(*case)
-        except Exception as error:  # an attempt may fail in any way; the reader wants to know which
+        except (
+            Exception
+        ) as error:  # An attempt may fail in any way, and the reader wants to know which.
             return f"not yet, it raises {type(error).__name__}: {error}"
         if answer is None or answer is ...:
             return "not yet, it returns nothing; replace the dots and return your result"

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from mars_lib.exercises.checking import check
+from mars_lib.exercises.checking import Function, check
 from mars_lib.query import query_mixup, subtract
 
 
@@ -11,7 +11,7 @@ def _randn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def check_mixture(attempt) -> bool:
+def check_mixture(attempt: Function) -> bool:
     """`attempt(first, second)`: the mixture of two waveforms, each at gain 1, divided by N = 2."""
     cases = [(_randn(8), _randn(8, seed=1)), (_randn(5, seed=2), _randn(5, seed=3))]
     return check(
@@ -27,13 +27,15 @@ def check_mixture(attempt) -> bool:
     )
 
 
-def check_blend(attempt) -> bool:
+def check_blend(attempt: Function) -> bool:
     """`attempt(text, image, w_text, w_image)`: Eq. 1 for two modalities."""
     text = functional.normalize(_randn(6), dim=0)
     image = functional.normalize(_randn(6, seed=1), dim=0)
     cases = [(text, image, 1.0, 1.0), (text, image, 0.9, 0.3), (text, image, 0.0, 0.7)]
 
-    def reference(text, image, w_text, w_image):
+    def reference(
+        text: torch.Tensor, image: torch.Tensor, w_text: float, w_image: float
+    ) -> torch.Tensor:
         return query_mixup(torch.stack([text, image]), torch.tensor([w_text, w_image]))
 
     return check(
@@ -53,7 +55,7 @@ def check_blend(attempt) -> bool:
     )
 
 
-def check_push_away(attempt) -> bool:
+def check_push_away(attempt: Function) -> bool:
     """`attempt(query, negative, alpha)`: the negative query of Section 3.1.2."""
     query, negative = _randn(6), _randn(6, seed=1)
     cases = [(query, negative, 0.5), (query, negative, 0.0), (query, negative, 1.5)]

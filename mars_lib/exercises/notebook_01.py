@@ -2,7 +2,7 @@
 
 import torch
 
-from mars_lib.exercises.checking import check
+from mars_lib.exercises.checking import Function, check
 from mars_lib.loss import wbce
 from mars_lib.mask import ideal_binary
 
@@ -11,7 +11,7 @@ def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def check_frames(attempt) -> bool:
+def check_frames(attempt: Function) -> bool:
     """`attempt(n_samples, hop)`: how many centred frames an STFT has."""
     return check(
         "frames",
@@ -26,7 +26,7 @@ def check_frames(attempt) -> bool:
     )
 
 
-def check_binary_mask(attempt) -> bool:
+def check_binary_mask(attempt: Function) -> bool:
     """`attempt(reference_magnitude, mixture_magnitude)`: the ideal binary mask, 0.0 and 1.0."""
     reference, mixture = _rand(4, 5), _rand(4, 5, seed=1)
     return check(
@@ -47,15 +47,15 @@ def check_binary_mask(attempt) -> bool:
     )
 
 
-def check_wbce(attempt) -> bool:
+def check_wbce(attempt: Function) -> bool:
     """`attempt(proposal, ideal, weight)`: the mean weighted binary cross-entropy."""
     proposal, weight = 0.05 + 0.9 * _rand(3, 4), 0.1 + _rand(3, 4, seed=1)
     ideal = (_rand(3, 4, seed=2) > 0.5).float()
 
-    def entropy(p, m):
+    def entropy(p: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
         return -(m * p.log() + (1 - m) * (1 - p).log())
 
-    def reference(p, m, w):
+    def reference(p: torch.Tensor, m: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         # Against the library's own loss, with the magnitude whose weight is w.
         return wbce(p[None, None], m[None, None], torch.expm1(w)[None])
 

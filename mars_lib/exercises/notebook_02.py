@@ -2,7 +2,7 @@
 
 import torch
 
-from mars_lib.exercises.checking import check
+from mars_lib.exercises.checking import Function, check
 from mars_lib.loss import clipped_surrogate, policy_ratio
 from mars_lib.policy import BetaMaskPolicy
 
@@ -11,7 +11,7 @@ def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def check_parameters(attempt) -> bool:
+def check_parameters(attempt: Function) -> bool:
     """`attempt(proposal, kappa)`: (alpha, beta) of Eq. 2 for one bin."""
     return check(
         "parameters",
@@ -29,18 +29,21 @@ def check_parameters(attempt) -> bool:
     )
 
 
-def check_ratio(attempt) -> bool:
+def check_ratio(attempt: Function) -> bool:
     """`attempt(mask, proposal, old_proposal, kappa)`: the importance ratio of every bin, Eq. 3."""
     mask, proposal = 0.05 + 0.9 * _rand(3, 4), _rand(3, 4, seed=1)
     old_proposal = (proposal + 0.2 * (_rand(3, 4, seed=2) - 0.5)).clamp(0, 1)
 
-    def log_probs(m, p, q, k):
+    def log_probs(
+        m: torch.Tensor, p: torch.Tensor, q: torch.Tensor, k: float
+    ) -> list[torch.Tensor]:
         return [BetaMaskPolicy(x[None, None], k).log_prob(m)[0, 0] for x in (p, q)]
 
-    def ratio(m, p, q, k):
-        return policy_ratio(*log_probs(m, p, q, k))
+    def ratio(m: torch.Tensor, p: torch.Tensor, q: torch.Tensor, k: float) -> torch.Tensor:
+        new, old = log_probs(m, p, q, k)
+        return policy_ratio(new, old)
 
-    def quotient(m, p, q, k):
+    def quotient(m: torch.Tensor, p: torch.Tensor, q: torch.Tensor, k: float) -> torch.Tensor:
         new, old = log_probs(m, p, q, k)
         return new / old
 
@@ -59,11 +62,11 @@ def check_ratio(attempt) -> bool:
     )
 
 
-def check_surrogate(attempt) -> bool:
+def check_surrogate(attempt: Function) -> bool:
     """`attempt(ratio, advantage, clip_range)`: the first term of Eq. 4, element by element."""
     ratio, advantage = 0.5 + _rand(4, 5), 2 * _rand(4, 5, seed=1) - 1
 
-    def clip(r, e):
+    def clip(r: torch.Tensor, e: float) -> torch.Tensor:
         return r.clamp(1 - e, 1 + e)
 
     return check(

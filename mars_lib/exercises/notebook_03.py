@@ -3,24 +3,26 @@
 import torch
 from torch.nn import functional
 
-from mars_lib.exercises.checking import check
+from mars_lib.exercises.checking import Function, check
 from mars_lib.reward import MLBP, Target, cosine, with_signal
+
+_NAMES = ("audio", "text", "image")
+# Tensors by modality.
+Tensors = dict[str, torch.Tensor]
 
 
 def _randn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def check_cosine(attempt) -> bool:
-    """`attempt(heard, anchor)`: Eq. 5 for (B, D) embeddings of any length, a reward for every
-    row.
-    """
-    heard, anchor = 3 * _randn(4, 6), _randn(4, 6, seed=1)
+def check_cosine(attempt: Function) -> bool:
+    """`attempt(estimate, anchor)`: Eq. 5 for (B, D) embeddings of any length, a reward a row."""
+    estimate, anchor = 3 * _randn(4, 6), _randn(4, 6, seed=1)
     return check(
         "cosine",
         attempt,
         cosine,
-        [(heard, anchor), (anchor, -2 * anchor)],
+        [(estimate, anchor), (anchor, -2 * anchor)],
         {
             "divide by the lengths of both": lambda a, b: (a * b).sum(-1),
             "it is divided by one length only": lambda a, b: (a * b).sum(-1) / a.norm(dim=-1),
@@ -34,7 +36,7 @@ def check_cosine(attempt) -> bool:
     )
 
 
-def check_fusion(attempt) -> bool:
+def check_fusion(attempt: Function) -> bool:
     """`attempt(embeddings, weights, out_weight, out_bias)`: z* of Eq. 10-12, of unit norm.
 
     `embeddings` {modality: (B, D)} may lack modalities; `weights` {modality: (d, D)} has all three;
@@ -48,13 +50,17 @@ def check_fusion(attempt) -> bool:
     parts = (weights, _randn(size, rank, seed=20), _randn(size, seed=21))
     given = [{k: z[k] for k in names} for names in (_NAMES, _NAMES[:2], _NAMES[1:], _NAMES[2:])]
 
-    def factors(embeddings, weights):
+    def factors(embeddings: Tensors, weights: Tensors) -> torch.Tensor:
         return torch.stack([embeddings[name] @ weights[name].T for name in embeddings])
 
-    def close(hadamard, out_weight, out_bias):
+    def close(
+        hadamard: torch.Tensor, out_weight: torch.Tensor, out_bias: torch.Tensor | float
+    ) -> torch.Tensor:
         return functional.normalize(hadamard @ out_weight.T + out_bias, dim=-1)
 
-    def with_zeros(embeddings, weights, out_weight, out_bias):
+    def with_zeros(
+        embeddings: Tensors, weights: Tensors, out_weight: torch.Tensor, out_bias: torch.Tensor
+    ) -> torch.Tensor:
         whole = {name: embeddings.get(name, torch.zeros(3, size)) for name in _NAMES}
         return close(factors(whole, weights).prod(0), out_weight, out_bias)
 
@@ -76,10 +82,9 @@ def check_fusion(attempt) -> bool:
     )
 
 
-_NAMES = ("audio", "text", "image")
-
-
-def _mlbp(embeddings, weights, out_weight, out_bias):
+def _mlbp(
+    embeddings: Tensors, weights: Tensors, out_weight: torch.Tensor, out_bias: torch.Tensor
+) -> torch.Tensor:
     """The library's own fusion with given weights."""
     pooling = MLBP(out_weight.shape[0], out_weight.shape[1])
     state = {f"project.{name}.weight": weights[name] for name in _NAMES}
@@ -87,10 +92,8 @@ def _mlbp(embeddings, weights, out_weight, out_bias):
     return pooling(embeddings).detach()
 
 
-def check_composite(attempt) -> bool:
-    """`attempt(similarity, decibels, weight)`: similarity + weight * SI-SDR, the SI-SDR held to
-    [-30, 30] dB.
-    """
+def check_composite(attempt: Function) -> bool:
+    """`attempt(similarity, decibels, weight)`: similarity + weight * SI-SDR within [-30, 30] dB."""
     reference = _randn(1, 64)
     noise = _randn(1, 64, seed=1)
     # From nearly perfect to nearly all noise, so that both limits are met.
@@ -101,7 +104,7 @@ def check_composite(attempt) -> bool:
     kept = (e @ s[0])[:, None] / s.square().sum() * s
     decibels = 10 * torch.log10(kept.square().sum(-1) / (e - kept).square().sum(-1))
 
-    def right(similarity, decibels, weight):
+    def right(similarity: torch.Tensor, decibels: torch.Tensor, weight: float) -> torch.Tensor:
         return with_signal(lambda estimate, target: similarity, weight)(estimates, target)
 
     return check(

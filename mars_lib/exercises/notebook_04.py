@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from mars_lib.alignment import losses
-from mars_lib.exercises.checking import check
+from mars_lib.exercises.checking import Function, check
 
 
 def _unit(rows: int, seed: int) -> torch.Tensor:
@@ -12,12 +12,10 @@ def _unit(rows: int, seed: int) -> torch.Tensor:
     return functional.normalize(torch.randn(rows, 6, generator=generator), dim=-1)
 
 
-def check_info_nce(attempt) -> bool:
-    """`attempt(audio, text, temperature)`: the symmetric InfoNCE of Eq. 7 for (B, D) embeddings of
-    unit norm.
-    """
+def check_info_nce(attempt: Function) -> bool:
+    """`attempt(audio, text, temperature)`: symmetric InfoNCE (Eq. 7) of (B, D) unit embeddings."""
 
-    def half(a, b, temperature):
+    def half(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:
         return functional.cross_entropy(a @ b.T / temperature, torch.arange(len(a)))
 
     return check(
@@ -41,12 +39,10 @@ def check_info_nce(attempt) -> bool:
     )
 
 
-def check_triplet(attempt) -> bool:
-    """`attempt(anchor, positive, negative, margin)`: the triplet term of Eq. 8, a mean over the
-    rows.
-    """
+def check_triplet(attempt: Function) -> bool:
+    """`attempt(anchor, positive, negative, margin)`: triplet term of Eq. 8, a mean over rows."""
 
-    def gap(a, p, n):
+    def gap(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
         return (a * n).sum(-1) - (a * p).sum(-1)
 
     return check(
@@ -58,9 +54,9 @@ def check_triplet(attempt) -> bool:
             (_unit(4, 3), _unit(4, 4), _unit(4, 5), 0.5),
         ],
         {
-            "nothing is lost below 0: what is far enough apart already costs nothing": lambda a, p, n, m: (
-                (gap(a, p, n) + m).mean()
-            ),
+            (
+                "nothing is lost below 0: what is far enough apart already costs nothing"
+            ): lambda a, p, n, m: (gap(a, p, n) + m).mean(),
             "the margin is missing": lambda a, p, n, m: gap(a, p, n).clamp(min=0).mean(),
             "positive and negative are exchanged": lambda a, p, n, m: (
                 (m - gap(a, p, n)).clamp(min=0).mean()
@@ -72,12 +68,13 @@ def check_triplet(attempt) -> bool:
     )
 
 
-def check_batch(attempt) -> bool:
-    """`attempt(labels, order)`: (B,) bool, true for the item of each class that comes first in
-    `order`, a permutation.
+def check_batch(attempt: Function) -> bool:
+    """`attempt(labels, order)`: (B,) bool, true for the first item of each class in `order`.
+
+    `order` is a permutation of the items.
     """
 
-    def right(labels, order):
+    def right(labels: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
         kept, seen = torch.zeros(len(labels), dtype=torch.bool), set()
         for place in order.tolist():
             kept[place] = int(labels[place]) not in seen

@@ -3,7 +3,7 @@
 import torch
 
 from mars_lib.advantage import MovingBaseline, group_normalise
-from mars_lib.exercises.checking import check
+from mars_lib.exercises.checking import Function, check
 from mars_lib.loss import policy_ratio
 
 
@@ -11,12 +11,10 @@ def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def check_group_advantage(attempt) -> bool:
-    """`attempt(reward)`: (G, B, N) rewards to advantages of the same shape, each mixture and query
-    a group.
-    """
+def check_group_advantage(attempt: Function) -> bool:
+    """`attempt(reward)`: (G, B, N) advantages; the G samples of a mixture and query are a group."""
 
-    def centred(r):
+    def centred(r: torch.Tensor) -> torch.Tensor:
         return r - r.mean(dim=0)
 
     return check(
@@ -25,9 +23,9 @@ def check_group_advantage(attempt) -> bool:
         group_normalise,
         [(_rand(4, 3, 2),), (5 * _rand(2, 2, 1, seed=1) - 2,)],
         {
-            "this compares with the whole batch; a group is the G samples of one query: dim=0": lambda r: (
-                (r - r.mean()) / (r.std(correction=0) + 1e-6)
-            ),
+            (
+                "this compares with the whole batch; a group is the G samples of one query: dim=0"
+            ): lambda r: (r - r.mean()) / (r.std(correction=0) + 1e-6),
             "it is not yet divided by the standard deviation": centred,
             "divide by the standard deviation, not by the variance": lambda r: (
                 centred(r) / (r.var(dim=0, correction=0) + 1e-6)
@@ -39,14 +37,13 @@ def check_group_advantage(attempt) -> bool:
     )
 
 
-def check_baseline(attempt) -> bool:
-    """`attempt(baseline, reward, decay)`: the moving baseline after a batch of rewards, a
-    number.
-    """
+def check_baseline(attempt: Function) -> bool:
+    """`attempt(baseline, reward, decay)`: the moving baseline after a batch of rewards."""
 
-    def update(b, r, decay):
+    def update(b: float, r: torch.Tensor, decay: float) -> float:
         moving = MovingBaseline(decay, value=b)
         moving.advantage(r)
+        assert moving.value is not None
         return moving.value
 
     return check(
@@ -67,13 +64,11 @@ def check_baseline(attempt) -> bool:
     )
 
 
-def check_approx_kl(attempt) -> bool:
-    """`attempt(log_prob, old_log_prob)`: the mean of r - 1 - log r, a number that is never
-    negative.
-    """
+def check_approx_kl(attempt: Function) -> bool:
+    """`attempt(log_prob, old_log_prob)`: the mean of r - 1 - log r, which is never negative."""
     new, old = _rand(4, 5), _rand(4, 5, seed=1)
 
-    def ratio(a, b):
+    def ratio(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return policy_ratio(a, b)
 
     return check(

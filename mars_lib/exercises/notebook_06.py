@@ -3,7 +3,7 @@
 import torch
 
 from mars_lib.evaluation.metrics import si_sdr
-from mars_lib.exercises.checking import check
+from mars_lib.exercises.checking import Function, check
 
 
 def _noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -14,12 +14,12 @@ def _ratio(target: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10(target.square().sum() / noise.square().sum())
 
 
-def check_si_sdr(attempt) -> bool:
+def check_si_sdr(attempt: Function) -> bool:
     """`attempt(estimate, reference)`: (L,) and (L,) to SI-SDR in dB (Eq. 13)."""
     reference = _noise(400) + 0.5
     estimate = 3 * reference + _noise(400, seed=1) + 1
 
-    def scaled(e, r):
+    def scaled(e: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
         return (e @ r) / (r @ r) * r
 
     return check(
@@ -38,7 +38,7 @@ def check_si_sdr(attempt) -> bool:
     )
 
 
-def check_standard_error(attempt) -> bool:
+def check_standard_error(attempt: Function) -> bool:
     """`attempt(values)`: (n,) values to the standard error of their mean."""
     return check(
         "standard error",
@@ -57,9 +57,10 @@ def check_standard_error(attempt) -> bool:
     )
 
 
-def check_paired_interval(attempt) -> bool:
-    """`attempt(a, b, picks)`: (n,), (n,) and (draws, n) indices to the 0.025 and 0.975 quantiles of
-    the mean of a - b.
+def check_paired_interval(attempt: Function) -> bool:
+    """`attempt(a, b, picks)`: the 0.025 and 0.975 quantiles of the mean of a - b over draws.
+
+    `a` and `b` are (n,) values, `picks` (draws, n) indices.
     """
     a = _noise(20)
     b = a + 0.2 * _noise(20, seed=1)
@@ -74,9 +75,9 @@ def check_paired_interval(attempt) -> bool:
             "the sign is turned: it is a - b": lambda a, b, picks: (
                 (b - a)[picks].mean(dim=1).quantile(ends)
             ),
-            "these are quantiles of single mixtures; take the mean of each draw first": lambda a, b, picks: (
-                (a - b)[picks].flatten().quantile(ends)
-            ),
+            (
+                "these are quantiles of single mixtures; take the mean of each draw first"
+            ): lambda a, b, picks: (a - b)[picks].flatten().quantile(ends),
             "two intervals apart throw the pairing away: difference first": lambda a, b, picks: (
                 a[picks].mean(dim=1).quantile(ends) - b[picks].mean(dim=1).quantile(ends)
             ),

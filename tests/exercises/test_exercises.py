@@ -1,9 +1,8 @@
-"""Checks are code too: the stub fails, the solution passes, typical mistakes get their own
-message.
-"""
+"""Checks are code too: the stub fails, the solution passes, mistakes get their own message."""
 
 import math
 import re
+from itertools import pairwise
 
 import nbformat
 import pytest
@@ -18,7 +17,7 @@ def from_notebooks(root):
     found = []
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
-        for cell, following in zip(cells, cells[1:]):
+        for cell, following in pairwise(cells):
             if "exercise" in cell.metadata.get("tags", ()):
                 solution = re.search(r"Solution.*?```python\n(.*?)```", following.source, re.S)
                 found.append((path.name, cell.source, solution.group(1)))
@@ -175,7 +174,7 @@ def fusion(hadamard, out_weight, out_bias):
         (
             exercises.check_careful_reward,
             lambda s: s.mean(0) + s.std(0, correction=0),
-            "pays for disagreement",
+            "rewards disagreement",
         ),
         (exercises.check_kept, lambda w, p: w.argmax(), "never seen"),
         (

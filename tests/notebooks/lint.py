@@ -1,15 +1,21 @@
-"""The template that every notebook is held to. `lint(notebook, size)` returns what is wrong, in
-words.
-"""
+"""The template that every notebook is held to. `lint(notebook, size)` says what is wrong."""
 
 import ast
 import importlib
+import importlib.util
 import json
 import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
 
 WORDS = (1_200, 3_500)
 MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 100, 1_500_000
 ALLOWED = {"mars_lib", "torch", "numpy", "IPython"}
+# Folders whose files a text may name; `data/weights` and what else the user puts there is not.
+FOLDERS = "mars_lib|benchmarks|docs|notebooks|tests|data/(?:checkpoints|manifests|images)"
 HEADER = ("What you will learn", "What you need", "How long", "Hardware")
 
 
@@ -59,7 +65,7 @@ def _headings(notebook) -> list[str]:
     problems = [] if levels.count(1) == 1 else [f"{levels.count(1)} headings of level 1, not one"]
     if levels[:1] != [1]:
         problems.append("the first heading is not of level 1")
-    if any(b > a + 1 for a, b in zip(levels, levels[1:])):
+    if any(b > a + 1 for a, b in pairwise(levels)):
         problems.append("a heading level is skipped")
     return problems
 
@@ -110,8 +116,6 @@ def _tags(notebook) -> list[str]:
 
 
 def _imports(notebook) -> list[str]:
-    import sys
-
     problems = []
     for cell in code(notebook):
         for node in ast.walk(ast.parse(cell["source"])):
@@ -187,12 +191,30 @@ def _outputs(notebook) -> list[str]:
 
 
 def _names(notebook) -> list[str]:
-    problems = []
-    for name in set(re.findall(r"`(mars_lib(?:\.\w+)+)`", markdown(notebook))):
-        module, _, attribute = name.rpartition(".")
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError:
-            if not hasattr(importlib.import_module(module), attribute):
-                problems.append(f"{name} does not exist")
-    return problems
+    return missing_names("\n\n".join(cell["source"] for cell in notebook["cells"]))
+
+
+def missing_names(text: str) -> list[str]:
+    """The modules, attributes and files of the repository that a text names and that are not there.
+
+    Looks at dotted names that begin with `mars_lib.`, wherever they stand, and at paths into the
+    repository's folders.
+    """
+    names = set(re.findall(r"(?<![\w./-])mars_lib(?:\.[A-Za-z_]\w*)+(?![\w/])", text))
+    paths = set(re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*\w", text))
+    return [f"{name} does not exist" for name in sorted(names) if not _resolves(name)] + [
+        f"the path {path} does not exist" for path in sorted(paths) if not (ROOT / path).exists()
+    ]
+
+
+def _resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of one."""
+    found, parts = importlib.import_module("mars_lib"), name.split(".")
+    for i, part in enumerate(parts[1:], start=2):
+        if not hasattr(found, part):
+            module = ".".join(parts[:i])
+            if not hasattr(found, "__path__") or importlib.util.find_spec(module) is None:
+                return False
+            importlib.import_module(module)
+        found = getattr(found, part)
+    return True
