@@ -41,6 +41,7 @@ ONE_PLACE = {
     "psutil": "course/notebooks.py",
     "tensorboard": "training/log.py",
     "av": "io/sound_file.py",
+    "IPython": "show/notebook_output.py",
     "lightning_fabric": "training/distributed.py",
 }
 
@@ -133,8 +134,7 @@ def test_optional_packages_are_imported_in_one_place_and_all_others_at_the_top(p
         package = (
             "tensorboard" if name.startswith("torch.utils.tensorboard") else name.split(".")[0]
         )
-        optional = where == ONE_PLACE.get(package) or (package == "IPython" and "show/" in where)
-        assert optional, f"{where} imports {name} inside a function"
+        assert where == ONE_PLACE.get(package), f"{where} imports {name} inside a function"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
