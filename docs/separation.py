@@ -14,12 +14,12 @@ NAMES = ("harp", "trumpet")
 
 
 def main() -> None:
-    separator = mars_lib.load()
-    signal = separator.separator.config.signal
+    system = mars_lib.load()
+    signal = system.separator.config.signal
     mixture, references = manifests.example(*NAMES, split="test", clip=6)
     panels = {"mixture": mixture}
     for name, reference in zip(NAMES, references):
-        estimate = separator.separate(mixture, 16_000, text=name)
+        estimate = system.separate(mixture, 16_000, text=name)
         gain = si_sdr(estimate=estimate, reference=reference)
         gain -= si_sdr(estimate=mixture, reference=reference)
         panels[f'"{name}": {gain:+.1f} dB SI-SDRi'] = estimate

@@ -24,8 +24,8 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shipped():
-    """The system that ships."""
-    return system.load()
+    """The pretrained system."""
+    return system.load(device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,14 @@ import pytest
 import torch
 
 import mars_lib
+from mars_lib import waveform
 from mars_lib.check import InputError
 from mars_lib.data import manifests, pictures
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.experiments.evaluate import evaluate
-from mars_lib.inference import pretrained, system
+from mars_lib.inference import pretrained, queries, system
+from mars_lib.io import assets
 from mars_lib.query import query_mixup, subtract
 
 
@@ -43,7 +45,7 @@ def test_an_audio_query_in_antiphase_is_no_silence(shipped, example):
 def test_hours_of_an_audio_query_are_asked_with_their_beginning(
     shipped, example, monkeypatch, sound_file
 ):
-    monkeypatch.setattr(system, "LONGEST", 1.0)
+    monkeypatch.setattr(queries, "LONGEST", 1.0)
     wave = example[1][0]
     path = sound_file("query.wav", samples=wave.numpy())
     for audio in ((wave, 16_000), path):
@@ -137,7 +139,10 @@ def test_silence_in_silence_out(shipped):
         (lambda s: s.query(audio=(torch.zeros(100), 16_000)), "lasts 6 ms"),
         (lambda s: s.separate(torch.full((9_000,), float("nan")), 16_000, text="harp"), "NaN"),
         (lambda s: s.separate(torch.rand(1_023), 16_000, text="harp"), "one STFT window, 64 ms"),
-        (lambda s: s.separate(torch.rand(2, 2, 9_000), 16_000, text="harp"), "mixture: has shape"),
+        (
+            lambda s: s.separate(torch.rand(2, 2, 2, 9_000), 16_000, text="harp"),
+            "mixture: has shape",
+        ),
         (
             lambda s: s.separate(torch.rand(0, 9_000), 16_000, text="harp"),
             "mixture: holds no samples",
@@ -247,6 +252,27 @@ def test_silence_in_silence_out(shipped):
         (lambda s: s.encoder.embed_audio(torch.zeros(1, 9_000).short()), "waveform: .*int16"),
         (lambda s: s.encoder.embed_audio(torch.zeros(1, 0)), "waveform: has shape"),
         (lambda s: mars_lib.load(5), "checkpoint: is a int"),
+        (
+            lambda s: mars_lib.load("mars-sep"),
+            "checkpoint mars-sep: is no pretrained separator.*mars-sep-small or separator-small",
+        ),
+        (lambda s: mars_lib.load("none/mars-sep.safetensors"), "is not there"),
+        (lambda s: s.to("toaster"), "use cpu, cuda, mps or auto"),
+        (lambda s: s.separate(torch.rand(9_000), 16_000), "query: is empty"),
+        (
+            lambda s: s.separate(torch.rand(9_000), 16_000, text="harp", overlap=0.9),
+            "overlap: is 0.9",
+        ),
+        (
+            lambda s: s.separate_queries(
+                torch.rand(9_000), 16_000, torch.rand(1, 256), precision="64-true"
+            ),
+            "precision: is '64-true'",
+        ),
+        (lambda s: s.separate_file("none.wav", "out.wav", text="harp"), "none.wav"),
+        (lambda s: s.separate_file("none.wav", "out.wav", text=[]), "text queries: are none"),
+        (lambda s: s.separate_file(5, "out.wav", text="harp"), "source: is a int"),
+        (lambda s: s.separate_file("none.wav", None, text="harp"), "output: is a NoneType"),
         (lambda s: mars_lib.load(weights=5), "weights 5: are not wanted"),
         (lambda s: pretrained.load_encoder("imagebind", 5), "weights: is a int|package imagebind"),
         (lambda s: pictures.load_picture(torch.zeros(3, 224, 224)), "picture: is a Tensor"),
@@ -261,16 +287,92 @@ def test_every_kind_of_numbers_gives_the_same_estimate(shipped, example):
     mixture = torch.stack([example[0], 0.5 * example[0]])[:, :9_000]
     wanted = shipped.separate(mixture, 16_000, text="harp")
     given = mixture.double().requires_grad_()
-    assert torch.allclose(shipped.separate(given, 16_000.0, text="harp"), wanted, atol=1e-5)
+    found = shipped.separate(given, 16_000.0, text="harp")
+    assert found.dtype == torch.float64 and not found.requires_grad
+    assert torch.allclose(found.float(), wanted, atol=1e-5)
     array = mixture.numpy()
     for given in (array.astype(">f8"), array[:, ::-1].copy()[:, ::-1]):
         found = shipped.separate(given, np.int64(16_000), text="harp")
-        assert isinstance(found, np.ndarray) and found.dtype == np.float32
+        assert isinstance(found, np.ndarray) and found.dtype == np.dtype(given.dtype.type)
         assert np.allclose(found, wanted.numpy(), atol=1e-5)
     query = shipped.query(text="harp").double().requires_grad_()
     assert torch.allclose(
         shipped.separate_queries(mixture, 16_000, query[None])[0], wanted, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_an_estimate_has_the_type_of_its_mixture(shipped, example, dtype):
+    given = example[0][:9_000].to(dtype)
+    found = shipped.separate(given, 16_000, text="harp")
+    assert found.dtype == dtype and found.device == given.device
+    wanted = shipped.separate(given.float(), 16_000, text="harp")
+    assert torch.allclose(found.float(), wanted, atol=2e-3)
+
+
+def test_batches_of_waveforms_are_separated_one_by_one(shipped, example):
+    mixture, (first, second) = example
+    batch = torch.stack([torch.stack([mixture, first]), torch.stack([second, mixture])])
+    batch = batch[..., :20_000]
+    asked = torch.stack([shipped.query(text=name) for name in ("trumpet", "harp")])
+    found = shipped.separate_queries(batch, 16_000, asked, batch_size=3)
+    assert found.shape == (2, 2, 2, 20_000)
+    for b in range(2):
+        alone = shipped.separate(batch[b], 16_000, text="harp")
+        assert torch.allclose(found[1, b], alone, atol=1e-5)
+    array = shipped.separate(batch.numpy(), 16_000, text="harp")
+    assert isinstance(array, np.ndarray) and np.allclose(array, found[1].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("overlap", [0.25, 0.75])
+def test_another_overlap_separates_as_well(shipped, example, overlap):
+    mixture, references = example
+    estimate = shipped.separate(
+        mixture.repeat(3), 16_000, text="trumpet", overlap=overlap, batch_size=2
+    )
+    reference = references[0].repeat(3)
+    gained = si_sdr(estimate=estimate, reference=reference)
+    assert gained > si_sdr(estimate=mixture.repeat(3), reference=reference) + 5
+
+
+def test_a_file_gives_what_its_samples_give(shipped, sound_file, tmp_path):
+    source = sound_file(seconds=2, rate=22_050, channels=2)
+    out = tmp_path / "out.flac"
+    written = shipped.separate_file(
+        source, out, text="violin", negative_text="piano", overlap=0.25, progress=False
+    )
+    samples, rate = waveform.load(source)
+    wanted = shipped.separate(samples, rate, text="violin", negative_text="piano", overlap=0.25)
+    found, found_rate = waveform.load(out)
+    assert written == [out] and found_rate == rate
+    assert torch.allclose(found, wanted, atol=1e-3)
+
+
+def test_several_texts_give_several_files(shipped, sound_file, tmp_path, capsys):
+    written = shipped.separate_file(
+        str(sound_file()), str(tmp_path / "o.wav"), text=["violin", "piano"], progress=False
+    )
+    assert written == [tmp_path / "o-violin.wav", tmp_path / "o-piano.wav"]
+    assert all(path.is_file() for path in written) and not capsys.readouterr().err
+    with pytest.raises(InputError, match="is input and output at once"):
+        shipped.separate_file(written[0], written[0], text="harp")
+    with pytest.raises(InputError, match="is input and output at once"):
+        shipped.separate_file(written[0], written[1], audio=written[1])
+
+
+def test_pretrained_separators_are_loaded_by_name():
+    assert mars_lib.available() == ["mars-sep-small", "separator-small"]
+    for name in mars_lib.available():
+        loaded = mars_lib.load(name, "cpu")
+        assert loaded.name == name and loaded.device == torch.device("cpu")
+        assert loaded.sample_rate == 16_000 and loaded.to("cpu") is loaded
+        assert len(loaded.classes) == 35 and "violin" in loaded.classes
+
+
+def test_a_file_may_be_named_as_a_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_bytes(assets.checkpoint("separator-small").read_bytes())
+    assert mars_lib.load("mine", "cpu").name == "mine"
 
 
 def test_arrays_ask_as_tensors_do(shipped, generator):
