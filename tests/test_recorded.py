@@ -136,13 +136,24 @@ def machine() -> str:
     """Where the same bits can be expected: the instructions, threads and version that computed
     them.
     """
-    return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    kind, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+    return f"torch {torch.__version__}, {kind}, {threads} threads"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads():
+    """Those of the recording, whatever other tests run with: the order of sums is theirs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
 def recorded():
     with safe_open(RECORDED / "before.safetensors", "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()
+        names = file.keys()
+        return {key: file.get_tensor(key) for key in names}, file.metadata()
 
 
 def test_the_shipped_separators_return_what_they_returned(recorded):
