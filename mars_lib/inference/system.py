@@ -111,8 +111,7 @@ class System:
         """
         device = choose_device(str(device))
         self.separator.to(device)
-        if isinstance(self.encoder, nn.Module):
-            self.encoder.to(device)
+        self.encoder = self.encoder.to(device)
         return self
 
     def query(
