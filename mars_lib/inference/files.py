@@ -106,7 +106,7 @@ def _same(one: Path, other: Path) -> bool:
 def _separate(
     separator: Separator,
     sound: SoundFile,
-    waiting: list[IO[bytes]],
+    waiting: Sequence[IO[bytes]],
     queries: torch.Tensor,
     progress: bool,
     segments: Segments,

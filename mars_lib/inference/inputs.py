@@ -83,8 +83,11 @@ def of_query(modality: str, value: object) -> Given:
     Raises: `InputError` for what is none of them, and for pixels outside [0, 1].
     """
     if modality == "text":
+        if not isinstance(value, str):
+            problem = f"is a {type(value).__name__}"
+            check.fail("text query", problem, "name a sound, as in 'violin'")
         check_words([value])
-        return str(value)
+        return value
     if isinstance(value, (str, os.PathLike)):
         return Path(value)
     if modality == "image":

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
@@ -69,14 +70,16 @@ def _check_weights(weights: Weights, given: Modalities) -> None:
 def _embed(
     encoder: Encoder, signal: SignalConfig, device: torch.device, modality: str, value: Given
 ) -> torch.Tensor:
-    """(1, D) of what was given for a modality."""
-    if modality == "text":
-        classes.warn_of_unknown(str(value), stacklevel=4)
-        return encoder.embed_text([str(value)])
-    if modality == "image":
-        loaded = value if isinstance(value, torch.Tensor) else pictures.load_picture(value)
-        return encoder.embed_image(loaded[None].to(device))
-    samples, rate = value if isinstance(value, tuple) else waveform.load(value, LONGEST)
+    """(1, D) of what was given for a modality: text, samples, a picture, or a file of them."""
+    if isinstance(value, str):
+        classes.warn_of_unknown(value, stacklevel=4)
+        return encoder.embed_text([value])
+    if isinstance(value, Path):
+        image = modality == "image"
+        value = pictures.load_picture(value) if image else waveform.load(value, LONGEST)
+    if isinstance(value, torch.Tensor):
+        return encoder.embed_image(value[None].to(device))
+    samples, rate = value
     longest = int(LONGEST * rate)
     if samples.shape[-1] > longest:
         warnings.warn(f"audio query: only its first {LONGEST:g} s are used", stacklevel=4)

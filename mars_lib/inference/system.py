@@ -211,15 +211,15 @@ class System:
         self, waveform: Samples, rate: float, queries: Numbers, segments: Segments
     ) -> Samples:
         samples = inputs.samples(waveform, rate, "mixture", self.shortest)
-        asked = inputs.numbers("queries", queries).to(self.device)
-        check.shape("queries", asked, "N D", D=self.separator.config.separator.embedding_size)
-        check.finite("queries", asked, "make them with `System.query`")
-        if not len(asked):
+        embeddings = inputs.numbers("queries", queries).to(self.device)
+        check.shape("queries", embeddings, "N D", D=self.separator.config.separator.embedding_size)
+        check.finite("queries", embeddings, "make them with `System.query`")
+        if not len(embeddings):
             check.fail("queries", "are none", "give one or more")
         if not samples.any():
             warnings.warn("the mixture is silent, and so are the estimates", stacklevel=2)
-        estimate = self._estimates(samples, rate, asked, segments)
-        shaped = estimate.reshape(len(asked), *waveform.shape)
+        estimate = self._estimates(samples, rate, embeddings, segments)
+        shaped = estimate.reshape(len(embeddings), *waveform.shape)
         if isinstance(waveform, np.ndarray):
             return shaped.numpy().astype(waveform.dtype.newbyteorder("="))
         return shaped.to(waveform.device, waveform.dtype)
