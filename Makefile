@@ -1,9 +1,9 @@
-# Two commands: `make course` runs the notebooks, `make test` runs the tests. Both set up what they need.
+# `make course` runs the notebooks, `make test` runs the tests, `make lint` checks the style. All set up what they need.
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help course test lab checkpoints data test-fuzz test-browser test-gpu test-encoders test-hosted outputs lock clean
+.PHONY: help course test lint lab checkpoints data test-fuzz test-browser test-gpu test-encoders test-hosted outputs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -11,8 +11,16 @@ help:  ## Show this list
 course: data  ## Set up, then run every notebook headless into runs/course, with a table at the end
 	@"$(BIN)/mars" course
 
+# Two processes of one thread each: no more, so that the tests pass on a small machine.
+WORKERS ?= $(shell [ "$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)" -lt 2 ] && echo 0 || echo 2)
+
 test: .venv/ready  ## Set up, then run all tests, notebooks included
-	"$(BIN)/python" -m pytest
+	"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile
+
+lint: .venv/ready  ## Check style, formatting and types: ruff and mypy
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
 
 lab: .venv/ready  ## Set up, then open JupyterLab on the first notebook
 	"$(BIN)/jupyter" lab notebooks/00_hear_a_separation.ipynb
@@ -32,8 +40,8 @@ test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromi
 test-gpu: .venv/ready  ## Train and evaluate on every kind of card that is here: CUDA, or MPS (a few minutes)
 	"$(BIN)/python" -m pytest tests/gpu --override-ini="addopts=-q -rs --import-mode=importlib" --override-ini="norecursedirs="
 
-test-encoders: .venv/encoders  ## Hold ImageBind, PE-AV and CLAP against their own packages, and run notebooks with ImageBind (network, 200 MB)
-	"$(BIN)/python" -m pytest tests/encoders tests/evaluation/test_clap.py tests/notebooks/test_reward_encoder.py
+test-encoders: .venv/encoders  ## Test PE-AV, CLAP and ImageBind's input with their packages, run notebooks with ImageBind (network, 100 MB)
+	"$(BIN)/python" -m pytest -m "not slow and not fuzz" tests/encoders tests/evaluation/test_clap.py tests/notebooks/test_reward_encoder.py
 
 test-hosted: .venv/ready  ## Try the set-up cell among a hosted notebook's own versions (network, Python 3.13, 5 GB)
 	"$(BIN)/python" -m pytest tests/hosted --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
@@ -62,11 +70,12 @@ INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --pytho
 
 COMPILE = uv pip compile --universal --generate-hashes --no-header --no-annotate -q
 
-lock:  ## Make requirements.lock and encoders.lock again from pyproject.toml, soundfonts.in and encoders.in (needs uv)
-	@$(COMPILE) pyproject.toml --extra dev --extra browser --python-version 3.11 -o .lock-packages
-	@$(COMPILE) soundfonts.in --no-deps -o .lock-soundfonts
-	@cat .lock-packages .lock-soundfonts > requirements.lock && rm .lock-packages .lock-soundfonts
-	@$(COMPILE) encoders.in --no-deps -c requirements.lock --python-version 3.11 -o encoders.lock
+lock:  ## Make requirements.lock and encoders.lock again from pyproject.toml and *.in (needs uv); UPGRADE=--upgrade moves pins
+	@cp requirements.lock .lock-packages && cp requirements.lock .lock-bare
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra dev --extra browser --python-version 3.11 -o .lock-packages
+	@$(COMPILE) $(UPGRADE) soundfonts.in imagebind.in --no-deps -o .lock-bare
+	@cat .lock-packages .lock-bare > requirements.lock && rm .lock-packages .lock-bare
+	@$(COMPILE) $(UPGRADE) encoders.in --no-deps -c requirements.lock --python-version 3.11 -o encoders.lock
 
 clean:  ## Remove the environment and all runs
 	rm -rf .venv runs

@@ -42,7 +42,7 @@ def main() -> None:
         best = train_supervised(
             settings, music, pretrained.load_minibind(), folder, accelerator="cpu", resume=begun
         )
-        loaded = system.load(best)
+        loaded = system.load(best, "cpu")
         loaded.name = name
         for split, found in scores.items():
             rows = folder / f"{split}.jsonl"

@@ -322,7 +322,7 @@ def main() -> None:
         validation_mixtures=96,
     )
     start, ear, pooling = (
-        system.load(options.start),
+        system.load(options.start, "cpu"),
         pretrained.load_minibind(heads="stage3"),
         pretrained.load_mlbp(heads="stage3"),
     )
@@ -360,7 +360,7 @@ def main() -> None:
                     trained = replace(job, learning_rate=rate)
                     last, validated = train_row(name, trained, options.start, folder, *shared)
                     row["search"][str(rate)] = validated
-                    scores = test.measure(test.separated(system.load(last).separator))
+                    scores = test.measure(test.separated(system.load(last, "cpu").separator))
                     if best_rate(row) == rate:
                         row["runs"]["0"] = scores
                     atomic.write_json(ledger, results)
@@ -371,7 +371,7 @@ def main() -> None:
                 record(
                     name,
                     str(seed),
-                    lambda: test.measure(test.separated(system.load(last).separator)),
+                    lambda: test.measure(test.separated(system.load(last, "cpu").separator)),
                 )
             print(table(results), flush=True)
 

@@ -45,7 +45,8 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     run = RLConfig(
         estimator=estimator, policy=PolicyConfig(group_size=group), batch_size=batch_size
     )
-    start, old = system.load(), system.load().separator
+    start, old = (system.load(device="cpu") for _ in range(2))
+    old = old.separator
     separator, encoder = start.separator, start.encoder
     music = manifests.music()
     training = replace(config.small().training, batch_size=batch_size, augment=0.0)
@@ -86,7 +87,7 @@ def parts(batch_size: int, repeats: int) -> dict:
 
     from mars_lib.inference import system
 
-    start = system.load()
+    start = system.load(device="cpu")
     signal = start.separator.config.signal
     magnitude = torch.rand(batch_size, signal.n_bins, signal.n_frames)
     query = torch.nn.functional.normalize(

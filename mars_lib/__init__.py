@@ -1,12 +1,41 @@
 """mars_lib: MARS-Sep, reinforced sound separation, in the order of its pipeline.
 
 >>> import mars_lib
->>> separator = mars_lib.load()  # doctest: +SKIP
->>> violin = separator.separate(waveform, rate, text="violin")  # doctest: +SKIP
+>>> system = mars_lib.load()  # doctest: +SKIP
+>>> violin = system.separate(waveform, rate, text="violin")  # doctest: +SKIP
+
+docs/api.md has a short example for every call.
 """
 
-from mars_lib import config, loss, mask, query, separator, stft, waveform
-from mars_lib.inference.system import System, load
+from mars_lib import (
+    advantage,
+    config,
+    loss,
+    mask,
+    policy,
+    query,
+    reward,
+    rollout,
+    separator,
+    stft,
+    waveform,
+)
+from mars_lib.inference.system import System, available, load
 
-__all__ = ["System", "config", "load", "loss", "mask", "query", "separator", "stft", "waveform"]
+__all__ = [
+    "System",
+    "advantage",
+    "available",
+    "config",
+    "load",
+    "loss",
+    "mask",
+    "policy",
+    "query",
+    "reward",
+    "rollout",
+    "separator",
+    "stft",
+    "waveform",
+]
 __version__ = config.VERSION

@@ -10,7 +10,7 @@ from mars_lib import check
 from mars_lib.check import check_training, fail, one_of
 
 # Of the package; a run that is resumed must be of the same one.
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 
 
 @dataclass(frozen=True)

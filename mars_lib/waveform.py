@@ -129,7 +129,7 @@ def headroom(peak: float) -> float:
     return 1 / peak
 
 
-def resample(waveform: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
+def resample(waveform: torch.Tensor, rate: float, new_rate: float) -> torch.Tensor:
     """Band-limited resampling of (C, L) from `rate` to `new_rate` Hz (libsoxr, high quality)."""
     check.shape("waveform", waveform, "C L")
     if rate == new_rate:

@@ -1,7 +1,10 @@
-"""Fixtures that several tests share. Two threads at most: the suite must behave on a small
-machine.
+"""Fixtures that several tests share.
+
+Two threads at most: the suite must behave on a small machine. Beside other processes of
+pytest-xdist, one.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,8 @@ from mars_lib import config
 from mars_lib.data import manifests
 from mars_lib.inference import system
 
-torch.set_num_threads(2)
+THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+torch.set_num_threads(THREADS)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,8 +28,8 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shipped():
-    """The system that ships."""
-    return system.load()
+    """The pretrained system."""
+    return system.load(device="cpu")
 
 
 @pytest.fixture(scope="session")

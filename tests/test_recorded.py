@@ -79,7 +79,7 @@ def estimates() -> dict[str, torch.Tensor]:
         "composed": {"text": "harp", "image": picture, "negative_text": "trumpet"},
     }
     for name in ("mars-sep-small", "separator-small"):
-        loaded = system.load(Path(f"data/checkpoints/{name}.safetensors"))
+        loaded = system.load(name, "cpu")
         for way, query in ways.items():
             found[f"{name}.{way}"] = loaded.separate(mixture, 16_000, **query)
         stereo = torch.stack([mixture, 0.5 * mixture])

@@ -82,7 +82,7 @@ def separate(
     inputs = [audio, image, negative_audio, negative_image, checkpoint, weights]
     files.check_targets(mixture, targets, inputs)
     strengths = {"text": text_weight, "audio": audio_weight, "image": image_weight}
-    loaded = system.load(checkpoint, device, weights)
+    loaded = system.load(checkpoint or system.PRETRAINED[0], device, weights)
     queries = [
         loaded.query(
             text=each,
@@ -96,7 +96,7 @@ def separate(
         )
         for each in text or [None]
     ]
-    files.separate_file(loaded, mixture, targets, torch.stack(queries), not quiet)
+    files.separate_file(loaded.separator, mixture, targets, torch.stack(queries), not quiet)
     for target in targets:
         print(target)
 
@@ -166,7 +166,7 @@ def evaluate(
     for path in (each for each in (csv, interference) if each is not None):
         options.input_file(path)
     per_mixture = _beside(json_file)
-    loaded = system.load(checkpoint, devices.choose_device(device), weights)
+    loaded = system.load(checkpoint or system.PRETRAINED[0], devices.choose_device(device), weights)
     given = {"protocol": protocol, "per_mixture": per_mixture}
     if folder or csv:
         result = evaluate.evaluate_folder(

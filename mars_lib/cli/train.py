@@ -199,7 +199,7 @@ def rl(
     options.check_start(
         configs.from_dict(checkpoint.load(start, "separator").meta["config"]), config, heads
     )
-    asked = system.load(start, weights=weights)
+    asked = system.load(start, "cpu", weights)
     music = music_of(folder, csv, soundfont, asked.separator.config.signal.length)
     reward_encoder, pooling = reward_encoder_of(asked, heads, music, distributed.own_card(device))
     best = reinforce.train_rl(

@@ -69,7 +69,7 @@ def load(folder: Path | None = None, device: str = "cpu") -> list[Contender]:
         fail(
             f"checkpoints of systems in {folder}",
             "are not there",
-            "make them: `mars train systems`, or give --systems FOLDER",
+            "give --systems FOLDER: data/checkpoints/systems of a clone, or `mars train systems`",
         )
     return sorted(found, key=lambda each: (NAMES.index(each.system), each.seed))
 

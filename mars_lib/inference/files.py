@@ -3,10 +3,10 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 import soxr
@@ -14,10 +14,10 @@ import torch
 from tqdm.std import tqdm
 
 from mars_lib import check, waveform
-from mars_lib.inference.long_audio import separate_blocks
-from mars_lib.inference.system import System
+from mars_lib.inference.long_audio import DEFAULT, Segments, separate_blocks
 from mars_lib.io import atomic
 from mars_lib.io.sound_file import SoundFile, open_sound
+from mars_lib.separator import Separator
 
 BLOCK_SECONDS = 30
 # Fed to the converter back past the end, which rounding on the way there may have cut off.
@@ -25,11 +25,12 @@ PAST_THE_END = 2
 
 
 def separate_file(
-    system: System,
+    separator: Separator,
     source: str | Path,
-    targets: list[str | Path],
+    targets: Sequence[str | Path],
     queries: torch.Tensor,
     progress: bool = True,
+    segments: Segments = DEFAULT,
 ) -> None:
     """Read `source`, write one estimate a query to `targets`: same rate, channels and length.
 
@@ -37,8 +38,8 @@ def separate_file(
     Where an estimate rises above full scale, all are written with the one gain that brings it back,
     and a warning says so; until that is known they wait in 32 bits on the disk of their targets.
 
-    Raises `InputError` for files that cannot be read or written, hold NaN, or are shorter than one
-    STFT window, and for a target whose format does not hold what `source` has.
+    Raises: `InputError` for files that cannot be read or written, hold NaN, or are shorter than one
+        STFT window, and for a target whose format does not hold what `source` has.
     """
     if len(targets) != len(queries):
         check.fail("targets", f"are {len(targets)}, queries {len(queries)}", "give one each")
@@ -49,7 +50,7 @@ def separate_file(
         waiting = [
             stack.enter_context(tempfile.TemporaryFile(dir=path.parent)) for path in temporaries
         ]
-        frames, peak = _separate(system, sound, waiting, queries, progress)
+        frames, peak = _separate(separator, sound, waiting, queries, progress, segments)
         gain = waveform.headroom(peak)
         for target, temporary, file in zip(targets, temporaries, waiting):
             blocks = (gain * block for block in _stored(file, sound.channels))
@@ -59,10 +60,10 @@ def separate_file(
 def check_targets(
     source: str | Path, targets: Sequence[str | Path], inputs: Iterable[str | Path | None] = ()
 ) -> SoundFile:
-    """`source`, opened.
+    """`source`, opened, once its targets are known to fit.
 
-    Raises `InputError` where a target is also an input or another target, through links too, or
-    where its format does not hold what `source` has.
+    Raises: `InputError` where a target is also an input or another target, through links too, or
+        where its format does not hold what `source` has.
     """
     sound = open_sound(source)
     given = [Path(path) for path in (source, *inputs) if path is not None]
@@ -103,12 +104,17 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _separate(
-    system: System, sound: SoundFile, waiting: list[BinaryIO], queries: torch.Tensor, progress: bool
+    separator: Separator,
+    sound: SoundFile,
+    waiting: Sequence[IO[bytes]],
+    queries: torch.Tensor,
+    progress: bool,
+    segments: Segments,
 ) -> tuple[int, float]:
     """Write one estimate's float32 samples to each file: (frames of each, highest peak of all)."""
-    blocks = _Blocks(system, sound)
+    blocks, rate = _Blocks(separator, sound), separator.config.signal.sample_rate
     total = round(sound.frames / sound.rate) if sound.frames else None
-    back = [_resampler(system.rate, sound.rate, sound.channels) for _ in waiting]
+    back = [_resampler(rate, sound.rate, sound.channels) for _ in waiting]
     written, peaks = [0] * len(waiting), [0.0]
 
     def put(n: int, samples: np.ndarray, last: bool) -> None:
@@ -117,8 +123,8 @@ def _separate(
         peaks.append(float(np.abs(samples).max(initial=0.0)))
 
     with tqdm(total=total, desc=sound.path.name, unit="s", disable=not progress) as bar:
-        for estimates in separate_blocks(system.separator, blocks, queries):
-            bar.update(estimates.shape[-1] / system.rate)
+        for estimates in separate_blocks(separator, blocks, queries, segments):
+            bar.update(estimates.shape[-1] / rate)
             for n, estimate in enumerate(estimates.cpu()):
                 put(n, estimate.T.numpy(), False)
     for n in range(len(waiting)):
@@ -129,24 +135,25 @@ def _separate(
 class _Blocks:
     """(C, L_i) blocks of a file at the separator's rate; `frames` of the file are read so far."""
 
-    def __init__(self, system: System, sound: SoundFile):
-        self.system, self.sound, self.frames = system, sound, 0
+    def __init__(self, separator: Separator, sound: SoundFile) -> None:
+        self.signal, self.sound, self.frames = separator.config.signal, sound, 0
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        sound, heard = self.sound, False
-        convert = _resampler(sound.rate, self.system.rate, sound.channels)
+        sound, silent = self.sound, True
+        shortest = self.signal.n_fft / self.signal.sample_rate
+        convert = _resampler(sound.rate, self.signal.sample_rate, sound.channels)
         # Many channels come in shorter blocks.
         size = max(sound.rate, 2 * BLOCK_SECONDS * sound.rate // max(2, sound.channels))
         for samples in sound.blocks(size):
-            if self.frames + len(samples) < self.system.shortest * sound.rate:
+            if self.frames + len(samples) < shortest * sound.rate:
                 milliseconds = 1e3 * len(samples) / sound.rate
-                remedy = f"give at least one STFT window, {1e3 * self.system.shortest:.0f} ms"
+                remedy = f"give at least one STFT window, {1e3 * shortest:.0f} ms"
                 check.fail(str(sound.path), f"lasts {milliseconds:.0f} ms", remedy)
             self.frames += len(samples)
-            heard = heard or bool(samples.any())
+            silent = silent and not samples.any()
             yield from _block(convert(samples, False))
         yield from _block(convert(samples[:0], True))
-        if not heard:
+        if silent:
             tqdm.write(f"{sound.path} is silent, and so are the estimates")
 
 
@@ -154,7 +161,7 @@ def _block(samples: np.ndarray) -> list[torch.Tensor]:
     return [torch.from_numpy(samples.T.copy())] if len(samples) else []
 
 
-def _resampler(rate: int, to: int, channels: int):
+def _resampler(rate: int, to: int, channels: int) -> Callable[[np.ndarray, bool], np.ndarray]:
     """A streaming converter (samples (L, C), last block?) -> samples."""
     if rate == to:
         return lambda samples, last: samples
@@ -162,13 +169,13 @@ def _resampler(rate: int, to: int, channels: int):
     return lambda samples, last: stream.resample_chunk(samples, last=last)
 
 
-def _write(file: BinaryIO, samples: np.ndarray, room: int) -> int:
+def _write(file: IO[bytes], samples: np.ndarray, room: int) -> int:
     """Write at most `room` frames; returns how many."""
     file.write(samples[:room].tobytes())
     return min(len(samples), room)
 
 
-def _stored(file: BinaryIO, channels: int) -> Iterator[np.ndarray]:
+def _stored(file: IO[bytes], channels: int) -> Iterator[np.ndarray]:
     """(L, C) blocks of what was written."""
     file.seek(0)
     frame = 4 * channels

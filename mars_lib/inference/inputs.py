@@ -17,20 +17,23 @@ Numbers = torch.Tensor | np.ndarray
 Sound = str | Path | tuple[Numbers, float]
 # A picture for a query: a path, or (3, 224, 224) in [0, 1].
 Picture = str | Path | Numbers
+# Any of these once it has been checked.
+Given = str | Path | torch.Tensor | tuple[torch.Tensor, float]
 # In Hz, of what comes in: no recording of anything that can be heard lies outside.
 RATES = (1_000, 1_000_000)
 
 
-def path(name: str, value) -> Path:
-    """A path of what is one."""
+def path(name: str, value: object) -> Path:
+    """`value` as a path. Raises `InputError` for what is none."""
     if not isinstance(value, (str, os.PathLike)):
         check.fail(name, f"is a {type(value).__name__}", "give the path of a file")
     return Path(value)
 
 
-def numbers(name: str, value) -> torch.Tensor:
-    """Floating-point numbers in a tensor or an array, as a float32 tensor of their own on the
-    CPU.
+def numbers(name: str, value: object) -> torch.Tensor:
+    """Floating-point numbers of a tensor or an array, as a float32 tensor on the CPU.
+
+    Raises: `InputError` for whole and complex numbers, and for what is no tensor or array.
     """
     remedy = "give floating-point numbers in a tensor or an array"
     if isinstance(value, np.ndarray):
@@ -38,26 +41,30 @@ def numbers(name: str, value) -> torch.Tensor:
             check.fail(name, f"holds {value.dtype}", remedy)
         # PyTorch knows neither arrays that run backwards nor those of another byte order.
         value = torch.from_numpy(value.astype(np.float32))
-    check.tensor_like(name, value, remedy)
+    if not isinstance(value, torch.Tensor):
+        check.fail(name, f"is a {type(value).__name__}", remedy)
     if not value.is_floating_point():
         check.fail(name, f"holds {value.dtype}".replace("torch.", ""), remedy)
     return value.detach().to("cpu", torch.float32)
 
 
-def samples(value, rate: float, name: str, shortest: float) -> torch.Tensor:
-    """(L,) or (C, L) as it was given -> (C, L) on the CPU, float32, checked; `shortest` in
-    seconds.
+def samples(value: object, rate: float, name: str, shortest: float) -> torch.Tensor:
+    """(L,), (C, L) or (B, C, L) samples as they were given, as (B * C, L) float32 on the CPU.
+
+    Raises: `InputError` for other shapes, for what is no floating-point samples, for none, for NaN,
+        for a rate outside `RATES`, and for less than `shortest` seconds.
     """
     check.between(f"rate of the {name}", rate, *RATES)
     found = torch.atleast_2d(numbers(name, value))
+    if found.ndim > 3:
+        check.fail(name, f"has shape {tuple(found.shape)}", "give (L,), (C, L) or (B, C, L)")
+    found = found.flatten(0, -2)
     check_samples(found, rate, name, shortest)
     return found
 
 
 def check_samples(found: torch.Tensor, rate: float, name: str, shortest: float) -> None:
-    """Raise `InputError` unless (C, L) samples are there, finite, and at least `shortest` seconds
-    of them.
-    """
+    """Raise `InputError` for no (C, L) samples, for NaN, and for less than `shortest` seconds."""
     check.shape(name, found, "C L")
     if not found.numel():
         check.fail(name, "holds no samples", "give some")
@@ -70,11 +77,15 @@ def check_samples(found: torch.Tensor, rate: float, name: str, shortest: float) 
         )
 
 
-def of_query(modality: str, value):
-    """What was given for a modality: text, a path, ((C, L) samples, rate) or a (3, 224, 224)
-    picture.
+def of_query(modality: str, value: object) -> Given:
+    """What was given for a modality, checked: text, a path, ((C, L), rate) or (3, 224, 224).
+
+    Raises: `InputError` for what is none of them, and for pixels outside [0, 1].
     """
     if modality == "text":
+        if not isinstance(value, str):
+            problem = f"is a {type(value).__name__}"
+            check.fail("text query", problem, "name a sound, as in 'violin'")
         check_words([value])
         return value
     if isinstance(value, (str, os.PathLike)):

@@ -1,10 +1,11 @@
-"""Encoders, fusions and the judge: those that ship, and those whose weights the user has."""
+"""Encoders, fusions and the held-out classifier: pretrained here, or with weights of the user."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from mars_lib import check
+from mars_lib.encoders import imagebind, pe_av
 from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.encoders.minibind import MiniBind
 from mars_lib.encoders.projection import restore_heads
@@ -15,8 +16,7 @@ from mars_lib.reward import MLBP
 
 Module = TypeVar("Module", MiniBind, MLBP, Judge)
 
-
-# Encoders by name, and what their weights are; None for the one that ships.
+# Encoders by name, and what their weights are; None for the one that is pretrained here.
 ENCODERS = {
     "minibind": None,
     "imagebind": "imagebind_huge.pth, or the .safetensors made of it",
@@ -25,43 +25,39 @@ ENCODERS = {
 
 
 def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncoder:
-    """An encoder of `ENCODERS`, frozen, on the CPU; `weights` is the path that is described there.
+    """An encoder of `ENCODERS`, frozen, on the CPU.
 
-    Raises `InputError` for a name that is none, for weights where none are wanted, and for weights
-    that are not given, missing, damaged or of another model.
+    Args:
+        name: "minibind", "imagebind" or "pe-av"; the last two need packages of their own.
+        weights: the path of what `ENCODERS` describes; None for MiniBind.
+    Raises: `InputError` for a name that is none, for weights where none are wanted, and for weights
+        that are not given, missing, damaged or of another model.
     """
     if name not in ENCODERS:
         check.fail("encoder", f"is {name!r}", f"give one of {', '.join(ENCODERS)}")
-    if ENCODERS[name] is None:
+    if name == "minibind":
         if weights is not None:
-            check.fail(
-                f"weights {weights}",
-                f"are not wanted by {name}, whose own ship",
-                "give --encoder imagebind or pe-av",
-            )
+            problem = f"are not wanted by {name}, which is pretrained"
+            check.fail(f"weights {weights}", problem, "give --encoder imagebind or pe-av")
         return load_minibind()
     if weights is None:
-        check.fail(
-            f"encoder {name}",
-            "needs weights that do not ship",
-            f"give --weights PATH: {ENCODERS[name]}",
-        )
-    # Each needs a package that only its users install.
-    if name == "imagebind":
-        from mars_lib.encoders.imagebind import load
-    else:
-        from mars_lib.encoders.pe_av import load
-    return load(inputs.path("weights", weights))
+        remedy = f"give --weights PATH: {ENCODERS[name]}"
+        check.fail(f"encoder {name}", "needs weights that are not in this package", remedy)
+    path = inputs.path("weights", weights)
+    return imagebind.load(path) if name == "imagebind" else pe_av.load(path)
 
 
-# Heads that ship beside those that the separators were trained with: after each stage of alignment,
-# and its control.
+# Heads beside those that the separators were trained with: after each stage of alignment, and its
+# control.
 ALIGNED = ("stage1", "stage2", "stage3", "one-stage")
 
 
 def load_minibind(path: str | Path | None = None, heads: str | None = None) -> MiniBind:
-    """The encoder that ships, frozen; with `heads` (of `ALIGNED`) those of a stage of alignment in
-    place of its own.
+    """The pretrained MiniBind, frozen.
+
+    Args:
+        path: of another MiniBind.
+        heads: one of `ALIGNED`: the heads of a stage of alignment in place of its own.
     """
     encoder = _frozen(path, "minibind", lambda meta: MiniBind(meta["embedding_size"]))
     if heads is not None:
@@ -70,8 +66,9 @@ def load_minibind(path: str | Path | None = None, heads: str | None = None) -> M
 
 
 def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
-    """The fusion of the target's modalities that ships, frozen. It fits MiniBind with the same
-    `heads`: none, "stage3" or "one-stage".
+    """The pretrained fusion of the target's modalities, frozen.
+
+    It fits MiniBind with the same `heads`: None, "stage3" or "one-stage".
     """
     if heads is None:
         return _frozen(path, "mlbp", lambda meta: MLBP(meta["embedding_size"], meta["rank"]))
@@ -91,12 +88,12 @@ def _aligned(heads: str) -> checkpoint.Checkpoint:
 
 
 def load_judge(path: str | Path | None = None) -> Judge:
-    """The judge that ships, frozen: for evaluation alone, never a reward."""
+    """The pretrained held-out classifier, frozen: for evaluation alone, never a reward."""
     return _frozen(path, "judge", lambda meta: Judge(meta["names"]))
 
 
 def _frozen(path: str | Path | None, kind: str, build: Callable[[dict], Module]) -> Module:
-    """A module of one kind from a checkpoint, by default the one that ships, in evaluation mode."""
+    """A module of one kind from a checkpoint, by default the pretrained one, in evaluation mode."""
     path = inputs.path("checkpoint", path) if path is not None else assets.checkpoint(kind)
     saved = checkpoint.load(path, kind)
     module = checkpoint.build(lambda: build(saved.meta), saved.tensors, f"checkpoint {path}")

@@ -1,167 +1,290 @@
-"""The two calls that most people want: `load()` and `separate()`."""
+"""What most people want: `load()` a system, then `separate()` with it."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from mars_lib import check, config, waveform
-from mars_lib.data import pictures
 from mars_lib.data.synthesis import classes
-from mars_lib.encoders.base import LONGEST, Encoder
-from mars_lib.inference import inputs, long_audio
+from mars_lib.encoders.base import Encoder
+from mars_lib.inference import files, inputs, long_audio, queries
 from mars_lib.inference.inputs import Numbers, Picture, Sound
+from mars_lib.inference.long_audio import Segments
 from mars_lib.inference.pretrained import load_encoder
+from mars_lib.inference.queries import Modalities, Weights
 from mars_lib.io import assets, checkpoint
 from mars_lib.io.devices import choose_device
-from mars_lib.query import query_mixup, subtract
 from mars_lib.separator import Separator
+
+PRETRAINED = ("mars-sep-small", "separator-small")
+Samples = TypeVar("Samples", torch.Tensor, np.ndarray)
+
+
+def available() -> list[str]:
+    """Names of the pretrained separators that `load` knows.
+
+    >>> available()
+    ['mars-sep-small', 'separator-small']
+    """
+    return list(PRETRAINED)
 
 
 def load(
-    path: str | Path | None = None,
-    device: str | torch.device = "cpu",
+    name_or_path: str | Path = PRETRAINED[0],
+    device: str | torch.device = "auto",
     weights: str | Path | None = None,
 ) -> "System":
-    """A separator with its encoder, ready to use; without `path` the small one that ships, which
-    rewards have taught.
+    """A separator with the encoder of its queries, ready to use.
 
-    `weights` are those of the encoder, for a checkpoint that was trained with one that does not
-    ship. Raises `InputError` for a missing, corrupt, pickled or foreign checkpoint, for weights
-    that are not given or do not fit, and for a device that is not there.
+    Args:
+        name_or_path: one of `available()`, or the path of a separator's checkpoint. The default was
+            trained with rewards, "separator-small" is the supervised separator that it began from.
+        device: "cpu", "cuda", "cuda:N", "mps", or "auto": CUDA where it is, else the CPU.
+        weights: those of the encoder, for a checkpoint whose encoder is not pretrained here.
+    Raises: `InputError` for an unknown name, for a missing, corrupt, pickled or foreign checkpoint,
+        for weights that are not given or do not fit, and for a device that is not there.
     """
     device = choose_device(str(device))
-    path = (
-        inputs.path("checkpoint", path) if path is not None else assets.checkpoint("mars-sep-small")
-    )
+    path = _path(name_or_path)
     saved, name = checkpoint.load(path, "separator"), f"checkpoint {path}"
     settings = config.from_dict(saved.meta["config"], name)
     separator = checkpoint.build(lambda: Separator(settings), saved.part("separator"), name)
     encoder = load_encoder(separator.config.encoder, weights)
     wanted = separator.config.separator.embedding_size
     if encoder.embedding_size != wanted:
-        check.fail(
-            name,
-            f"asks for embeddings of size {wanted}, those of {separator.config.encoder} have {encoder.embedding_size}",
-            "give the weights that it was trained with",
-        )
-    separator = separator.to(device, memory_format=torch.channels_last).eval()
-    return System(separator, encoder.to(device), path.stem)
+        size = f"those of {separator.config.encoder} have {encoder.embedding_size}"
+        problem = f"needs embeddings of size {wanted}, {size}"
+        check.fail(name, problem, "give the weights that it was trained with")
+    # The stubs of `Module.to` lack its keyword.
+    separator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return System(separator.eval(), encoder, path.stem).to(device)
+
+
+def _path(name_or_path: str | Path) -> Path:
+    if isinstance(name_or_path, str) and name_or_path in PRETRAINED:
+        return assets.checkpoint(name_or_path)
+    path = inputs.path("checkpoint", name_or_path)
+    if path.name == str(path) and not path.suffix and not path.exists():
+        remedy = f"give {' or '.join(PRETRAINED)}, or the path of a .safetensors file"
+        check.fail(f"checkpoint {path}", "is no pretrained separator and no file", remedy)
+    return path
 
 
 class System:
     """A separator and the encoder whose queries it was trained on."""
 
-    def __init__(self, separator: Separator, encoder: Encoder, name: str):
+    def __init__(self, separator: Separator, encoder: Encoder, name: str) -> None:
         self.separator, self.encoder, self.name = separator, encoder, name
 
     @property
-    def rate(self) -> int:
+    def device(self) -> torch.device:
+        """Where the separator and its encoder are. What comes in may be on any other device."""
+        return next(self.separator.parameters()).device
+
+    @property
+    def sample_rate(self) -> int:
         """The rate that the separator works at, in Hz. What lies above half of it is not kept."""
         return self.separator.config.signal.sample_rate
 
     @property
     def shortest(self) -> float:
         """Seconds of the shortest audio that can be separated: one STFT window."""
-        return self.separator.config.signal.n_fft / self.rate
+        return self.separator.config.signal.n_fft / self.sample_rate
 
-    @torch.no_grad()
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that the pretrained separators and MiniBind were trained on.
+
+        Texts with other words are taken too, with a warning that names the nearest known ones.
+        """
+        return tuple(sound.name for sound in classes.sound_classes())
+
+    def to(self, device: str | torch.device) -> "System":
+        """This system, moved to a device as in `load`.
+
+        Raises: `InputError` for a device that is not there.
+        """
+        device = choose_device(str(device))
+        self.separator.to(device)
+        self.encoder = self.encoder.to(device)
+        return self
+
     def query(
         self,
         *,
         text: str | None = None,
         audio: Sound | None = None,
         image: Picture | None = None,
-        weights: Mapping[str, float] | None = None,
+        weights: Weights | None = None,
         negative_text: str | None = None,
         negative_audio: Sound | None = None,
         negative_image: Picture | None = None,
         negative_strength: float = 0.5,
     ) -> torch.Tensor:
-        """One query (D,) from what is given: Query-Mixup (Eq. 1) of the modalities, minus the
-        negative one.
+        """One query (D,): Query-Mixup (Eq. 1) of what is given, minus the negative query.
 
-        `weights` gives "text", "audio", "image" weights in [0, 1], 1 where it is silent. An unknown
-        word is used all the same, with a warning that names the nearest known ones. Raises
-        `InputError` when no modality is given, and for what is no text, sound or picture.
+        Args:
+            text: what to keep, as "violin".
+            audio: a recording of such a sound: a path, or ((L,) or (C, L) samples, rate in Hz).
+            image: a picture of its source: a path, or (3, 224, 224) in [0, 1].
+            weights: of "text", "audio" and "image", in [0, 1]; 1 for those that it does not name.
+            negative_text, negative_audio, negative_image: what to push away.
+            negative_strength: alpha of the negative query, 0 to 10.
+        Raises: `InputError` when no modality is given, and for what is no text, sound or picture.
         """
-        given = {"text": text, "audio": audio, "image": image}
-        query = self._mixup(given, {} if weights is None else weights, "query")
+        wanted = {"text": text, "audio": audio, "image": image}
         negative = {"text": negative_text, "audio": negative_audio, "image": negative_image}
-        if any(value is not None for value in negative.values()):
-            query = subtract(query, self._mixup(negative, {}, "negative query"), negative_strength)
-        return query
+        return self._query(wanted, weights, negative, negative_strength)
 
-    def _mixup(self, given: dict, weights: Mapping[str, float], name: str) -> torch.Tensor:
-        if not isinstance(weights, Mapping):
-            problem = f"are a {type(weights).__name__}"
-            check.fail(
-                "query weights", problem, 'give a dictionary, as {"text": 1.0, "image": 0.5}'
-            )
-        unknown = weights.keys() - given.keys()
-        if unknown:
-            named = ", ".join(map(str, unknown))
-            check.fail("query weights", f"name {named}", "use text, audio, image")
-        for key, weight in weights.items():
-            check.between(f"query weights: that of {key}", weight, 0.0, 1.0)
-        used = {
-            key: inputs.of_query(key, value) for key, value in given.items() if value is not None
-        }
-        if not used:
-            check.fail(name, "is empty", "give text, audio or image")
-        embeddings = torch.cat([self._embed(key, value) for key, value in used.items()])
-        numbers = torch.tensor([float(weights.get(key, 1.0)) for key in used])
-        return query_mixup(embeddings, numbers.to(embeddings.device))
+    def _query(
+        self, wanted: Modalities, weights: Weights | None, negative: Modalities, strength: float
+    ) -> torch.Tensor:
+        signal = self.separator.config.signal
+        return queries.embed(self.encoder, signal, self.device, wanted, weights, negative, strength)
 
-    def _embed(self, modality: str, value) -> torch.Tensor:
-        if modality == "text":
-            classes.warn_of_unknown(value, stacklevel=4)
-            return self.encoder.embed_text([value])
-        device = next(self.separator.parameters()).device
-        if modality == "image":
-            loaded = value if torch.is_tensor(value) else pictures.load_picture(value)
-            return self.encoder.embed_image(loaded[None].to(device))
-        samples, rate = value if isinstance(value, tuple) else waveform.load(value, LONGEST)
-        longest = int(LONGEST * rate)
-        if samples.shape[-1] > longest:
-            warnings.warn(f"audio query: only its first {LONGEST:g} s are used", stacklevel=4)
-        samples = torch.atleast_2d(samples)[..., :longest].cpu().float()
-        inputs.check_samples(samples, rate, "audio query", self.shortest)
-        if not samples.any():
-            check.fail("audio query", "is silent", "give a recording of the wanted sound")
-        mono = waveform.resample(waveform.mono(samples)[None], rate, self.rate)
-        return self.encoder.embed_audio(mono.to(device))
+    def separate(
+        self,
+        waveform: Samples,
+        rate: float,
+        *,
+        text: str | None = None,
+        audio: Sound | None = None,
+        image: Picture | None = None,
+        weights: Weights | None = None,
+        negative_text: str | None = None,
+        negative_audio: Sound | None = None,
+        negative_image: Picture | None = None,
+        negative_strength: float = 0.5,
+        batch_size: int = 8,
+        overlap: float = 0.5,
+        precision: str = "32-true",
+    ) -> Samples:
+        """The queried source of a mixture, with its shape, rate, type and device.
 
-    def separate(self, mixture: Numbers, rate: float, **query) -> Numbers:
-        """The queried source: (L,) or (C, L) floating-point samples at any rate -> the same shape,
-        the same rate.
+        Works on copies at `sample_rate`: what lies above half of it is not in the estimate. Silence
+        gives silence, with a warning.
 
-        Keywords as in `query`, e.g. `text="violin"`. Works on copies at 16 kHz: above 8 kHz the
-        estimate is empty. Silence gives silence, with a warning. The estimate is float32 on the
-        CPU: an array for an array, else a tensor. Raises `InputError` for whole numbers, for NaN,
-        for a rate outside 1 kHz to 1 MHz and for less than one STFT window.
+        Args:
+            waveform: (L,), (C, L) or (B, C, L) floating-point samples in [-1, 1], an array or a
+                tensor. Every channel is separated on its own, with the same query.
+            rate: theirs in Hz, 1 kHz to 1 MHz.
+            text, audio, image, weights, negative_text, negative_audio, negative_image,
+                negative_strength: the query, as in `query`.
+            batch_size, overlap, precision: as in `mars_lib.inference.long_audio.Segments`.
+        Returns: the estimate, an array for an array and a tensor for a tensor.
+        Raises: `InputError` for whole numbers, for NaN, for another rate, for less than one STFT
+            window, and as `query` does.
         """
-        inputs.samples(mixture, rate, "mixture", self.shortest)
-        return self.separate_queries(mixture, rate, self.query(**query)[None])[0]
+        segments = Segments(batch_size, overlap, precision)
+        inputs.samples(waveform, rate, "mixture", self.shortest)
+        wanted = {"text": text, "audio": audio, "image": image}
+        negative = {"text": negative_text, "audio": negative_audio, "image": negative_image}
+        query = self._query(wanted, weights, negative, negative_strength)
+        return self._separate(waveform, rate, query[None], segments)[0]
 
-    def separate_queries(self, mixture: Numbers, rate: float, queries: Numbers) -> Numbers:
-        """Several sources at once: (N, D) queries -> (N, ...) estimates as from `separate`, for one
-        U-Net pass.
+    def separate_queries(
+        self,
+        waveform: Samples,
+        rate: float,
+        queries: Numbers,
+        *,
+        batch_size: int = 8,
+        overlap: float = 0.5,
+        precision: str = "32-true",
+    ) -> Samples:
+        """Several sources at once, for one U-Net pass.
+
+        Args:
+            waveform, rate: as in `separate`, and so are `batch_size`, `overlap` and `precision`.
+            queries: (N, D), made with `query`.
+        Returns: N estimates, (N, L), (N, C, L) or (N, B, C, L), each as from `separate`.
+        Raises: `InputError` as `separate` does, and for queries of another shape or with NaN.
         """
-        samples = inputs.samples(mixture, rate, "mixture", self.shortest)
-        queries = inputs.numbers("queries", queries).to(next(self.separator.parameters()).device)
-        check.shape("queries", queries, "N D", D=self.separator.config.separator.embedding_size)
-        check.finite("queries", queries, "make them with `System.query`")
-        if not len(queries):
+        return self._separate(waveform, rate, queries, Segments(batch_size, overlap, precision))
+
+    def _separate(
+        self, waveform: Samples, rate: float, queries: Numbers, segments: Segments
+    ) -> Samples:
+        samples = inputs.samples(waveform, rate, "mixture", self.shortest)
+        embeddings = inputs.numbers("queries", queries).to(self.device)
+        check.shape("queries", embeddings, "N D", D=self.separator.config.separator.embedding_size)
+        check.finite("queries", embeddings, "make them with `System.query`")
+        if not len(embeddings):
             check.fail("queries", "are none", "give one or more")
         if not samples.any():
             warnings.warn("the mixture is silent, and so are the estimates", stacklevel=2)
-        estimates = long_audio.separate_long(
-            self.separator, waveform.resample(samples, rate, self.rate), queries
-        ).cpu()
-        flat = waveform.resample(estimates.flatten(0, 1), self.rate, rate)
-        fitted = torch.nn.functional.pad(flat, (0, max(0, samples.shape[-1] - flat.shape[-1])))
-        estimate = fitted[:, : samples.shape[-1]].reshape(len(queries), *mixture.shape)
-        return estimate.numpy() if isinstance(mixture, np.ndarray) else estimate
+        estimate = self._estimates(samples, rate, embeddings, segments)
+        shaped = estimate.reshape(len(embeddings), *waveform.shape)
+        if isinstance(waveform, np.ndarray):
+            return shaped.numpy().astype(waveform.dtype.newbyteorder("="))
+        return shaped.to(waveform.device, waveform.dtype)
+
+    def _estimates(
+        self, samples: torch.Tensor, rate: float, queries: torch.Tensor, segments: Segments
+    ) -> torch.Tensor:
+        """(C, L) samples at `rate` and (N, D) queries -> (N * C, L) float32 on the CPU."""
+        mixture = waveform.resample(samples, rate, self.sample_rate)
+        estimates = long_audio.separate_long(self.separator, mixture, queries, segments).cpu()
+        flat = waveform.resample(estimates.flatten(0, 1), self.sample_rate, rate)
+        fitted = nn.functional.pad(flat, (0, max(0, samples.shape[-1] - flat.shape[-1])))
+        return fitted[:, : samples.shape[-1]]
+
+    def separate_file(
+        self,
+        source: str | Path,
+        out: str | Path,
+        *,
+        text: str | Sequence[str] | None = None,
+        audio: str | Path | None = None,
+        image: str | Path | None = None,
+        weights: Weights | None = None,
+        negative_text: str | None = None,
+        negative_audio: str | Path | None = None,
+        negative_image: str | Path | None = None,
+        negative_strength: float = 0.5,
+        batch_size: int = 8,
+        overlap: float = 0.5,
+        precision: str = "32-true",
+        progress: bool = True,
+    ) -> list[Path]:
+        """Separate a file of any length, rate and channels into one that is like it.
+
+        Args:
+            source: the path of a sound file.
+            out: the path of the estimate, 16-bit; its suffix gives the format. With several texts
+                each has a file of its own, with the text in its name: out-violin.wav.
+            text: what to keep; several texts give several estimates for one U-Net pass.
+            audio, image, weights, negative_text, negative_audio, negative_image,
+                negative_strength: as in `query`, for every text alike.
+            batch_size, overlap, precision: as in `separate`.
+            progress: whether to show a bar.
+        Returns: the paths of the files that were written.
+        Raises: `InputError` as `separate` does, for files that cannot be read or written, and
+            where one is input and output at once.
+        """
+        segments = Segments(batch_size, overlap, precision)
+        texts = [text] if text is None or isinstance(text, str) else list(text)
+        if not texts:
+            check.fail("text queries", "are none", "name one sound or more")
+        targets = files.target_names(
+            inputs.path("output", out), [each for each in texts if each is not None]
+        )
+        given = (audio, image, negative_audio, negative_image)
+        files.check_targets(inputs.path("source", source), targets, given)
+        negative = {"text": negative_text, "audio": negative_audio, "image": negative_image}
+        rows = [
+            self._query(
+                {"text": each, "audio": audio, "image": image},
+                weights,
+                negative,
+                negative_strength,
+            )
+            for each in texts
+        ]
+        files.separate_file(self.separator, source, targets, torch.stack(rows), progress, segments)
+        return targets

@@ -17,7 +17,6 @@ from mars_lib.experiments import (
     robustness,
 )
 from mars_lib.inference import pretrained, system
-from mars_lib.inference.files import separate_file
 from mars_lib.io import checkpoint
 from mars_lib.show import plots
 from mars_lib.training.method import OMNISEP
@@ -31,14 +30,16 @@ def test_separating_waveforms_and_files(device, tmp_path):
     picture = torch.rand(3, 224, 224)
     query = loaded.query(text="violin", audio=(sound, 16_000), image=picture, negative_text="harp")
     assert loaded.separate(sound, 22_050, text="violin").shape == sound.shape
-    # Whatever device the sound and the queries are on, the estimates are on the CPU.
+    # Whatever device the queries are on, the estimates are where the sound is.
     for where in (CPU, device):
         estimates = loaded.separate_queries(sound.to(where), 22_050, query[None].to(where))
-        assert estimates.shape == (1, 2, 20_000) and estimates.device == CPU
+        assert estimates.shape == (1, 2, 20_000) and estimates.device == sound.to(where).device
+    assert loaded.device == place(device) and loaded.to(CPU).device == CPU
+    loaded.to(device)
     assert loaded.query(audio=(sound.to(device), 22_050)).device == place(device)
     waveform.save(tmp_path / "mix.wav", sound, 16_000)
-    separate_file(
-        loaded, tmp_path / "mix.wav", [tmp_path / "violin.wav"], query[None], progress=False
+    loaded.separate_file(
+        tmp_path / "mix.wav", tmp_path / "violin.wav", text="violin", progress=False
     )
     assert soundfile.info(tmp_path / "violin.wav").frames == 20_000
 

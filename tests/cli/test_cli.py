@@ -156,7 +156,9 @@ def test_what_a_format_cannot_hold_is_said_first(
 def test_above_4_gib_a_wav_is_rf64(shipped, sound_file, tmp_path, monkeypatch):
     monkeypatch.setattr(waveform, "LARGEST", 1_000)
     target = tmp_path / "o.wav"
-    files.separate_file(shipped, sound_file(), [target], torch.ones(1, 256), progress=False)
+    files.separate_file(
+        shipped.separator, sound_file(), [target], torch.ones(1, 256), progress=False
+    )
     assert (soundfile.info(target).format, soundfile.info(target).frames) == ("RF64", 16_000)
 
 
@@ -166,7 +168,7 @@ def test_above_4_gib_a_wav_is_rf64(shipped, sound_file, tmp_path, monkeypatch):
 def test_odd_lengths_come_back_whole(shipped, sound_file, tmp_path, rate, frames):
     wave = 0.1 * np.sin(np.arange(frames) * 2 * np.pi * 440 / rate)[:, None]
     source, target = sound_file(rate=rate, samples=wave), tmp_path / "o.wav"
-    files.separate_file(shipped, source, [target], torch.ones(1, 256), progress=False)
+    files.separate_file(shipped.separator, source, [target], torch.ones(1, 256), progress=False)
     assert soundfile.info(target).frames == frames
 
 
@@ -179,7 +181,7 @@ def test_above_full_scale_nothing_is_clipped_and_all_get_one_gain(shipped, sound
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             source = sound_file(f"{name}.wav", samples=gain * wave)
-            files.separate_file(shipped, source, targets, queries, progress=False)
+            files.separate_file(shipped.separator, source, targets, queries, progress=False)
         assert ["above full scale" in str(w.message) for w in said] == [True] * (gain > 1)
         outputs[name] = np.stack([soundfile.read(target)[0] for target in targets])
     gain = (outputs["loud"] * outputs["quiet"]).sum() / (outputs["quiet"] ** 2).sum()
@@ -293,7 +295,7 @@ def test_memory_does_not_grow_with_the_file(shipped, sound_file, tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "_write", spy)
-        files.separate_file(shipped, source, [tmp_path / "o.wav"], query, progress=False)
+        files.separate_file(shipped.separator, source, [tmp_path / "o.wav"], query, progress=False)
     assert max(sizes) < 10 * 16_000 * 2 and sum(sizes) >= 100 * 16_000
 
 

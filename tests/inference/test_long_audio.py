@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from mars_lib import config
+from mars_lib.check import InputError
 from mars_lib.inference import long_audio
+from mars_lib.inference.long_audio import Segments
 from mars_lib.separator import Separator
 
 
@@ -24,10 +26,11 @@ def identity(monkeypatch):
 
 @pytest.mark.parametrize("length", [600, 16_383, 32_766, 32_767, 100_001, 500_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_overlap_add_has_no_seams(tiny, identity, length, channels):
+@pytest.mark.parametrize("overlap", [0.25, 0.4, 0.5, 0.6, 0.75])
+def test_overlap_add_has_no_seams(tiny, identity, length, channels, overlap):
     mixture = torch.randn(channels, length)
     queries = torch.tensor([[1.0, 0.0], [0.5, 0.0]])
-    out = long_audio.separate_long(tiny, mixture, queries, batch_size=3)
+    out = long_audio.separate_long(tiny, mixture, queries, Segments(3, overlap))
     assert out.shape == (2, channels, length)
     assert (out[0] - mixture).abs().max() < 1e-5
     assert (out[1] - 0.5 * mixture).abs().max() < 1e-5
@@ -36,7 +39,7 @@ def test_overlap_add_has_no_seams(tiny, identity, length, channels):
 def test_blocks_of_any_size_give_what_one_block_gives(tiny, identity):
     mixture, queries = torch.randn(1, 150_000), torch.ones(1, 2)
     blocks = mixture.split([1, 40_000, 9, 70_000, 39_990], dim=-1)
-    pieces = list(long_audio.separate_blocks(tiny, blocks, queries, batch_size=2))
+    pieces = list(long_audio.separate_blocks(tiny, blocks, queries, Segments(2)))
     assert torch.allclose(torch.cat(pieces, dim=-1)[0], mixture, atol=1e-5)
     assert max(piece.shape[-1] for piece in pieces) <= 3 * 32_766
 
@@ -50,8 +53,8 @@ def test_many_channels_do_not_go_through_the_network_at_once(tiny, monkeypatch):
 
     monkeypatch.setattr(long_audio, "separate", separate)
     mixture = torch.randn(50, 20_000)
-    out = long_audio.separate_long(tiny, mixture, torch.ones(1, 2), batch_size=4)
-    assert torch.allclose(out[0], mixture, atol=1e-5) and max(sizes) <= 8
+    out = long_audio.separate_long(tiny, mixture, torch.ones(1, 2), Segments(4))
+    assert torch.allclose(out[0], mixture, atol=1e-5) and max(sizes) <= 4
 
 
 def test_no_blocks_give_no_estimates(tiny):
@@ -64,3 +67,71 @@ def test_channels_do_not_mix(tiny):
     both = long_audio.separate_long(tiny, mixture, query)
     alone = long_audio.separate_long(tiny, mixture[1:], query)
     assert torch.allclose(both[:, 1:], alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("overlap", [0.25, 0.3, 0.5, 0.7, 0.75])
+def test_windows_sum_to_one(overlap):
+    length = 32_766
+    hop = round((1 - overlap) * length)
+    window, total = long_audio.window(length, hop), torch.zeros(9 * length)
+    for start in range(0, 8 * length, hop):
+        total[start : start + length] += window
+    assert (total[length : 8 * length] - 1).abs().max() < 1e-5 and window.min() >= 0
+
+
+def test_more_overlap_takes_more_segments_and_less_takes_fewer(tiny, monkeypatch):
+    counts = []
+
+    def separate(separator, mixture, query):
+        counts[-1] += len(mixture)
+        return mixture[:, None] * query[..., :1]
+
+    monkeypatch.setattr(long_audio, "separate", separate)
+    for overlap in (0.25, 0.5, 0.75):
+        counts.append(0)
+        long_audio.separate_long(
+            tiny, torch.randn(1, 300_000), torch.ones(1, 2), Segments(overlap=overlap)
+        )
+    assert counts[0] < counts[1] < counts[2] <= 2 * counts[1] + 3
+
+
+def test_the_batch_size_does_not_change_an_estimate(tiny):
+    mixture, query = 0.1 * torch.randn(2, 120_000), torch.randn(1, 256)
+    one, many = (long_audio.separate_long(tiny, mixture, query, Segments(n)) for n in (1, 64))
+    assert torch.allclose(one, many, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16-mixed", torch.bfloat16), ("16-mixed", torch.float16)]
+)
+def test_precision_is_that_of_the_network(tiny, monkeypatch, precision, dtype):
+    monkeypatch.setattr(long_audio.devices, "multiplies_bfloat16", lambda _: True)
+    mixture, query = 0.1 * torch.randn(1, 40_000), torch.randn(1, 256)
+    seen, maps = [], tiny.unet.forward
+    monkeypatch.setattr(tiny.unet, "forward", lambda x: seen.append(maps(x)) or seen[-1])
+    whole = long_audio.separate_long(tiny, mixture, query)
+    half = long_audio.separate_long(tiny, mixture, query, Segments(precision=precision))
+    assert (seen[0].dtype, seen[-1].dtype, half.dtype) == (torch.float32, dtype, torch.float32)
+    assert torch.allclose(half, whole, atol=0.02) and not torch.equal(half, whole)
+
+
+def test_an_emulated_bfloat16_is_left_to_float32(tiny, monkeypatch):
+    monkeypatch.setattr(long_audio.devices, "multiplies_bfloat16", lambda _: False)
+    mixture, query = 0.1 * torch.randn(1, 40_000), torch.randn(1, 256)
+    half = long_audio.separate_long(tiny, mixture, query, Segments(precision="bf16-mixed"))
+    assert torch.equal(half, long_audio.separate_long(tiny, mixture, query))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"batch_size": 0}, "batch size: is 0"),
+        ({"batch_size": 2.0}, "batch size: is 2.0"),
+        ({"overlap": 0.2}, "overlap: is 0.2; give a number from 0.25 to 0.75"),
+        ({"overlap": float("nan")}, "overlap: is nan"),
+        ({"precision": "half"}, "precision: is 'half'; give one of 32-true"),
+    ],
+)
+def test_segments_that_cannot_be(wrong, problem):
+    with pytest.raises(InputError, match=problem):
+        Segments(**wrong)

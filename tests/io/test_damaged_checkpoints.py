@@ -207,4 +207,4 @@ def test_an_estimate_that_is_not_finite_is_named(shipped_apart, example):
 @pytest.fixture
 def shipped_apart():
     """The pretrained system, for a test that damages it."""
-    return system.load()
+    return system.load(device="cpu")

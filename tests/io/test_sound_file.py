@@ -184,7 +184,7 @@ def test_what_is_no_sound_stays_one(tmp_path, name):
 def test_the_whole_sound_is_separated_and_is_a_query(shipped, put, tmp_path, name, seconds):
     source, target = put(name), tmp_path / "o.flac"
     query = shipped.query(audio=source)[None]
-    separate_file(shipped, source, [target], query, progress=False)
+    separate_file(shipped.separator, source, [target], query, progress=False)
     assert soundfile.info(target).duration == pytest.approx(seconds, abs=0.15)
 
 

@@ -66,6 +66,7 @@ def test_weights_that_are_not_there(tmp_path):
         reward_encoder.load("cpu", tmp_path / "none.pth")
 
 
+@pytest.mark.encoders
 @pytest.mark.parametrize(
     "name", ["03_multimodal_rewards", "04_progressive_alignment", "05_ppo_training"]
 )
