@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from tqdm.std import tqdm
 
+from mars_lib import check
 from mars_lib.alignment import losses
 from mars_lib.alignment.features import Alignable, TrunkFeatures
 from mars_lib.alignment.pairs import Pairs, PairSampler
-from mars_lib.check import check_rate, check_seed, fail
+from mars_lib.check import fail
 
 # The heads that each stage trains, beside the shared temperature. In stage 1 the paper unfreezes
 # "the projection heads"; the picture head has no gradient there, and AdamW's decay alone would
@@ -57,8 +58,8 @@ class AlignmentConfig:
                 f"is {self.batch_size}",
                 "give 2 or more: each class is told from another",
             )
-        check_rate(self.learning_rate)
-        check_seed(self.seed)
+        check.learning_rate(self.learning_rate)
+        check.seed(self.seed)
         if not 0 <= self.margin < math.inf or not 0 <= self.replay <= 1:
             fail(
                 "margin and replay",
