@@ -12,8 +12,9 @@ import torch
 from mars_lib.check import fail
 from mars_lib.config import Config
 from mars_lib.data.csv_music import listed_classes
-from mars_lib.data.folders import FolderClass, FolderMusic
+from mars_lib.data.folders import FolderMusic
 from mars_lib.data.mini_music import level
+from mars_lib.data.recorded_music import RecordedClass
 from mars_lib.waveform import mix
 
 # A stretch that is 30 dB below its recording is a rest: brought to the common level it would be
@@ -124,7 +125,7 @@ class FolderMixtures:
             else (),
         )
 
-    def _can_ask(self, sound: FolderClass, query: str) -> bool:
+    def _can_ask(self, sound: RecordedClass, query: str) -> bool:
         """Whether there is all that a query of the class needs; warns where not."""
         lacks = []
         readable = list(islice(self._readable(sound.sounds), 2))
@@ -147,7 +148,7 @@ class FolderMixtures:
             )
         return not lacks
 
-    def _first(self, index: int) -> tuple[FolderClass, tuple[Path, ...]]:
+    def _first(self, index: int) -> tuple[RecordedClass, tuple[Path, ...]]:
         """What comes first in mixture number `index`, and its files; the next where none can be
         read.
         """
@@ -167,7 +168,7 @@ class FolderMixtures:
         path, wave = self._recordings.readable(paths, rng)
         return self._cut(path, 0, len(wave), rng)
 
-    def _other(self, sound: FolderClass, taken: Stretch, rng: np.random.Generator) -> Stretch:
+    def _other(self, sound: RecordedClass, taken: Stretch, rng: np.random.Generator) -> Stretch:
         """A clip of the class that shares nothing with the one in the mixture: of another file
         where there is one.
         """
@@ -201,7 +202,7 @@ class Recordings(FolderMusic):
         return self._load(path)
 
 
-def _sounding(sound: FolderClass, draw: Callable[[], Stretch]) -> Stretch:
+def _sounding(sound: RecordedClass, draw: Callable[[], Stretch]) -> Stretch:
     """The first of twenty draws that is no rest."""
     for _ in range(20):
         found = draw()

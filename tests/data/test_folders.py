@@ -143,7 +143,7 @@ def test_another_clip_of_a_pair_is_of_another_recording(tmp_path):
     torch.manual_seed(0)
     encoder = MiniBind().eval().requires_grad_(False)
     features = trunk_features(
-        encoder, music, "train", clips=6, takes=1, folder=tmp_path, progress=False
+        encoder, music, "train", clips=6, variants=1, folder=tmp_path, progress=False
     )
     for label, sound in enumerate(music.classes("train")):
         of = [music.recording("train", sound, i, ALIGNMENT_CLIPS) for i in range(6)]
