@@ -86,7 +86,8 @@ class _Statistics(torch.autograd.Function):
         entropy_grad: torch.Tensor,
         kl_grad: torch.Tensor,
     ) -> tuple[torch.Tensor, None, None, None]:
-        log_prob_slope, entropy_slope, kl_slope = ctx.saved_tensors
+        slopes: tuple[torch.Tensor, ...] = ctx.saved_tensors
+        log_prob_slope, entropy_slope, kl_slope = slopes
         grad = entropy_grad.reshape(-1) * entropy_slope
         grad.addcmul_(kl_grad.reshape(-1), kl_slope)
         for one, slope in zip(log_prob_grad.reshape(log_prob_slope.shape), log_prob_slope):
@@ -154,6 +155,7 @@ class _Shifted(NamedTuple):
 
 
 def _shift(x: torch.Tensor) -> _Shifted:
+    """Six steps of Gamma(x + 1) = x Gamma(x)."""
     y, t = x + 6, x * (x + 5)
     inverse, log_y = y.reciprocal(), y.log()
     product = (t + 10).mul_(t).add_(24).mul_(t)

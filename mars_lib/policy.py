@@ -201,7 +201,7 @@ def kappa_at(step: int, steps: int, start: float, end: float, schedule: str) -> 
 
 def _check_numbers(kappa: object, patch: object) -> None:
     """Raise `InputError` for a concentration or a patch that no policy has."""
-    if not isinstance(kappa, Real) or not 0 < kappa < math.inf:
+    if not isinstance(kappa, Real) or not 0 < float(kappa) < math.inf:
         check.fail("kappa", f"is {kappa!r}", "give a number above 0; the paper uses 9")
     if not isinstance(patch, Integral) or patch < 1:
         check.fail("patch", f"is {patch!r}", "give 1 for the paper's policy, or a few bins")

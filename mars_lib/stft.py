@@ -40,6 +40,7 @@ def istft(spectrogram: torch.Tensor, signal: SignalConfig, length: int) -> torch
 
 
 def _window(like: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
+    """A Hann window on the device of `like`: (n_fft,)."""
     return torch.hann_window(signal.n_fft, device=like.device)
 
 

@@ -112,7 +112,8 @@ class CsvMusic(RecordedMusic):
 def shuffled(index: int, count: int, key: int) -> int:
     """Which of `count` things comes at place `index`.
 
-    In every run of `count` places each comes once, in an order of its own. A function of its arguments alone, so that a shuffled order can be taken up anywhere.
+    In every run of `count` places each comes once, in an order of its own. A function of its
+    arguments alone, so that a shuffled order can be taken up anywhere.
 
     >>> sorted(shuffled(index, 5, key=7) for index in range(10, 15))
     [0, 1, 2, 3, 4]

@@ -130,6 +130,6 @@ def _split(files: tuple[Path, ...], split: str) -> tuple[Path, ...]:
     empty = any(not any(share[f] in numbers for f in files) for numbers in parts.values())
     if files and empty:
         said = f"{len(files)} files are too few to split; all are in every split"
-        warnings.warn(f"{files[0].parent.name}: {said}", stacklevel=4)
+        warnings.warn(f"{files[0].parent.name}: {said}", stacklevel=5)
         return files
     return tuple(f for f in files if share[f] in parts[split])

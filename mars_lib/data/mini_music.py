@@ -141,7 +141,8 @@ def augmented(wave: np.ndarray, share: float, rng: np.random.Generator) -> np.nd
 def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:
     """Scale (L,) to an RMS of `target` over the frames that sound: float32.
 
-    Frames are of 32 ms; those within 30 dB of the loudest sound. Silence, and samples that are not finite, become zeros.
+    Frames last 32 ms, and one sounds within 30 dB of the loudest. Silence, and samples that are not
+    finite, become zeros.
     """
     frames = wave[: len(wave) // 512 * 512].reshape(-1, 512)
     energy = np.mean(frames.astype(np.float64) ** 2, axis=1)

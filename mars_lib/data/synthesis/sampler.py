@@ -168,4 +168,5 @@ def _lowpass(wave: np.ndarray, cutoff: float, rate: int) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def _poles(cutoff: float, rate: int) -> np.ndarray:
+    """Second-order sections of a Butterworth lowpass."""
     return butter(2, cutoff, fs=rate, output="sos")

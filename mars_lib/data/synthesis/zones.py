@@ -224,6 +224,7 @@ def _envelope(value: Amounts) -> Envelope:
 
 
 def _seconds(timecents: int) -> float:
+    """A time in seconds, a millisecond at least."""
     return 2 ** (max(timecents, SHORTEST) / 1200)
 
 
