@@ -1,6 +1,4 @@
-"""Fixtures that several tests share. Two threads at most: the suite must behave on a small
-machine.
-"""
+"""Fixtures that several tests share."""
 
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from mars_lib import config
 from mars_lib.data import manifests
 from mars_lib.inference import system
 
-torch.set_num_threads(2)
+torch.set_num_threads(2)  # the suite must behave on a small machine
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,7 +22,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shipped():
-    """The system that ships."""
+    """The pretrained system."""
     return system.load()
 
 
