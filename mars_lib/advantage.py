@@ -1,5 +1,6 @@
-"""From rewards to advantages: a moving baseline, then each group against itself (Section 3.2.1,
-Appendix D).
+"""From rewards to advantages: a moving baseline, then each group against itself.
+
+Section 3.2.1 and Appendix D.
 """
 
 import torch
@@ -8,10 +9,14 @@ from mars_lib import check
 
 
 class MovingBaseline:
-    """b <- decay b + (1 - decay) mean(R), decay 0.92 (Appendix D).
+    """The baseline of Appendix D: b <- decay b + (1 - decay) mean(R), decay 0.92.
 
     The paper does not say how b begins nor whether it moves before or after use: ours begins at the
     first batch's mean and moves after use, so that a batch is not compared with itself.
+
+    Args:
+        decay: from 0 to 1.
+        value: b; None before the first reward.
     """
 
     def __init__(self, decay: float = 0.92, value: float | None = None):
@@ -19,8 +24,9 @@ class MovingBaseline:
         self.decay, self.value = decay, value
 
     def advantage(self, reward: torch.Tensor) -> torch.Tensor:
-        """A = R - b, the shape of `reward`; then b moves. Raises `InputError` for rewards that are
-        not finite.
+        """The advantage A = R - b, of the shape of `reward`; then b moves.
+
+        Raises `InputError` for rewards that are not finite.
         """
         if not torch.isfinite(reward).all():
             check.fail("reward", "holds NaN or infinite values", "repair the reward function")
@@ -30,17 +36,18 @@ class MovingBaseline:
         return reward - before
 
     def move(self, mean: float) -> None:
-        """b moves to a step's mean reward; a step of several passes moves it once."""
+        """Move b towards a step's mean reward; a step of several passes moves it once."""
         before = mean if self.value is None else self.value
         self.value = self.decay * before + (1 - self.decay) * mean
 
 
 def group_normalise(advantage: torch.Tensor) -> torch.Tensor:
-    """(A - mean) / (std + 1e-6) within the group: (G, B, N) -> the same.
+    """The group-relative advantage (A - mean(A)) / (std(A) + 1e-6): (G, B, N) -> the same shape.
 
-    The paper does not say what the group is. With G > 1 it is the G samples of one mixture and
-    query; with G = 1 it is the batch. The standard deviation is the biased one (divided by the
-    count). Whatever was subtracted before, cancels: the baseline matters only for what is logged.
+    Section 3.2.1. The paper does not say what the group is. With G > 1 it is the G samples of one
+    mixture and query; with G = 1 it is the batch. The standard deviation is the biased one (divided
+    by the count). Whatever was subtracted before, cancels: the baseline matters only for what is
+    logged.
     """
     check.shape("advantage", advantage, "G B N")
     axes = (0,) if advantage.shape[0] > 1 else (0, 1, 2)

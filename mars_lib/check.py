@@ -1,25 +1,22 @@
-"""One error format for bad input: what it is, what is wrong with it, what to do about it."""
+"""Checks of input, all with one error: what it is, what is wrong with it, what to do about it."""
 
 import math
 import reprlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from numbers import Real
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import torch
 
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 # What every generator takes.
 LARGEST_SEED = 2**32 - 1
-COUNTS = (
-    "steps",
-    "batch_size",
-    "accumulate",
-    "queries_per_class",
-    "validate_every",
-    "validation_mixtures",
-)
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+# The sizes at which every notebook runs.
+PROFILES = ("smoke", "cpu", "gpu")
 
 
 class InputError(ValueError):
@@ -37,9 +34,14 @@ def fail(name: str, problem: str, remedy: str) -> NoReturn:
 
 
 def shape(name: str, tensor: torch.Tensor, axes: str, **sizes: int) -> None:
-    """Raise unless `tensor` has the axes named in `axes`, as "B N L"; `sizes` pins some of them.
+    """Raise `InputError` unless `tensor` has the axes that `axes` names.
 
-    A leading "..." allows any number of batch axes.
+    Args:
+        name: what the message calls the tensor.
+        tensor: whatever was given; what is no tensor is refused too.
+        axes: one letter or word an axis, as in "B N L". A leading "..." allows any number of
+            batch axes.
+        sizes: of some of the axes; the others may have any size.
     """
     tensor_like(name, tensor, f"give a tensor of shape ({', '.join(axes.split())})")
     names = axes.split()
@@ -54,22 +56,23 @@ def shape(name: str, tensor: torch.Tensor, axes: str, **sizes: int) -> None:
         fail(name, f"has shape {given}", f"give a tensor of shape ({wanted})")
 
 
-def tensor_like(name: str, value, remedy: str) -> None:
-    """Raise unless `value` is a tensor."""
+def tensor_like(name: str, value: object, remedy: str) -> None:
+    """Raise `InputError` unless `value` is a tensor."""
     if not torch.is_tensor(value):
         fail(name, f"is a {type(value).__name__}", remedy)
 
 
 def finite(name: str, tensor: torch.Tensor, remedy: str = "repair or cut the file first") -> None:
-    """Raise when `tensor` holds NaN or an infinity."""
+    """Raise `InputError` when `tensor` holds NaN or an infinity."""
     if not torch.isfinite(tensor).all():
         bad = int((~torch.isfinite(tensor)).sum())
         fail(name, f"holds {bad} values that are NaN or infinite", remedy)
 
 
 def inside(name: str, tensor: torch.Tensor, low: float, high: float) -> None:
-    """Raise unless `tensor` holds floating-point numbers of [low, high] alone (NaN is in no
-    interval).
+    """Raise `InputError` unless all of `tensor` are floating-point numbers of [low, high].
+
+    NaN is in no interval.
     """
     remedy = f"give floating-point numbers from {low:g} to {high:g}"
     if not tensor.is_floating_point():
@@ -82,49 +85,33 @@ def inside(name: str, tensor: torch.Tensor, low: float, high: float) -> None:
 
 
 def between(name: str, value: float, low: float, high: float) -> None:
-    """Raise unless `value` is a number with low <= value <= high (NaN is never between)."""
+    """Raise `InputError` unless `value` is a number from `low` to `high`; NaN is not."""
     if not isinstance(value, Real) or not low <= value <= high:
         fail(name, f"is {value!r}", f"give a number from {low:g} to {high:g}")
 
 
 def one_of(name: str, value: str, known: Collection[str]) -> None:
-    """Raise unless `value` is one of the `known` words."""
+    """Raise `InputError` unless `value` is one of the `known` words."""
     if value not in known:
         fail(name, f"is {value!r}", f"give one of {', '.join(known)}")
 
 
-def check_training(run) -> None:
-    """Raise `InputError` for numbers of a `TrainingConfig` or an `RLConfig` that no run can use."""
-    for name in COUNTS:
-        if getattr(run, name) < 1:
-            fail(name.replace("_", " "), f"is {getattr(run, name)}", "give 1 or more")
-    if run.batch_size % run.accumulate:
-        fail(
-            "batch size",
-            f"is {run.batch_size}, in {run.accumulate} passes",
-            f"give a multiple of {run.accumulate}",
-        )
-    if not 0 <= run.augment <= 1:
-        fail("augment", f"is {run.augment}", "give a share from 0 to 1")
-    if run.precision not in PRECISIONS:
-        fail("precision", f"is {run.precision!r}", f"give one of {', '.join(PRECISIONS)}")
-    check_rate(run.learning_rate)
-    check_seed(run.seed)
+def at_least(name: str, value: float, least: float) -> None:
+    """Raise `InputError` for a value below `least`."""
+    if value < least:
+        fail(name, f"is {value}", f"give {least} or more")
 
 
-def check_rate(rate: float) -> None:
+def learning_rate(rate: float) -> None:
     """Raise `InputError` unless a learning rate is finite and above 0."""
     if not 0 < rate < math.inf:
         fail("learning rate", f"is {rate}", "give a finite number above 0")
 
 
-def check_seed(seed: int) -> None:
+def seed(seed: int) -> None:
     """Raise `InputError` for a seed that some random generator would refuse."""
     if not 0 <= seed <= LARGEST_SEED:
         fail("seed", f"is {seed}", f"give a whole number from 0 to {LARGEST_SEED}")
-
-
-PROFILES = ("smoke", "cpu", "gpu")
 
 
 def profile(name: str) -> None:
@@ -132,31 +119,59 @@ def profile(name: str) -> None:
     one_of("profile", name, PROFILES)
 
 
-# What a file may ask for: beyond any use, and within any machine that can separate.
-LIMITS = {
-    "sample_rate": (1_000, 192_000), "length": (1_024, 1 << 20), "n_fft": (64, 16_384),
-    "hop_length": (16, 8_192), "n_bins": (8, 2_048), "n_layers": (5, 10), "n_masks": (1, 1_024),
-    "width": (1, 1_024), "embedding_size": (1, 65_536), "n_sources": (1, 64),
-}  # fmt: skip
+class Training(Protocol):
+    """The numbers that supervised training and the policy's training have in common."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def accumulate(self) -> int: ...
+    @property
+    def queries_per_class(self) -> int: ...
+    @property
+    def validate_every(self) -> int: ...
+    @property
+    def validation_mixtures(self) -> int: ...
+    @property
+    def augment(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def seed(self) -> int: ...
 
 
-LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
+def training(run: Training) -> None:
+    """Raise `InputError` for numbers that no training can use."""
+    for name, value in (
+        ("steps", run.steps),
+        ("batch size", run.batch_size),
+        ("accumulate", run.accumulate),
+        ("queries per class", run.queries_per_class),
+        ("validate every", run.validate_every),
+        ("validation mixtures", run.validation_mixtures),
+    ):
+        at_least(name, value, 1)
+    if run.batch_size % run.accumulate:
+        problem = f"is {run.batch_size}, in {run.accumulate} passes"
+        fail("batch size", problem, f"give a multiple of {run.accumulate}")
+    if not 0 <= run.augment <= 1:
+        fail("augment", f"is {run.augment}", "give a share from 0 to 1")
+    one_of("precision", run.precision, PRECISIONS)
+    learning_rate(run.learning_rate)
+    seed(run.seed)
 
 
-def limits(name: str, config) -> None:
-    """Raise `InputError`, about `name`, for values of a configuration that no run has written."""
-    signal = config.signal
-    for part in (config, signal, config.separator, config.training):
-        _limits_of_fields(name, part)
-    if not 2 * signal.hop_length <= signal.n_fft <= signal.length:
-        fail(name, "has hops or a length that do not fit its n_fft", "train the checkpoint again")
+def values(
+    name: str, part: "DataclassInstance", limits: Mapping[str, tuple[int, int]], remedy: str
+) -> None:
+    """Raise `InputError`, about `name`, for a field of a dataclass that no run has written.
 
-
-def _limits_of_fields(name: str, part) -> None:
-    """Raise `InputError` unless each field of a dataclass has the type of its default and is within
-    `LIMITS`.
-
-    Fields without a plain default are left alone.
+    A field must have the type of its default, be finite, and be within `limits` where these name
+    it. Fields without a plain default are left alone.
     """
     for known in fields(part):
         value = getattr(part, known.name)
@@ -164,8 +179,8 @@ def _limits_of_fields(name: str, part) -> None:
             continue
         number = type(value) in (int, float) and math.isfinite(value)
         right = number if type(known.default) is float else type(value) is type(known.default)
-        if right and known.name in LIMITS:
-            low, high = LIMITS[known.name]
+        if right and known.name in limits:
+            low, high = limits[known.name]
             right = low <= value <= high
         if not right:
-            fail(name, f"has {known.name} {reprlib.repr(value)}", "train the checkpoint again")
+            fail(name, f"has {known.name} {reprlib.repr(value)}", remedy)

@@ -4,13 +4,29 @@ The paper's numbers are the defaults. `small()` and `smoke()` change sizes, neve
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from mars_lib import check
-from mars_lib.check import check_training, fail, one_of
+from mars_lib.check import fail
 
 # Of the package; a run that is resumed must be of the same one.
 VERSION = "0.3.0"
+LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
+# What a file may ask for: beyond any use, and within any machine that can separate.
+LIMITS = {
+    "sample_rate": (1_000, 192_000),
+    "length": (1_024, 1 << 20),
+    "n_fft": (64, 16_384),
+    "hop_length": (16, 8_192),
+    "n_bins": (8, 2_048),
+    "n_layers": (5, 10),
+    "n_masks": (1, 1_024),
+    "width": (1, 1_024),
+    "embedding_size": (1, 65_536),
+    "n_sources": (1, 64),
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,7 @@ class SignalConfig:
 
 @dataclass(frozen=True)
 class SeparatorConfig:
-    """U-Net and query gate (paper, Section 3.1.2 and Appendix B)."""
+    """U-Net and query gate (paper, Section 3.1.2 and Appendix B): D is `embedding_size`."""
 
     n_layers: int = 7
     n_masks: int = 32
@@ -61,7 +77,7 @@ class TrainingConfig:
     # Random gain of each source before they are summed and divided by N.
     gain_low: float = 0.5
     gain_high: float = 1.5
-    # Share of training clips that are varied (equaliser, room, pitch, noise ...); 0 turns it off.
+    # Share of training clips that are augmented (equaliser, room, pitch, noise ...); 0: none.
     augment: float = 0.9
     # Examples of each modality and class embedded before training starts: the queries to draw from.
     queries_per_class: int = 64
@@ -72,17 +88,16 @@ class TrainingConfig:
     precision: str = "bf16-mixed"
     seed: int = 0
 
-    def __post_init__(self):
-        check_training(self)
+    def __post_init__(self) -> None:
+        check.training(self)
 
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """The Beta policy and its objective (paper, Section 3.2.1 and Appendix D). The defaults are the
-    paper's.
+    """The Beta policy and its objective (paper, Section 3.2.1 and Appendix D).
 
-    Every point that the paper leaves open is an argument; the function that reads it says why the
-    default is what it is.
+    The defaults are the paper's. Every point that the paper leaves open is a field; the function
+    that reads it says why the default is what it is.
     """
 
     kappa: float = 9.0
@@ -101,40 +116,25 @@ class PolicyConfig:
     # theta_{t-1}. With 0 the snapshot is taken too late: every ratio is 1 and clipping never acts.
     lag: int = 1
 
-    def __post_init__(self):
-        for name in ("kappa", "kappa_end"):
-            if not 0 < getattr(self, name) <= check.LARGEST_KAPPA:
-                fail(
-                    name,
-                    f"is {getattr(self, name)}",
-                    f"give a number above 0 and at most {check.LARGEST_KAPPA}; the paper uses 9",
-                )
+    def __post_init__(self) -> None:
+        for name, kappa in (("kappa", self.kappa), ("kappa_end", self.kappa_end)):
+            if not 0 < kappa <= LARGEST_KAPPA:
+                remedy = f"give a number above 0 and at most {LARGEST_KAPPA}; the paper uses 9"
+                fail(name, f"is {kappa}", remedy)
         if not 0 < self.clip_range < 1:
             fail("clip range", f"is {self.clip_range}", "give a number between 0 and 1")
         if not math.isfinite(self.entropy_coefficient + self.kl_coefficient):
-            fail(
-                "entropy and KL coefficients",
-                f"are {self.entropy_coefficient} and {self.kl_coefficient}",
-                "give finite numbers",
-            )
-        for name, least in (("group_size", 1), ("patch", 1), ("lag", 0)):
-            if getattr(self, name) < least:
-                fail(name.replace("_", " "), f"is {getattr(self, name)}", f"give {least} or more")
+            problem = f"are {self.entropy_coefficient} and {self.kl_coefficient}"
+            fail("entropy and KL coefficients", problem, "give finite numbers")
+        check.at_least("group size", self.group_size, 1)
+        check.at_least("patch", self.patch, 1)
+        check.at_least("lag", self.lag, 0)
         if self.antithetic and self.group_size % 2:
-            fail(
-                "group size",
-                f"is {self.group_size}",
-                "give an even number: antithetic samples come in pairs",
-            )
-        for name, known in OPTIONS.items():
-            one_of(name.replace("_", " "), getattr(self, name), known)
-
-
-OPTIONS = {
-    "kappa_schedule": ("constant", "linear", "cosine"),
-    "ratio": ("bin", "frame", "joint"),
-    "reduction": ("mean", "sum"),
-}
+            remedy = "give an even number: antithetic samples come in pairs"
+            fail("group size", f"is {self.group_size}", remedy)
+        check.one_of("kappa schedule", self.kappa_schedule, ("constant", "linear", "cosine"))
+        check.one_of("ratio", self.ratio, ("bin", "frame", "joint"))
+        check.one_of("reduction", self.reduction, ("mean", "sum"))
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Config:
     """Everything that a checkpoint must know to be used again."""
 
     name: str = "paper"
-    # Whose embeddings the query gate understands (see
+    # The encoder whose embeddings the query gate reads (see
     # `mars_lib.inference.pretrained.load_encoder`).
     encoder: str = "imagebind"
     signal: SignalConfig = field(default_factory=SignalConfig)
@@ -178,11 +178,10 @@ def small() -> Config:
 
 
 def comparison() -> Config:
-    """What `mars benchmark` compares systems at: `small()` with a U-Net of half the width, 1.1
-    million parameters, on small batches.
+    """What `mars benchmark` compares systems at: `small()` at half the width, on small batches.
 
-    Four systems with three seeds each are trained on two cores in a few hours, and their
-    checkpoints are 2 MB each.
+    The U-Net has 1.1 million parameters. Four systems with three seeds each are trained on two
+    cores in a few hours, and their checkpoints are 2 MB each.
     """
     config = small()
     return replace(
@@ -226,7 +225,7 @@ def profile(name: str) -> Config:
     """The configuration of a profile: "smoke", "cpu" (small), "gpu", "paper".
 
     "gpu" is the paper's network and segment with MiniBind's embeddings and a batch that a 16 GiB
-    card holds.
+    card holds. Raises `InputError` for any other name.
     """
     if name == "gpu":
         large = paper()
@@ -250,15 +249,18 @@ def profile(name: str) -> Config:
     return presets[name]()
 
 
-def to_dict(config: Config) -> dict:
+def to_dict(config: Config) -> dict[str, Any]:
     """Plain numbers and strings, for JSON."""
     return asdict(config)
 
 
-def from_dict(values: dict, name: str = "configuration") -> Config:
-    """The inverse of `to_dict`. Raises `InputError`, about `name`, on other fields, other types and
-    absurd sizes.
+def from_dict(values: Mapping[str, Any], name: str = "configuration") -> Config:
+    """The inverse of `to_dict`.
+
+    Raises:
+        InputError: about `name`, for other fields, other types and absurd sizes.
     """
+    again = "train the checkpoint again"
     try:
         found = Config(
             name=values["name"],
@@ -269,6 +271,9 @@ def from_dict(values: dict, name: str = "configuration") -> Config:
             training=TrainingConfig(**values["training"]),
         )
     except (TypeError, KeyError) as error:
-        fail(name, f"does not fit this version ({error})", "train the checkpoint again")
-    check.limits(name, found)
+        fail(name, f"does not fit this version ({error})", again)
+    for part in (found, found.signal, found.separator, found.training):
+        check.values(name, part, LIMITS, again)
+    if not 2 * found.signal.hop_length <= found.signal.n_fft <= found.signal.length:
+        fail(name, "has hops or a length that do not fit its n_fft", again)
     return found

@@ -10,10 +10,11 @@ from mars_lib.stft import istft
 def ideal_binary(
     reference_magnitude: torch.Tensor, mixture_magnitude: torch.Tensor
 ) -> torch.Tensor:
-    """1 where a reference holds more than half of the mixture's magnitude, else 0.
+    """Ideal binary masks: 1 where a reference holds more than half of the mixture's magnitude.
 
-    (..., N, X, T) references and (..., X, T) mixture, X linear or log bins -> (..., N, X, T). The
-    supervised target of Section 3.1.2 (the paper says "ideal masks"; we follow OmniSep's recipe).
+    The supervised target of Section 3.1.2 (the paper says "ideal masks"; we follow OmniSep's
+    recipe). (..., N, X, T) references and (..., X, T) mixture, X linear or log bins ->
+    (..., N, X, T), each 0 or 1.
 
     >>> ideal_binary(torch.tensor([[[0.6]], [[0.5]]]), torch.tensor([[1.0]])).flatten()
     tensor([1., 0.])
@@ -24,10 +25,10 @@ def ideal_binary(
 
 
 def ideal_ratio(reference_magnitude: torch.Tensor) -> torch.Tensor:
-    """Each reference's share of the summed magnitudes: (..., N, X, T) -> the same, sums to 1 over
-    N.
+    """Ideal ratio masks: each reference's share of the summed magnitudes.
 
-    Bins where all are silent are shared equally.
+    (..., N, X, T) -> the same shape, summing to 1 over N. Bins where all are silent are shared
+    equally.
     """
     tiny = torch.finfo(torch.float32).tiny
     magnitude = reference_magnitude + tiny
@@ -35,7 +36,10 @@ def ideal_ratio(reference_magnitude: torch.Tensor) -> torch.Tensor:
 
 
 def apply(mask: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
-    """Mask times magnitude with the mixture's phase (Section 3.1.1): (..., F, T) complex."""
+    """Mask times magnitude with the mixture's phase (Section 3.1.1).
+
+    (..., F, T) mask and complex spectrogram -> (..., F, T) complex.
+    """
     check.shape("mask", mask, "... F T", F=spectrogram.shape[-2], T=spectrogram.shape[-1])
     return mask * spectrogram
 
@@ -43,5 +47,9 @@ def apply(mask: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
 def to_waveform(
     mask: torch.Tensor, spectrogram: torch.Tensor, signal: SignalConfig, length: int
 ) -> torch.Tensor:
-    """The estimate s(X, M) of Section 3.2.1: mask (..., F, T) over the mixture -> (..., L)."""
+    """The estimate s(X, M) of Section 3.2.1.
+
+    (..., F, T) mask M over the mixture's (..., F, T) complex spectrogram X -> (..., L) samples,
+    L being `length`.
+    """
     return istft(apply(mask, spectrogram), signal, length)

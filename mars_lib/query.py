@@ -1,6 +1,4 @@
-"""Queries: one point in the shared embedding space, from text, sound, pictures, or a mix of
-them.
-"""
+"""Queries: points in the shared embedding space, from text, sound, pictures, or a mix of them."""
 
 import torch
 
@@ -13,8 +11,12 @@ def query_mixup(embeddings: torch.Tensor, weights: torch.Tensor) -> torch.Tensor
     Args:
         embeddings: (..., M, D), one row a modality, each of unit norm.
         weights: (..., M), each in [0, 1], not all 0.
-    Returns: (..., D), norm at most 1. The paper does not say; we do not normalise it again.
-    Raises `InputError` for weights outside [0, 1] or all 0.
+
+    Returns:
+        (..., D), norm at most 1. The paper does not say; we do not normalise it again.
+
+    Raises:
+        InputError: for weights outside [0, 1] or all 0.
 
     >>> query_mixup(torch.eye(2), torch.tensor([1.0, 0.5]))
     tensor([0.6667, 0.3333])
@@ -29,7 +31,7 @@ def query_mixup(embeddings: torch.Tensor, weights: torch.Tensor) -> torch.Tensor
 
 
 def random_weights(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    """Weights of Eq. 1 for training, uniform in (0, 1].
+    """Weights of Eq. 1 for training: `shape`, uniform in (0, 1].
 
     The paper says w in [0, 1]; as in OmniSep's recipe each source of each mixture draws its own.
     """
@@ -39,10 +41,18 @@ def random_weights(shape: tuple[int, ...], generator: torch.Generator) -> torch.
 def subtract(
     query: torch.Tensor, negative_query: torch.Tensor, strength: float = 0.5
 ) -> torch.Tensor:
-    """Negative query, Section 3.1.2: Q' = (1 + alpha) Q - alpha Q_N.
+    """The negative query of Section 3.1.2, Q' = (1 + alpha) Q - alpha Q_N.
 
-    `strength` is alpha. The paper does not say; 0.5 is OmniSep's value, and we do not normalise
-    again.
+    Args:
+        query: (..., D) Q.
+        negative_query: (..., D) Q_N, what is not wanted.
+        strength: alpha, from 0 to 10. The paper does not say; 0.5 is OmniSep's value.
+
+    Returns:
+        (..., D). The paper does not say; we do not normalise it again.
+
+    Raises:
+        InputError: for a strength out of range.
     """
     check.between("negative-query strength", strength, 0.0, 10.0)
     return (1 + strength) * query - strength * negative_query

@@ -1,7 +1,8 @@
-"""Rewards: what a frozen encoder hears in an estimate (Section 3.2.2, Eq. 5, 6, 10-12)."""
+"""Rewards: similarity in a frozen encoder's embedding space (Section 3.2.2, Eq. 5, 6, 10-12)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -10,35 +11,48 @@ from torch.nn import functional
 from mars_lib import check
 
 MODALITIES = ("audio", "text", "image")
+# The frozen reward encoder: (B, L) waveforms -> (B, D) embeddings of unit norm.
+EmbedAudio = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Target:
-    """What an estimate is compared with, one row an estimate.
+    """What estimates are compared with, one row an estimate.
 
-    `reference` (B, L): the waveform that was asked for. `embeddings`: (B, D) of unit norm by
-    modality, "audio", "text", "image"; those that are missing are left out.
+    Attributes:
+        reference: (B, L) waveforms of the queried sources.
+        embeddings: (B, D) of unit norm by modality, "audio", "text", "image"; those that are
+            missing are left out.
     """
 
     reference: torch.Tensor
     embeddings: Mapping[str, torch.Tensor]
 
     def __getitem__(self, rows: slice) -> "Target":
-        """Some of the rows."""
+        """The target of some of the rows."""
         return Target(self.reference[rows], {name: z[rows] for name, z in self.embeddings.items()})
 
 
-# Any function of an estimate (B, L) and a `Target` that gives (B,) rewards, higher is better.
-Reward = Callable[[torch.Tensor, Target], torch.Tensor]
+class Reward(Protocol):
+    """Any function that says how good estimates are; higher is better."""
+
+    def __call__(self, estimate: torch.Tensor, target: Target, /) -> torch.Tensor:
+        """(B, L) estimates and their target -> (B,) rewards."""
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """sim(a, b) = <a, b> / (|a| |b|), Eq. 5: (..., D) -> (...) in [-1, 1]. Always in float32."""
+    """Cosine similarity, Eq. 5: sim(a, b) = <a, b> / (|a| |b|).
+
+    (..., D) and (..., D) -> (...) in [-1, 1], always in float32.
+    """
     return functional.cosine_similarity(a.float(), b.float(), dim=-1)
 
 
-def unimodal(embed_audio: Callable, modality: str) -> Reward:
-    """r_aa, r_ta or r_va of Eq. 6: the estimate's embedding against one modality's alone."""
+def unimodal(embed_audio: EmbedAudio, modality: str) -> Reward:
+    """r_aa, r_ta or r_va of Eq. 6: the estimate's embedding against one modality's alone.
+
+    Raises `InputError` for an unknown modality; the reward does, for a target without it.
+    """
     if modality not in MODALITIES:
         check.fail("modality", f"is {modality!r}", f"give one of {', '.join(MODALITIES)}")
 
@@ -50,23 +64,24 @@ def unimodal(embed_audio: Callable, modality: str) -> Reward:
     return reward
 
 
-def mean_of_unimodal(embed_audio: Callable) -> Reward:
+def mean_of_unimodal(embed_audio: EmbedAudio) -> Reward:
     """The mean of those unimodal rewards (Eq. 6) whose modality the target has."""
 
     def reward(estimate: torch.Tensor, target: Target) -> torch.Tensor:
         if not target.embeddings:
             check.fail("target", "has no modality", f"give some of {', '.join(MODALITIES)}")
-        heard = embed_audio(estimate)
-        return torch.stack([cosine(heard, z) for z in target.embeddings.values()]).mean(dim=0)
+        embedding = embed_audio(estimate)
+        similarities = [cosine(embedding, z) for z in target.embeddings.values()]
+        return torch.stack(similarities).mean(dim=0)
 
     return reward
 
 
-def fused(embed_audio: Callable, pooling: "MLBP") -> Reward:
-    """R = sim(phi_a(estimate), z*), z* = MLBP of the target's modalities (Section 3.2.2, after Eq.
-    12).
+def fused(embed_audio: EmbedAudio, pooling: "MLBP") -> Reward:
+    """R = sim(phi_a(estimate), z*), the anchor z* = MLBP of the target's modalities.
 
-    Asymmetric, as in the paper: the estimate's embedding is not projected.
+    Section 3.2.2, after Eq. 12. Asymmetric, as in the paper: the estimate's embedding is not
+    projected.
     """
 
     def reward(estimate: torch.Tensor, target: Target) -> torch.Tensor:
@@ -78,7 +93,7 @@ def fused(embed_audio: Callable, pooling: "MLBP") -> Reward:
 
 
 def with_signal(semantic: Reward, weight: float) -> Reward:
-    """semantic + weight * SI-SDR in dB: a reward that also hears fidelity.
+    """semantic + weight * SI-SDR in dB: a reward for fidelity too.
 
     Not in the paper's equations; its Section 1 asks for fidelity beside semantics. SI-SDR is held
     to [-30, 30] dB, so that one silent item cannot rule a batch.
@@ -91,8 +106,9 @@ def with_signal(semantic: Reward, weight: float) -> Reward:
 
 
 def signal_fidelity(estimate: torch.Tensor, target: Target) -> torch.Tensor:
-    """SI-SDR (Eq. 13) in dB as a reward, differentiable, held to [-30, 30]: (B, L) -> (B,). Silence
-    gets -30.
+    """SI-SDR (Eq. 13) in dB as a reward: (B, L) -> (B,), differentiable.
+
+    Held to [-30, 30]; silence gets -30.
     """
     s = target.reference - target.reference.mean(dim=-1, keepdim=True)
     e = estimate - estimate.mean(dim=-1, keepdim=True)
@@ -102,13 +118,15 @@ def signal_fidelity(estimate: torch.Tensor, target: Target) -> torch.Tensor:
 
 
 class MLBP(nn.Module):
-    """Multimodal low-rank bilinear pooling (Eq. 10-12): audio, text and image fused into one anchor
-    z*.
+    """Multimodal low-rank bilinear pooling (Eq. 10-12): all modalities fused into one anchor z*.
 
     u_k = W_k z_k without a bias (Eq. 10), h = the Hadamard product of the u_k (Eq. 11), z* = W_o h
-    + b_o (Eq. 12), here of unit norm. A missing modality leaves its factor out. `rank` is d, which
-    the paper does not name; nor does it say how the weights are trained: see
-    `mars_lib.training.mlbp`.
+    + b_o (Eq. 12), here of unit norm. A missing modality leaves its factor out. The paper does not
+    say how the weights are trained: see `mars_lib.training.mlbp`.
+
+    Args:
+        embedding_size: D.
+        rank: d, the size of the u_k and of h. The paper does not say; we default to 256.
     """
 
     def __init__(self, embedding_size: int, rank: int = 256):
@@ -117,13 +135,14 @@ class MLBP(nn.Module):
             {name: nn.Linear(embedding_size, rank, bias=False) for name in MODALITIES}
         )
         # Unit embeddings have entries of about 1 / sqrt(D): this keeps the product of three near 1.
-        for layer in self.project.values():
-            nn.init.normal_(layer.weight)
+        for project in self.project.values():
+            nn.init.normal_(project.get_parameter("weight"))
         self.out = nn.Linear(rank, embedding_size)
 
     def forward(self, embeddings: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """{modality: (B, D)} -> (B, D), unit norm. Raises `InputError` for an empty or unknown
-        modality.
+        """{modality: (B, D)} -> the anchor z*, (B, D) of unit norm.
+
+        Raises `InputError` for no modality and for an unknown one.
         """
         unknown = [name for name in embeddings if name not in self.project]
         if unknown or not embeddings:

@@ -1,4 +1,4 @@
-"""A rollout: masks from the old policy, what they sound like, and what the reward says of them."""
+"""A rollout: masks sampled from the old policy, their estimates, and the rewards of these."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,16 @@ from mars_lib.stft import stft
 
 @dataclass(frozen=True)
 class QueriedBatch:
-    """Mixtures and what is asked of them: `mixture` (B, L), `references` (B, N, L), `query` (B, N,
-    D), and the `target` of every query, B * N rows in the same order. `kappa` is this step's
-    concentration, `share` says (which, of how many) parts of the step's batch this is: several
-    processes, or several passes, make one step.
+    """Mixtures with their queries.
+
+    Attributes:
+        mixture: (B, L).
+        references: (B, N, L), what each query should give.
+        query: (B, N, D) embeddings.
+        target: of every query, B * N rows in the same order.
+        kappa: this step's concentration.
+        share: (which, of how many) parts of the step's batch this is: several processes, or several
+            passes, make one step.
     """
 
     mixture: torch.Tensor
@@ -30,38 +36,39 @@ class QueriedBatch:
     share: tuple[int, int] = (0, 1)
 
     def parts(self, count: int) -> list["QueriedBatch"]:
-        """The same as `count` smaller batches, in order. Raises `InputError` when it cannot be cut
-        evenly.
+        """The same as `count` smaller batches, in order.
+
+        Raises `InputError` when it cannot be cut evenly.
         """
         batch, (which, of) = len(self.mixture), self.share
         if batch % count:
-            check.fail(
-                "batch",
-                f"of {batch} cannot be cut into {count} equal parts",
-                "give a divisor of it",
+            problem = f"of {batch} cannot be cut into {count} equal parts"
+            check.fail("batch", problem, "give a divisor of it")
+        size, sources = batch // count, self.query.shape[1]
+        found = []
+        for i in range(count):
+            rows = slice(i * size, (i + 1) * size)
+            part = QueriedBatch(
+                mixture=self.mixture[rows],
+                references=self.references[rows],
+                query=self.query[rows],
+                target=self.target[rows.start * sources : rows.stop * sources],
+                kappa=self.kappa,
+                share=(which * count + i, of * count),
             )
-        rows = batch // count
-        sources = rows * self.query.shape[1]
-        return [
-            QueriedBatch(
-                *(
-                    x[i * rows : (i + 1) * rows]
-                    for x in (self.mixture, self.references, self.query)
-                ),
-                self.target[i * sources : (i + 1) * sources],
-                self.kappa,
-                (which * count + i, of * count),
-            )
-            for i in range(count)
-        ]
+            found.append(part)
+        return found
 
 
 @dataclass(frozen=True)
 class Rollout:
     """One pass under the old policy; data, without gradients.
 
-    `action` and `old_log_prob` (G, B, N, h, t), `reward` (G, B, N), `old_policy` with its
-    proposals.
+    Attributes:
+        action: (G, B, N, h, t) sampled actions; for patch 1 they are the masks.
+        old_log_prob: (G, B, N, h, t) log pi_old of the actions, per bin.
+        old_policy: pi_old, with its proposals.
+        reward: (G, B, N).
     """
 
     action: torch.Tensor
@@ -73,20 +80,26 @@ class Rollout:
 def ideal_mask(
     separator: Separator, references: torch.Tensor, magnitude: torch.Tensor
 ) -> torch.Tensor:
-    """Ideal binary masks at the separator's resolution: (B, N, L) and the mixture's (B, H, T) ->
-    (B, N, H, T).
+    """Ideal binary masks at the separator's resolution (Section 3.1.2).
+
+    Args:
+        references: (B, N, L).
+        magnitude: (B, H, T), the mixture's.
+
+    Returns:
+        (B, N, H, T), each 0 or 1.
     """
-    return ideal_binary(
-        separator.warp.warp(stft(references, separator.config.signal).abs()), magnitude
-    )
+    reference_magnitude = separator.warp.warp(stft(references, separator.config.signal).abs())
+    return ideal_binary(reference_magnitude, magnitude)
 
 
 def ideal_estimate(
     separator: Separator, mixture: torch.Tensor, references: torch.Tensor
 ) -> torch.Tensor:
-    """y* of Section 3.2.1: the references as their ideal masks let them through, (B, N, L).
+    """y* of Section 3.2.1: the mixture through the ideal masks of its references.
 
     "Analogously" to an estimate, so that target and estimate suffer the same masking.
+    (B, L) and (B, N, L) -> (B, N, L).
     """
     magnitude, spectrogram = analyse(separator, mixture)
     ideal = ideal_mask(separator, references, magnitude)
@@ -94,8 +107,11 @@ def ideal_estimate(
 
 
 def score(reward: Reward, estimate: torch.Tensor, target: Target) -> torch.Tensor:
-    """(B, N, L) estimates -> (B, N) rewards in float32. Raises `InputError` for a reward of another
-    shape or NaN, FloatingPointError for NaN in an estimate.
+    """The rewards of estimates: (B, N, L) -> (B, N) float32.
+
+    Raises:
+        InputError: for a reward of another shape, or NaN.
+        FloatingPointError: for NaN in an estimate.
     """
     batch, sources = estimate.shape[:2]
     with torch.autocast(estimate.device.type, enabled=False):
@@ -116,17 +132,28 @@ def roll_out(
     generator: torch.Generator,
     config: PolicyConfig,
 ) -> Rollout:
-    """Sample G masks a query from the old policy, listen, and score them.
+    """Sample G masks a query from the old policy (Eq. 2), reconstruct and score their estimates.
 
-    The U-Net runs once whatever G and N are; the reward hears one group member at a time, so that
-    memory grows with G by the actions and their log-probabilities alone.
+    The U-Net runs once whatever G and N are; the reward encoder embeds one group member at a time,
+    so that memory grows with G by the actions and their log-probabilities alone.
+
+    Args:
+        old_separator: theta_old, whose proposals make pi_old.
+        batch: B mixtures with N queries each.
+        reward: what scores an estimate.
+        generator: of the policy's noise, on the separator's device.
+        config: G, the side of a patch, and whether samples are antithetic.
+
+    Returns:
+        Actions, their log-probabilities and rewards, without gradients.
     """
     magnitude, spectrogram = analyse(old_separator, batch.mixture)
-    old_policy = BetaMaskPolicy(old_separator(magnitude, batch.query), batch.kappa, config.patch)
+    proposal = old_separator(magnitude, batch.query)
+    old_policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     action = old_policy.sample(generator, config.group_size, config.antithetic, batch.share)
     rewards = []
-    for each in action:
-        mask = old_policy.mask(each)
+    for member in action:
+        mask = old_policy.mask(member)
         estimate = reconstruct(old_separator, mask, spectrogram, batch.mixture.shape[-1])
         rewards.append(score(reward, estimate, batch.target))
     # The pass that `rl_loss` makes, so that its rounding cancels: it would add up in a joint ratio.

@@ -1,4 +1,4 @@
-"""The Separate-Net: a U-Net that hears the mixture once, and a gate that asks it for one source."""
+"""The Separate-Net: a U-Net that reads the mixture once, and a gate that queries it per source."""
 
 import torch
 from torch import nn
@@ -10,61 +10,111 @@ from mars_lib.mask import to_waveform
 from mars_lib.stft import LogFrequencyWarp, stft
 
 
-class _Level(nn.Module):
-    """One level of the U-Net: halve, run what is inside, double, and join the skip connection."""
+class _Bottleneck(nn.Module):
+    """The innermost level: halve, double, and join the skip connection."""
 
-    def __init__(self, outer: int, inner: int, inside: nn.Module | None, first_in: int = 0):
+    def __init__(self, outer: int, inner: int):
         super().__init__()
-        outermost, innermost = first_in > 0, inside is None
-        down = [nn.Conv2d(first_in or outer, inner, 4, stride=2, padding=1, bias=False)]
-        if not outermost:
-            down.insert(0, nn.LeakyReLU(0.2))
-        if not outermost and not innermost:
-            down.append(nn.BatchNorm2d(inner))
-        up = [
+        # (B, outer, H, T) -> (B, inner, H / 2, T / 2)
+        self.down = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=False),
+        )
+        # (B, inner, H / 2, T / 2) -> (B, outer, H, T)
+        self.up = nn.Sequential(
             nn.ReLU(),
             nn.Upsample(scale_factor=2, mode="bilinear"),
-            nn.Conv2d(inner if innermost else 2 * inner, outer, 3, padding=1, bias=outermost),
-        ]
-        if not outermost:
-            up.append(nn.BatchNorm2d(outer))
-        self.down, self.inside, self.up = nn.Sequential(*down), inside, nn.Sequential(*up)
-        self.outermost = outermost
+            nn.Conv2d(inner, outer, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outer),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        inner = self.down(x)
-        y = self.up(inner if self.inside is None else self.inside(inner))
-        return y if self.outermost else torch.cat([x, y], dim=1)
+        """(B, outer, H, T) -> (B, 2 outer, H, T), x itself first."""
+        return torch.cat([x, self.up(self.down(x))], dim=1)
+
+
+class _Level(nn.Module):
+    """A level between: halve, run the levels `inside`, double, and join the skip connection."""
+
+    def __init__(self, outer: int, inner: int, inside: nn.Module):
+        super().__init__()
+        # (B, outer, H, T) -> (B, inner, H / 2, T / 2)
+        self.down = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(inner),
+        )
+        # (B, inner, H / 2, T / 2) -> (B, 2 inner, H / 2, T / 2)
+        self.inside = inside
+        # (B, 2 inner, H / 2, T / 2) -> (B, outer, H, T)
+        self.up = nn.Sequential(
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+            nn.Conv2d(2 * inner, outer, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outer),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, outer, H, T) -> (B, 2 outer, H, T), x itself first."""
+        return torch.cat([x, self.up(self.inside(self.down(x)))], dim=1)
+
+
+class _Outermost(nn.Module):
+    """The level that sees the input and gives the maps: no skip connection, no normalisation."""
+
+    def __init__(self, n_masks: int, width: int, inside: nn.Module):
+        super().__init__()
+        # (B, 1, H, T) -> (B, width, H / 2, T / 2)
+        self.down = nn.Sequential(nn.Conv2d(1, width, 4, stride=2, padding=1, bias=False))
+        # (B, width, H / 2, T / 2) -> (B, 2 width, H / 2, T / 2)
+        self.inside = inside
+        # (B, 2 width, H / 2, T / 2) -> (B, K, H, T)
+        self.up = nn.Sequential(
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+            nn.Conv2d(2 * width, n_masks, 3, padding=1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 1, H, T) -> (B, K, H, T)."""
+        return self.up(self.inside(self.down(x)))
 
 
 class UNet(nn.Module):
-    """7-layer U-Net: (B, 1, H, T) log magnitudes -> (B, K, H, T) intermediate maps (Appendix B).
+    """The U-Net of Appendix B, 7 levels deep: log magnitudes to K intermediate masks.
 
-    Width 64 and K = 32 give 30,274,210 parameters. H and T may be any size: they are padded to a
-    multiple of 2^layers and cut again.
+    Width 64 and K = 32 give 30,274,210 parameters.
+
+    Args:
+        n_layers: levels, 5 or more: the side of the bottleneck is that of the input / 2^n_layers.
+        n_masks: K.
+        width: channels after the first halving; doubled three times, then constant.
     """
 
     def __init__(self, n_layers: int, n_masks: int, width: int):
         super().__init__()
         self.multiple = 2**n_layers
-        level = _Level(8 * width, 8 * width, None)
+        level: nn.Module = _Bottleneck(8 * width, 8 * width)
         for _ in range(n_layers - 5):
             level = _Level(8 * width, 8 * width, level)
         for factor in (4, 2, 1):
             level = _Level(factor * width, 2 * factor * width, level)
         self.norm = nn.BatchNorm2d(1)
-        self.levels = _Level(n_masks, width, level, first_in=1)
+        self.levels = _Outermost(n_masks, width, level)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 1, H, T) log magnitudes -> (B, K, H, T) intermediate maps.
+
+        H and T may be any size: they are padded to a multiple of 2^n_layers and cut again.
+        """
         height, frames = x.shape[-2:]
         pad = (0, -frames % self.multiple, 0, -height % self.multiple)
-        return self.levels(functional.pad(self.norm(x), pad, mode="replicate"))[
-            ..., :height, :frames
-        ]
+        maps = self.levels(functional.pad(self.norm(x), pad, mode="replicate"))
+        return maps[..., :height, :frames]
 
 
 class QueryGate(nn.Module):
-    """Maps and queries to proposals: sigmoid(sum_k s_k g_k(q) map_k + b), g = sigmoid(Linear(q)).
+    """Maps and queries to proposals: sigmoid(sum_k s_k g_k(Q) map_k + b), g = sigmoid(Linear(Q)).
 
     Section 3.1.2: the query becomes channel weights, the weighted sum becomes the mask.
     """
@@ -79,13 +129,17 @@ class QueryGate(nn.Module):
         """(B, K, H, T) maps and (B, N, D) queries -> (B, N, H, T) proposals P in [0, 1].
 
         Always in float32, also under autocast: the ratio of Eq. 3 compares proposals bin by bin.
+        Raises `InputError` for queries of another batch size or of another embedding space's D.
         """
         check.shape("query", query, "B N D", B=maps.shape[0], D=self.channels.in_features)
         with torch.autocast(maps.device.type, enabled=False):
             return self.combine(maps, self.channels(query.to(self.channels.weight.dtype)))
 
     def combine(self, maps: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
-        """The same from what the queries became: (B, N, K) weights before their sigmoid."""
+        """Proposals from maps and channel weights before their sigmoid.
+
+        (B, K, H, T) maps and (B, N, K) weights -> (B, N, H, T), in float32 at least.
+        """
         with torch.autocast(maps.device.type, enabled=False):
             maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
             weights = torch.sigmoid(channels.to(maps.dtype)) * self.scale
@@ -119,8 +173,13 @@ class Separator(nn.Module):
 
 
 def analyse(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the policy sees and what its masks multiply: ((B, H, T) magnitudes, (B, F, T)
-    complex).
+    """What the policy sees of a mixture, and what its masks multiply (Section 3.1.1).
+
+    Args:
+        mixture: (B, L) samples.
+
+    Returns:
+        The warped magnitudes, (B, H, T), and the complex spectrogram, (B, F, T).
     """
     spectrogram = stft(mixture, separator.config.signal)
     return separator.warp.warp(spectrogram.abs()), spectrogram
@@ -129,17 +188,36 @@ def analyse(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, 
 def reconstruct(
     separator: Separator, mask: torch.Tensor, spectrogram: torch.Tensor, length: int
 ) -> torch.Tensor:
-    """s(X, M) of Section 3.2.1: (B, N, H, T) masks over (B, F, T) mixtures -> (B, N, L)."""
+    """The estimates s(X, M) of Section 3.2.1: masks over a mixture's spectrogram.
+
+    Args:
+        mask: (B, N, H, T) M in [0, 1].
+        spectrogram: (B, F, T) X, complex.
+        length: L, the samples of an estimate.
+
+    Returns:
+        (B, N, L) float32.
+    """
     with torch.autocast(mask.device.type, enabled=False):
         linear = separator.warp.unwarp(mask)
         return to_waveform(linear, spectrogram.unsqueeze(1), separator.config.signal, length)
 
 
 def separate(separator: Separator, mixture: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """Estimates of the queried sources: (B, L) mixture and (B, N, D) queries -> (B, N, L).
+    """Estimates of the queried sources, by the most probable mask.
 
     The proposal itself is the mask: it is the mode of the Beta policy (Eq. 2). One U-Net pass a
     mixture. A silent mixture gives silence.
+
+    Args:
+        mixture: (B, L) samples.
+        query: (B, N, D) embeddings.
+
+    Returns:
+        (B, N, L) estimates.
+
+    Raises:
+        InputError: for a mixture or a query of another shape.
     """
     check.shape("mixture", mixture, "B L")
     magnitude, spectrogram = analyse(separator, mixture)

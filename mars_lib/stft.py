@@ -1,6 +1,4 @@
-"""From waveform to spectrogram and back, exactly; and the log-frequency view that the U-Net
-sees.
-"""
+"""From waveform to spectrogram and back, exactly; and the log-frequency view of the U-Net."""
 
 import numpy as np
 import torch
@@ -20,11 +18,8 @@ def stft(waveform: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
     if waveform.is_complex():
         check.fail("waveform", "is complex", "give samples; a spectrogram goes to `istft`")
     if waveform.shape[-1] <= signal.n_fft // 2:
-        check.fail(
-            "waveform",
-            f"has {waveform.shape[-1]} samples",
-            f"give more than {signal.n_fft // 2}, half an STFT window",
-        )
+        problem = f"has {waveform.shape[-1]} samples"
+        check.fail("waveform", problem, f"give more than {signal.n_fft // 2}, half an STFT window")
     flat = waveform.reshape(-1, waveform.shape[-1]).float()
     spectrogram = torch.stft(
         flat, signal.n_fft, signal.hop_length, window=_window(flat, signal), return_complex=True
@@ -36,11 +31,8 @@ def istft(spectrogram: torch.Tensor, signal: SignalConfig, length: int) -> torch
     """Waveform of exactly `length` samples: (..., F, T) -> (..., L). Inverts `stft`."""
     check.shape("spectrogram", spectrogram, "... F T", F=signal.n_fft // 2 + 1)
     if not spectrogram.is_complex():
-        check.fail(
-            "spectrogram",
-            "is real",
-            "give the complex one, magnitude and phase, as `stft` makes it",
-        )
+        remedy = "give the complex one, magnitude and phase, as `stft` makes it"
+        check.fail("spectrogram", "is real", remedy)
     flat = spectrogram.reshape(-1, *spectrogram.shape[-2:])
     window = _window(flat.real, signal)
     waveform = torch.istft(flat, signal.n_fft, signal.hop_length, window=window, length=length)
@@ -48,6 +40,7 @@ def istft(spectrogram: torch.Tensor, signal: SignalConfig, length: int) -> torch
 
 
 def _window(like: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
+    """A Hann window on the device of `like`: (n_fft,)."""
     return torch.hann_window(signal.n_fft, device=like.device)
 
 
@@ -59,7 +52,14 @@ class LogFrequencyWarp(nn.Module):
     code uses. Where rows are closer than bins we interpolate, as there; where they are further
     apart we average the bins between them, which point sampling would skip. Always float32, also
     under autocast.
+
+    Attributes:
+        to_log: (H, F), each row sums to 1.
+        to_linear: (F, H).
     """
+
+    to_log: torch.Tensor
+    to_linear: torch.Tensor
 
     def __init__(self, signal: SignalConfig, base: float = 21.0):
         super().__init__()

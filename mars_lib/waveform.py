@@ -31,11 +31,17 @@ def probe(path: str | Path) -> None:
 
 
 def load(path: str | Path, longest: float | None = None) -> tuple[torch.Tensor, int]:
-    """Read a sound file: ((C, L) float32, sample rate in Hz).
+    """Read a sound file; warns where it is longer than `longest`, cut or damaged.
 
-    With `longest` only so many seconds of it, and no more than fit into 134 MB. Warns where it is
-    longer than that, cut or damaged. Raises `InputError` for a missing, unreadable or empty file
-    and for NaN.
+    Args:
+        path: of any format that libsndfile or PyAV reads.
+        longest: so many seconds of it at most, and no more than fit into 134 MB; None for all.
+
+    Returns:
+        (C, L) float32 samples, and the sample rate in Hz.
+
+    Raises:
+        InputError: for a missing, unreadable or empty file, and for NaN.
     """
     sound = open_sound(path)
     most = max(sound.rate // 10, MOST // sound.channels)
@@ -108,8 +114,11 @@ def save(path: str | Path, waveform: torch.Tensor, rate: int) -> None:
     """Write (L,) or (C, L) samples in [-1, 1] to a sound file, whole or not at all.
 
     16-bit, the format by suffix (.wav, .flac, .ogg). A peak above 1 is scaled down to 1 with a
-    warning, never clipped. Raises `InputError` for an unknown suffix, for a format that does not
-    hold the rate or the channels, and where the file cannot be written.
+    warning, never clipped.
+
+    Raises:
+        InputError: for an unknown suffix, for a format that does not hold the rate or the channels,
+            for NaN, and where the file cannot be written.
     """
     samples = torch.atleast_2d(waveform.detach().to("cpu", torch.float32))
     check_format(path, rate, *samples.shape)
@@ -121,7 +130,7 @@ def save(path: str | Path, waveform: torch.Tensor, rate: int) -> None:
 
 
 def headroom(peak: float) -> float:
-    """The gain that brings a peak above full scale down to it, said in a warning; 1 for others."""
+    """The gain that brings a peak above full scale down to it, with a warning; 1 for others."""
     if peak <= 1:
         return 1.0
     problem = f"a peak of {peak:.3g} is above full scale"
@@ -178,11 +187,17 @@ def match_level(waveform: torch.Tensor, level: float = 0.1) -> torch.Tensor:
 
 
 def mix(sources: torch.Tensor, gains: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mixture and references from (..., N, L) sources and (..., N) gains.
+    """The mixture of some sources, and the references that sum to it (Section 3.1.1).
 
-    Each source is multiplied by its gain and divided by N; the mixture is their exact sum
-    (Section 3.1.1; the paper does not say how loud, we follow OmniSep's recipe).
-    Returns ((..., L) mixture, (..., N, L) references).
+    Each source is multiplied by its gain and divided by N; the mixture is their exact sum. The
+    paper does not say how loud, we follow OmniSep's recipe.
+
+    Args:
+        sources: (..., N, L).
+        gains: (..., N).
+
+    Returns:
+        The mixture, (..., L), and the references, (..., N, L).
     """
     references = sources * gains[..., None] / sources.shape[-2]
     return references.sum(dim=-2), references

@@ -1,6 +1,4 @@
-"""Rollouts of a small separator: what they hold, how often the U-Net runs, and what a reward may
-return.
-"""
+"""Rollouts of a small separator: what they hold, and what a reward may return."""
 
 import copy
 
@@ -160,15 +158,15 @@ def test_an_old_policy_one_step_behind_gives_a_ratio_that_is_not_1(separator, ba
 
 
 def test_any_callable_may_be_the_reward(separator, batch, generator):
-    heard = []
+    scored = []
 
     def quietness(estimate, target):
-        heard.append((estimate.shape, target))
+        scored.append((estimate.shape, target))
         return -estimate.abs().mean(dim=-1)
 
     rollout = roll_out(separator, batch, quietness, generator, PolicyConfig(group_size=2))
     assert (rollout.reward < 0).all()
-    assert heard == [((BATCH * SOURCES, LENGTH), batch.target)] * 2
+    assert scored == [((BATCH * SOURCES, LENGTH), batch.target)] * 2
 
 
 @pytest.mark.parametrize(

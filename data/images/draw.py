@@ -32,7 +32,10 @@ def path(role, d):
 
 def oval(role, x, y, rx, ry=None, turn=0):
     ry = rx if ry is None else ry
-    return f'<ellipse class="{role}" cx="{x}" cy="{y}" rx="{rx}" ry="{ry}" transform="rotate({turn} {x} {y})"/>'
+    return (
+        f'<ellipse class="{role}" cx="{x}" cy="{y}" rx="{rx}" ry="{ry}" '
+        f'transform="rotate({turn} {x} {y})"/>'
+    )
 
 
 def box(role, x, y, w, h, r=0):
@@ -67,14 +70,16 @@ def fiddle(big):
     s, neck = (1.0, 74) if big else (0.86, 64)
     body = (
         "M112 84C86 80 74 92 76 108C77 120 88 124 88 134C88 144 70 150 70 174C70 198 90 208 112 208"
-        "C134 208 154 198 154 174C154 150 136 144 136 134C136 124 147 120 148 108C150 92 138 80 112 84Z"
+        "C134 208 154 198 154 174C154 150 136 144 136 134C136 124 147 120 148 108"
+        "C150 92 138 80 112 84Z"
     )
     return "".join(
         [
             box("c", 108, 14, 8, neck + 30),
             curve("M112 14C104 4 120 0 118 12", 5),
             row(4, lambda i: line(100 if i % 2 else 124, 18 + 7 * i, 112, 20 + 7 * i, 4)),
-            f'<g transform="translate({112 * (1 - s)} {208 * (1 - s) - (0 if big else 6)}) scale({s})">',
+            f'<g transform="translate({112 * (1 - s)} {208 * (1 - s) - (0 if big else 6)}) '
+            f'scale({s})">',
             path("a", body),
             box("c", 106, 60, 12, 84, 3),
             path("c", "M106 168L118 168L116 204L108 204Z"),
@@ -117,8 +122,10 @@ def cello_b():
 
 def guitar_body(head):
     body = (
-        "M112 100C92 92 78 100 80 116C81 128 88 130 84 140C78 150 66 154 66 176C66 202 88 214 112 214"
-        "C136 214 158 202 158 176C158 154 146 150 140 140C136 130 143 128 144 116C146 100 132 92 112 100Z"
+        "M112 100C92 92 78 100 80 116C81 128 88 130 84 140C78 150 66 154 66 176"
+        "C66 202 88 214 112 214"
+        "C136 214 158 202 158 176C158 154 146 150 140 140C136 130 143 128 144 116"
+        "C146 100 132 92 112 100Z"
     )
     return "".join(
         [
@@ -150,7 +157,8 @@ def acoustic_guitar_b():
 
 def solid_guitar(strings, long):
     horn = (
-        "M100 112C90 92 78 96 82 118C84 132 76 140 72 156C64 190 84 214 112 212C140 214 160 190 152 158"
+        "M100 112C90 92 78 96 82 118C84 132 76 140 72 156C64 190 84 214 112 212"
+        "C140 214 160 190 152 158"
         "C148 142 140 132 142 112C146 90 134 92 126 112Z"
     )
     top = -18 if long else 8
@@ -199,7 +207,10 @@ def electric_bass_a():
 
 
 def electric_bass_b():
-    body = "M96 138C78 120 66 128 74 150C80 170 74 178 82 196C92 214 136 216 146 196C154 178 140 172 150 152C160 130 138 124 128 138Z"
+    body = (
+        "M96 138C78 120 66 128 74 150C80 170 74 178 82 196C92 214 136 216 146 196"
+        "C154 178 140 172 150 152C160 130 138 124 128 138Z"
+    )
     return turned(
         -55,
         box("c", 106, -6, 13, 160),
@@ -249,7 +260,8 @@ def harp_frame(extra):
         [
             path(
                 "a",
-                "M60 196L52 40C60 20 84 20 96 36C116 60 140 48 170 34L182 48C150 68 120 78 100 62C84 48 72 44 68 54L76 196Z",
+                "M60 196L52 40C60 20 84 20 96 36C116 60 140 48 170 34L182 48C150 68 120 78 100 62"
+                "C84 48 72 44 68 54L76 196Z",
             ),
             path("b", "M70 200L168 46L182 52L98 206Z"),
             box("c", 48, 196, 66, 14, 4),
@@ -276,7 +288,8 @@ def harp_a():
 def harp_b():
     lyre = path(
         "a",
-        "M70 30C40 60 60 120 84 150L84 190L140 190L140 150C164 120 184 60 154 30L142 38C164 64 146 112 126 140L98 140C78 112 60 64 82 38Z",
+        "M70 30C40 60 60 120 84 150L84 190L140 190L140 150C164 120 184 60 154 30L142 38"
+        "C164 64 146 112 126 140L98 140C78 112 60 64 82 38Z",
     )
     return (
         lyre
@@ -290,7 +303,8 @@ def keys(x, y, w, h, n):
     white = row(
         n,
         lambda i: (
-            f'<rect class="d" style="stroke:#111;stroke-width:1" x="{x + i * w / n:.1f}" y="{y}" width="{w / n:.1f}" height="{h}"/>'
+            f'<rect class="d" style="stroke:#111;stroke-width:1" x="{x + i * w / n:.1f}" y="{y}" '
+            f'width="{w / n:.1f}" height="{h}"/>'
         ),
     )
     return white + row(
@@ -310,7 +324,8 @@ def piano_a():
         [
             path(
                 "a",
-                "M30 100L30 70C30 58 60 54 90 54C120 54 118 30 150 26C180 22 196 40 196 70L196 100Z",
+                "M30 100L30 70C30 58 60 54 90 54C120 54 118 30 150 26"
+                "C180 22 196 40 196 70L196 100Z",
             ),
             path(
                 "b",
@@ -386,7 +401,10 @@ def accordion_a():
                 6,
                 lambda i: path(
                     "b" if i % 2 else "d",
-                    f"M{74 + 12.7 * i:.1f} {52 + 6 * (i % 2)}L{86.7 + 12.7 * i:.1f} {58 - 6 * (i % 2)}L{86.7 + 12.7 * i:.1f} {170 + 6 * (i % 2)}L{74 + 12.7 * i:.1f} {176 - 6 * (i % 2)}Z",
+                    f"M{74 + 12.7 * i:.1f} {52 + 6 * (i % 2)}"
+                    f"L{86.7 + 12.7 * i:.1f} {58 - 6 * (i % 2)}"
+                    f"L{86.7 + 12.7 * i:.1f} {170 + 6 * (i % 2)}"
+                    f"L{74 + 12.7 * i:.1f} {176 - 6 * (i % 2)}Z",
                 ),
             ),
             turned(90, keys(-22, -54, 116, 30, 11), x=46, y=112)
@@ -402,7 +420,8 @@ def accordion_b():
     fan = row(
         9,
         lambda i: (
-            f'<g transform="rotate({-32 + 8 * i} 112 250)">{box("d" if i % 2 else "b", 100, 76, 24, 96)}</g>'
+            f'<g transform="rotate({-32 + 8 * i} 112 250)">'
+            f"{box('d' if i % 2 else 'b', 100, 76, 24, 96)}</g>"
         ),
     )
     return (
@@ -432,7 +451,8 @@ def bagpipe_a():
             tube("M128 108L150 16", 9, "b"),
             path(
                 "a",
-                "M52 120C60 90 120 84 168 104C196 118 190 168 150 178C110 188 70 170 60 150C52 140 48 132 52 120Z",
+                "M52 120C60 90 120 84 168 104C196 118 190 168 150 178C110 188 70 170 60 150"
+                "C52 140 48 132 52 120Z",
             ),
             row(4, lambda i: line(70 + 26 * i, 104, 80 + 26 * i, 172, 3, "d0")),
             row(2, lambda i: line(62, 124 + 26 * i, 178, 120 + 26 * i, 3, "d0")),
@@ -543,7 +563,8 @@ def flute_a():
 def flute_b():
     face = path(
         "d",
-        "M60 20C20 30 14 90 34 120C44 134 60 132 74 124C84 118 78 108 84 104C92 98 84 92 86 86C94 76 82 66 80 52C78 36 76 22 60 20Z",
+        "M60 20C20 30 14 90 34 120C44 134 60 132 74 124C84 118 78 108 84 104C92 98 84 92 86 86"
+        "C94 76 82 66 80 52C78 36 76 22 60 20Z",
     )
     return (
         face
@@ -597,7 +618,8 @@ def saxophone_a():
         12,
         path(
             "a",
-            "M140 46L154 50C148 100 144 150 138 172C130 206 90 214 74 186C66 172 62 150 44 132L88 112C92 130 92 160 100 170C108 178 116 172 120 156C128 120 134 80 140 46Z",
+            "M140 46L154 50C148 100 144 150 138 172C130 206 90 214 74 186C66 172 62 150 44 132"
+            "L88 112C92 130 92 160 100 170C108 178 116 172 120 156C128 120 134 80 140 46Z",
         ),
         oval("c", 66, 122, 23, 9, -24),
         tube("M146 50C146 30 132 20 112 24", 6, "b"),
@@ -615,7 +637,8 @@ def saxophone_b():
         if False
         else path(
             "a",
-            "M96 40L110 38C112 90 112 140 108 164C106 186 132 186 138 164C142 146 146 130 136 106L190 92C188 130 178 190 150 208C120 224 84 206 84 170C84 130 92 80 96 40Z",
+            "M96 40L110 38C112 90 112 140 108 164C106 186 132 186 138 164C142 146 146 130 136 106"
+            "L190 92C188 130 178 190 150 208C120 224 84 206 84 170C84 130 92 80 96 40Z",
         ),
         oval("c", 163, 99, 28, 10, -14),
         tube("M102 40C100 20 84 14 66 24", 6, "b"),
@@ -629,7 +652,10 @@ def bell(x, y, w, h, length, role="a"):
     """A flared bell that opens to the right at (x + length, y)."""
     return path(
         role,
-        f"M{x} {y - w}C{x + length * 0.6} {y - w} {x + length * 0.85} {y - h * 0.6} {x + length} {y - h}L{x + length} {y + h}C{x + length * 0.85} {y + h * 0.6} {x + length * 0.6} {y + w} {x} {y + w}Z",
+        f"M{x} {y - w}"
+        f"C{x + length * 0.6} {y - w} {x + length * 0.85} {y - h * 0.6} {x + length} {y - h}"
+        f"L{x + length} {y + h}"
+        f"C{x + length * 0.85} {y + h * 0.6} {x + length * 0.6} {y + w} {x} {y + w}Z",
     )
 
 
@@ -723,8 +749,10 @@ def french_horn_a():
     return "".join(
         [
             tube("M92 110C92 60 160 50 168 104C176 164 92 178 82 124C74 80 110 52 140 60", 9),
-            '<circle class="t ca" style="stroke-width:15" cx="122" cy="112" r="46"/><circle class="t sa" style="stroke-width:10" cx="122" cy="112" r="46"/>',
-            '<circle class="t ca" style="stroke-width:11" cx="122" cy="112" r="27"/><circle class="t sb" style="stroke-width:7" cx="122" cy="112" r="27"/>',
+            '<circle class="t ca" style="stroke-width:15" cx="122" cy="112" r="46"/>'
+            '<circle class="t sa" style="stroke-width:10" cx="122" cy="112" r="46"/>',
+            '<circle class="t ca" style="stroke-width:11" cx="122" cy="112" r="27"/>'
+            '<circle class="t sb" style="stroke-width:7" cx="122" cy="112" r="27"/>',
             path("a", "M132 152C116 160 104 176 70 218L14 160C56 142 76 134 90 122Z"),
             oval("c", 42, 189, 41, 14, 46),
             row(3, lambda i: box("d", 106 + 14 * i, 100, 10, 26, 3)),
@@ -737,8 +765,10 @@ def french_horn_a():
 def french_horn_b():
     return "".join(
         [
-            '<circle class="t ca" style="stroke-width:18" cx="112" cy="118" r="66"/><circle class="t sa" style="stroke-width:13" cx="112" cy="118" r="66"/>',
-            '<circle class="t ca" style="stroke-width:13" cx="106" cy="112" r="42"/><circle class="t sb" style="stroke-width:9" cx="106" cy="112" r="42"/>',
+            '<circle class="t ca" style="stroke-width:18" cx="112" cy="118" r="66"/>'
+            '<circle class="t sa" style="stroke-width:13" cx="112" cy="118" r="66"/>',
+            '<circle class="t ca" style="stroke-width:13" cx="106" cy="112" r="42"/>'
+            '<circle class="t sb" style="stroke-width:9" cx="106" cy="112" r="42"/>',
             oval("a", 150, 152, 54, 48),
             oval("b", 152, 154, 42, 37),
             oval("c", 156, 158, 22, 19),
@@ -791,7 +821,8 @@ def congas_a():
         return (
             path(
                 role,
-                f"M{x - 32} {y}C{x - 50} {y + 60} {x - 34} {y + 120} {x - 24} {y + 150}L{x + 24} {y + 150}C{x + 34} {y + 120} {x + 50} {y + 60} {x + 32} {y}Z",
+                f"M{x - 32} {y}C{x - 50} {y + 60} {x - 34} {y + 120} {x - 24} {y + 150}"
+                f"L{x + 24} {y + 150}C{x + 34} {y + 120} {x + 50} {y + 60} {x + 32} {y}Z",
             )
             + oval("d", x, y, 33, 11)
             + curve(f"M{x - 34} {y + 12}Q{x} {y + 26} {x + 34} {y + 12}", 4)
@@ -961,7 +992,10 @@ def tambourine_a():
 
 
 def tambourine_b():
-    ring = '<circle class="t ca" style="stroke-width:26" cx="112" cy="104" r="78"/><circle class="t sa" style="stroke-width:21" cx="112" cy="104" r="78"/>'
+    ring = (
+        '<circle class="t ca" style="stroke-width:26" cx="112" cy="104" r="78"/>'
+        '<circle class="t sa" style="stroke-width:21" cx="112" cy="104" r="78"/>'
+    )
     return (
         f'<g transform="translate(0 36) scale(1 .72)">{ring}{jingles(8, 78, 112, 104)}</g>'
         + path("b", "M30 150C16 170 30 196 50 190L72 168L52 146Z")
@@ -972,7 +1006,9 @@ def kettle(x, y, rx):
     return (
         path(
             "a",
-            f"M{x - rx} {y}C{x - rx} {y + rx * 1.2} {x - rx * 0.4} {y + rx * 1.5} {x} {y + rx * 1.5}C{x + rx * 0.4} {y + rx * 1.5} {x + rx} {y + rx * 1.2} {x + rx} {y}Z",
+            f"M{x - rx} {y}"
+            f"C{x - rx} {y + rx * 1.2} {x - rx * 0.4} {y + rx * 1.5} {x} {y + rx * 1.5}"
+            f"C{x + rx * 0.4} {y + rx * 1.5} {x + rx} {y + rx * 1.2} {x + rx} {y}Z",
         )
         + oval("d", x, y, rx, rx * 0.28)
         + curve(f"M{x - rx} {y + 8}Q{x} {y + rx * 0.56} {x + rx} {y + 8}", 5)
@@ -1014,7 +1050,10 @@ def timpani_b():
 
 
 def triangle_shape(w):
-    return f'<path class="t ca" style="stroke-width:{w + 5}" d="M150 186L36 186L112 54L172 158"/><path class="t sa" style="stroke-width:{w}" d="M150 186L36 186L112 54L172 158"/>'
+    return (
+        f'<path class="t ca" style="stroke-width:{w + 5}" d="M150 186L36 186L112 54L172 158"/>'
+        f'<path class="t sa" style="stroke-width:{w}" d="M150 186L36 186L112 54L172 158"/>'
+    )
 
 
 def triangle_a():
@@ -1060,7 +1099,10 @@ def bars(n, slope):
         lambda i: (
             path(
                 "a" if i % 2 else "b",
-                f"M{16 + i * 192 / n:.1f} {66 + slope * i}L{16 + (i + 0.8) * 192 / n:.1f} {66 + slope * i}L{16 + (i + 0.8) * 192 / n:.1f} {166 - slope * i}L{16 + i * 192 / n:.1f} {166 - slope * i}Z",
+                f"M{16 + i * 192 / n:.1f} {66 + slope * i}"
+                f"L{16 + (i + 0.8) * 192 / n:.1f} {66 + slope * i}"
+                f"L{16 + (i + 0.8) * 192 / n:.1f} {166 - slope * i}"
+                f"L{16 + i * 192 / n:.1f} {166 - slope * i}Z",
             )
             + oval("d", round(16 + (i + 0.4) * 192 / n, 1), 82 + slope * i, 2.4)
             + oval("d", round(16 + (i + 0.4) * 192 / n, 1), 150 - slope * i, 2.4)
@@ -1087,7 +1129,8 @@ def xylophone_b():
             11,
             lambda i: path(
                 "a" if i % 3 else "b",
-                f"M{26 + 15.6 * i:.1f} 84L{38 + 15.6 * i:.1f} 84L{38 + 15.2 * i:.1f} 120L{25 + 15.2 * i:.1f} 120Z",
+                f"M{26 + 15.6 * i:.1f} 84L{38 + 15.6 * i:.1f} 84L{38 + 15.2 * i:.1f} 120"
+                f"L{25 + 15.2 * i:.1f} 120Z",
             ),
         )
         + line(22, 110, 30, 216, 7)
@@ -1100,7 +1143,9 @@ def xylophone_b():
 def hand(role="a"):
     return path(
         role,
-        "M92 210L88 160C74 140 60 120 58 104C58 94 70 92 76 102L90 124L82 60C80 46 96 44 98 58L104 106L104 44C104 30 120 30 120 44L122 106L130 52C132 38 148 42 146 56L140 112L152 80C158 68 172 74 168 88L156 134C152 156 146 166 142 178L142 210Z",
+        "M92 210L88 160C74 140 60 120 58 104C58 94 70 92 76 102L90 124L82 60C80 46 96 44 98 58"
+        "L104 106L104 44C104 30 120 30 120 44L122 106L130 52C132 38 148 42 146 56L140 112L152 80"
+        "C158 68 172 74 168 88L156 134C152 156 146 166 142 178L142 210Z",
     )
 
 
@@ -1137,7 +1182,8 @@ def bird_a():
         [
             path(
                 "a",
-                "M40 96C40 60 84 48 104 72C128 84 160 96 212 92C196 116 176 126 168 132C150 176 96 188 68 156C50 138 44 120 40 96Z",
+                "M40 96C40 60 84 48 104 72C128 84 160 96 212 92C196 116 176 126 168 132"
+                "C150 176 96 188 68 156C50 138 44 120 40 96Z",
             ),
             path("b", "M96 100C124 96 152 104 170 124C150 150 112 150 96 100Z"),
             path("d", "M42 92L14 100L42 108Z"),
@@ -1162,7 +1208,8 @@ def bird_b():
         notes
         + path(
             "a",
-            "M88 92C84 62 124 54 136 82C166 92 180 130 162 160C150 178 126 182 112 176C92 166 86 130 92 112Z",
+            "M88 92C84 62 124 54 136 82C166 92 180 130 162 160C150 178 126 182 112 176"
+            "C92 166 86 130 92 112Z",
         )
         + path("b", "M128 104C158 110 176 150 214 178C184 184 140 172 128 104Z")
         + path("d", "M92 82L66 74L88 92Z")
@@ -1182,7 +1229,8 @@ def helicopter_a():
             box("c", 98, 44, 10, 30),
             path(
                 "a",
-                "M40 118C44 84 84 70 120 72C140 74 148 88 152 98L206 92L206 104L150 124C144 150 120 160 92 160C60 160 40 144 40 118Z",
+                "M40 118C44 84 84 70 120 72C140 74 148 88 152 98L206 92L206 104L150 124"
+                "C144 150 120 160 92 160C60 160 40 144 40 118Z",
             ),
             path("d", "M48 116C52 92 74 84 94 82L94 122L48 122Z"),
             box("d", 104, 88, 22, 30, 4),
@@ -1229,7 +1277,8 @@ def telephone_a():
             oval("b", 112, 142, 11),
             path(
                 "b",
-                "M20 82C20 40 204 40 204 82L204 98C190 106 168 104 164 92L160 76C140 68 84 68 64 76L60 92C56 104 34 106 20 98Z",
+                "M20 82C20 40 204 40 204 82L204 98C190 106 168 104 164 92L160 76"
+                "C140 68 84 68 64 76L60 92C56 104 34 106 20 98Z",
             ),
             box("c", 24, 188, 176, 10, 4),
         ]
@@ -1239,7 +1288,8 @@ def telephone_a():
 def telephone_b():
     handset = path(
         "a",
-        "M44 40C60 24 78 34 84 56C88 72 70 76 76 90C86 114 106 134 130 146C142 152 148 134 164 138C186 144 196 162 182 178C160 204 110 190 74 154C36 116 22 64 44 40Z",
+        "M44 40C60 24 78 34 84 56C88 72 70 76 76 90C86 114 106 134 130 146C142 152 148 134 164 138"
+        "C186 144 196 162 182 178C160 204 110 190 74 154C36 116 22 64 44 40Z",
     )
     return (
         handset
@@ -1265,7 +1315,8 @@ def picture(shapes, palette, look, turn=0, mirror=False, stretch=1.0):
     fills = {"a": a, "b": b, "c": c, "d": d}
     defs = (
         "".join(
-            f'<linearGradient id="g{r}" x1="0" y1="0" x2="1" y2="1"><stop offset="0" stop-color="#fff"/><stop offset=".35" stop-color="{f}"/>'
+            f'<linearGradient id="g{r}" x1="0" y1="0" x2="1" y2="1">'
+            f'<stop offset="0" stop-color="#fff"/><stop offset=".35" stop-color="{f}"/>'
             f'<stop offset="1" stop-color="{c}"/></linearGradient>'
             for r, f in fills.items()
         )
@@ -1273,19 +1324,26 @@ def picture(shapes, palette, look, turn=0, mirror=False, stretch=1.0):
         else ""
     )
     style = "".join(
-        f".{r}{{fill:{f'url(#g{r})' if shaded else f};stroke:{k};stroke-width:{width};stroke-linejoin:round}}"
+        f".{r}{{fill:{f'url(#g{r})' if shaded else f};stroke:{k};stroke-width:{width};"
+        f"stroke-linejoin:round}}"
         f".s{r}{{stroke:{f}}}.c{r}{{stroke:{k}}}"
         for r, f in fills.items()
     )
     thin = k if look == "outline" else (a if look == "silhouette" else d)
-    style += f".k{{fill:none;stroke:{k};stroke-linecap:round}}.kd{{fill:none;stroke:{b};stroke-linecap:round}}.d0{{fill:none;stroke:{thin}}}.t{{fill:none;stroke-linecap:round;stroke-linejoin:round}}"
+    style += (
+        f".k{{fill:none;stroke:{k};stroke-linecap:round}}"
+        f".kd{{fill:none;stroke:{b};stroke-linecap:round}}.d0{{fill:none;stroke:{thin}}}"
+        f".t{{fill:none;stroke-linecap:round;stroke-linejoin:round}}"
+    )
     if look == "silhouette":
         # Gaps between the parts keep a silhouette readable.
         style += "".join(f".{r}{{stroke:#fff;stroke-width:2.2}}" for r in "cd")
     flip = "translate(224 0) scale(-1 1)" if mirror else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 224 224" width="224" height="224"><defs>{defs}<style>{style}</style></defs>'
-        f'<g transform="translate(112 112) rotate({turn}) scale({0.88 * stretch:.3f} {0.88 / stretch:.3f}) translate(-112 -112) {flip}">{shapes}</g></svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 224 224" width="224" height="224">'
+        f"<defs>{defs}<style>{style}</style></defs>"
+        f'<g transform="translate(112 112) rotate({turn}) scale({0.88 * stretch:.3f} '
+        f'{0.88 / stretch:.3f}) translate(-112 -112) {flip}">{shapes}</g></svg>'
     )
 
 

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from tqdm.std import tqdm
 
+from mars_lib import check
 from mars_lib.alignment import losses
 from mars_lib.alignment.features import TrunkFeatures
 from mars_lib.alignment.pairs import Pairs, PairSampler
-from mars_lib.check import check_rate, check_seed, fail
+from mars_lib.check import fail
 from mars_lib.encoders.base import TrainableEncoder
 
 # The heads that each stage trains, beside the shared temperature. In stage 1 the paper unfreezes
@@ -68,8 +69,8 @@ class AlignmentConfig:
         if self.batch_size < 2:
             remedy = "give 2 or more: each class is told from another"
             fail("batch size", f"is {self.batch_size}", remedy)
-        check_rate(self.learning_rate)
-        check_seed(self.seed)
+        check.learning_rate(self.learning_rate)
+        check.seed(self.seed)
         if not 0 <= self.margin < math.inf or not 0 <= self.replay <= 1:
             problem = f"are {self.margin} and {self.replay}"
             fail("margin and replay", problem, "give 0 or more, and 0 to 1")

@@ -161,7 +161,7 @@ def evaluate(
         ("protocol", protocol, PROTOCOLS),
     ):
         check.one_of(name, value, known)
-    check.check_seed(seed)
+    check.seed(seed)
     options.one_source(folder, csv)
     for path in (each for each in (csv, interference) if each is not None):
         options.input_file(path)

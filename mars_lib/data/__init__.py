@@ -1,3 +1,1 @@
-"""mini-MUSIC: classes, phrases rendered from soundfonts, drawings, mixtures; and folders of one's
-own.
-"""
+"""mini-MUSIC, rendered from soundfonts; recordings and videos of one's own; mixtures of both."""

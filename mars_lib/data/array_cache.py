@@ -1,4 +1,4 @@
-"""A memory with a bound: arrays by key, those used least recently go first."""
+"""A cache with a bound: arrays by key, those used least recently go first."""
 
 import threading
 from collections import OrderedDict
@@ -10,12 +10,14 @@ GIB = 1 << 30
 
 
 class ArrayCache:
-    """At most `limit` bytes of arrays; several threads may ask. An array larger than that is never
-    kept.
+    """At most `limit` bytes of arrays; several threads may ask.
+
+    An array larger than that is never kept.
     """
 
     def __init__(self, limit: int):
-        self.limit, self.size = limit, 0
+        self.limit = limit
+        self.size = 0
         self._held: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 

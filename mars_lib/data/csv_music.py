@@ -1,12 +1,9 @@
-"""MUSIC, VGGSound or videos of one's own, in the CSV layout of CLIPSep and OmniSep, as a data
-set.
-"""
+"""MUSIC, VGGSound or videos of one's own, in the CSV layout of CLIPSep and OmniSep."""
 
 import csv
 import os
 import warnings
-import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +12,9 @@ import torch
 
 from mars_lib.check import InputError, fail, finite
 from mars_lib.data.fingerprint import content, contents, digest
-from mars_lib.data.folders import FolderClass, serving, warn_of_single
-from mars_lib.data.mini_music import clip_rng, level
+from mars_lib.data.mini_music import augmented, clip_rng, manifest_key
 from mars_lib.data.random_streams import Stream
-from mars_lib.data.variation import vary
+from mars_lib.data.recorded_music import RecordedClass, RecordedMusic, serving
 from mars_lib.waveform import mono
 
 COLUMNS = ("audio path", "frames folder", "number of frames", "label")
@@ -31,8 +27,9 @@ TRIES = 100
 
 @dataclass(frozen=True)
 class Row:
-    """One recording: its sound, the folder of its `count` frames `000001.jpg` onwards, and what
-    sounds.
+    """One recording: its sound, the folder of its frames, how many these are, and what sounds.
+
+    Frames are `000001.jpg` onwards.
     """
 
     audio: Path
@@ -42,98 +39,48 @@ class Row:
 
 
 @dataclass(frozen=True)
-class CsvMusic:
-    """The same interface as `MiniMusic` over `train.csv`, `val.csv` and `test.csv` in a folder.
+class CsvMusic(RecordedMusic):
+    """The recordings that `train.csv`, `val.csv` and `test.csv` in a folder list.
 
-    Labels are class names and, with spaces for underscores, text queries. Clips have `length`
-    samples at `sample_rate` Hz and an RMS of 0.1 where they sound. The split "unseen" does not
-    exist here.
+    Labels are class names and, with spaces for underscores, text queries. The split "unseen" does
+    not exist here. Recordings that serve a stream come in a shuffled order of its own, each once
+    before any comes again; only the stretch that is used is read. Silent stretches are passed over,
+    and so, with a warning, are files that cannot be read; 100 of them in a row are an error. A
+    class has at most 64 pictures, frames spread evenly over its recordings in the split.
     """
 
-    folder: Path
-    length: int
-    sample_rate: int = 16_000
-    augment: float = 0.0
-    _classes: dict = field(default_factory=dict, compare=False, repr=False)
-
-    def classes(self, split: str) -> list[FolderClass]:
-        """The classes of a split, by name. What a CSV names and the disk does not hold is left out,
-        with a warning.
-
-        Raises `InputError` for an unknown split, a CSV that is none, and fewer than two classes.
-        """
+    def _find_classes(self, split: str) -> list[RecordedClass]:
         if split not in SPLITS:
-            fail(
-                "split",
-                f"is {split!r}, which prepared videos do not have",
-                f"give one of {', '.join(SPLITS)}",
-            )
-        if split not in self._classes:
-            path = Path(self.folder) / f"{SPLITS[split]}.csv"
-            found = listed_classes(path)
-            if len(found) < 2:
-                fail(
-                    str(path),
-                    f"has recordings of {len(found)} classes",
-                    "give at least two; lists say what it holds (data/README.md)",
-                )
-            if split == "train":
-                warn_of_single(found)
-            self._classes[split] = found
-        return list(self._classes[split])
-
-    def pictures(self, sound: FolderClass, split: str) -> list[Path]:
-        """At most 64 frames of a class, spread evenly over its recordings in the split that `sound`
-        is from.
-        """
-        return list(sound.pictures)
-
-    def clip(
-        self, split: str, sound: FolderClass, index: int, stream: Stream | None = None
-    ) -> np.ndarray:
-        """Clip number `index` of a class: (L,) float32. The same numbers and files, the same clip.
-
-        Recordings that serve the `stream` come in a shuffled order of its own, each once before any
-        comes again; the stretch is random, and only it is read. A recording shorter than the clip
-        is repeated. Silent stretches are passed over, and so, with a warning, are files that cannot
-        be read. Raises `InputError` after 100 of them in a row.
-        """
-        return self._draw(split, sound, index, stream)[0]
-
-    def recording(
-        self, split: str, sound: FolderClass, index: int, stream: Stream | None = None
-    ) -> str:
-        """The file that a clip is cut from."""
-        return str(self._draw(split, sound, index, stream)[1])
+            problem = f"is {split!r}, which prepared videos do not have"
+            fail("split", problem, f"give one of {', '.join(SPLITS)}")
+        path = Path(self.folder) / f"{SPLITS[split]}.csv"
+        found = listed_classes(path)
+        if len(found) < 2:
+            problem = f"has recordings of {len(found)} classes"
+            fail(str(path), problem, "give at least two; lists say what it holds (data/README.md)")
+        return found
 
     def _draw(
-        self, split: str, sound: FolderClass, index: int, stream: Stream | None
+        self, split: str, sound: RecordedClass, index: int, stream: Stream | None
     ) -> tuple[np.ndarray, Path]:
         rng = clip_rng(split, sound.name, index, stream)
-        legacy = zlib.crc32(f"{split}/{sound.name}".encode("utf-8", "surrogateescape"))
-        key = legacy if stream is None else stream.key(split, sound.name)
+        key = manifest_key(split, sound.name) if stream is None else stream.key(split, sound.name)
         files = serving(split, sound.sounds, stream)
         for number in range(index, index + TRIES):
             path = files[shuffled(number, len(files), key)]
             try:
-                wave = level(self._stretch(path, rng))
+                stretch = self._stretch(path, rng)
             except InputError as error:
                 warnings.warn(f"left out: {error}", stacklevel=3)
                 continue
-            if rng.random() < self.augment:
-                wave = level(vary(wave, rng))
-            if wave.any():
-                return wave, path
-        fail(
-            f"class {sound.name!r}",
-            f"gave no sound in {TRIES} tries",
-            "look at its files, and prepare them again",
-        )
+            clip = augmented(stretch, self.augment, rng)
+            if clip.any():
+                return clip, path
+        problem = f"gave no sound in {TRIES} tries"
+        fail(f"class {sound.name!r}", problem, "look at its files, and prepare them again")
 
     def fingerprint(self) -> str:
-        """Digest of the lists, of every sound that they name and of the pictures that are used, by
-        content; and of length and rate.
-        """
+        """Digest of lists, sounds and pictures in use by content, length, rate, augmentation."""
         said = []
         for split, name in SPLITS.items():
             path = Path(self.folder) / f"{name}.csv"
@@ -145,6 +92,7 @@ class CsvMusic:
         return digest(type(self).__name__, said, (self.length, self.sample_rate, self.augment))
 
     def _stretch(self, path: Path, rng: np.random.Generator) -> np.ndarray:
+        """A random stretch of a file in mono, repeated where the file is shorter: (L,) float32."""
         try:
             with soundfile.SoundFile(os.fsencode(path)) as file:
                 rate = file.samplerate
@@ -153,11 +101,8 @@ class CsvMusic:
         except (soundfile.LibsndfileError, RuntimeError) as error:
             fail(str(path), f"cannot be read as sound ({error})", "remove it and prepare it again")
         if rate != self.sample_rate:
-            fail(
-                str(path),
-                f"has {rate} Hz, not {self.sample_rate}",
-                "prepare it with `mars data prepare-music`",
-            )
+            problem = f"has {rate} Hz, not {self.sample_rate}"
+            fail(str(path), problem, "prepare it with `mars data prepare-music`")
         if not len(samples):
             fail(str(path), "holds no samples", "remove it and prepare it again")
         finite(str(path), torch.from_numpy(samples))
@@ -165,10 +110,10 @@ class CsvMusic:
 
 
 def shuffled(index: int, count: int, key: int) -> int:
-    """Which of `count` things comes at place `index`: in every run of `count` places each comes
-    once, in an order of its own.
+    """Which of `count` things comes at place `index`.
 
-    A function of its arguments alone, so that a shuffled order can be taken up anywhere.
+    In every run of `count` places each comes once, in an order of its own. A function of its
+    arguments alone, so that a shuffled order can be taken up anywhere.
 
     >>> sorted(shuffled(index, 5, key=7) for index in range(10, 15))
     [0, 1, 2, 3, 4]
@@ -180,8 +125,9 @@ def shuffled(index: int, count: int, key: int) -> int:
 def read_csv(path: str | Path, columns: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
     """The rows of a CSV file that are not empty, each after its place, "FILE, line 3".
 
-    Raises `InputError` where the file is not there, is none, or, with `columns`, where a row has
-    another number of them.
+    Raises:
+        InputError: where the file is not there or is no CSV, and, with `columns`, where a row has
+            another number of them.
     """
     path = Path(path)
     try:
@@ -189,15 +135,11 @@ def read_csv(path: str | Path, columns: tuple[str, ...] = ()) -> list[tuple[str,
             reader = csv.reader(file)
             rows = [(f"{path}, line {reader.line_num}", row) for row in reader if row]
     except OSError as error:
-        fail(
-            str(path),
-            f"cannot be read ({error.strerror})",
-            "`mars data prepare-music` and `prepare-vggsound` make CSVs",
-        )
+        remedy = "`mars data prepare-music` and `prepare-vggsound` make CSVs"
+        fail(str(path), f"cannot be read ({error.strerror})", remedy)
     except (UnicodeDecodeError, csv.Error) as error:
-        fail(
-            str(path), f"is no CSV file ({error})", "give rows of text, with commas between columns"
-        )
+        remedy = "give rows of text, with commas between columns"
+        fail(str(path), f"is no CSV file ({error})", remedy)
     for place, row in rows if columns else ():
         if len(row) != len(columns):
             quote = (
@@ -208,29 +150,31 @@ def read_csv(path: str | Path, columns: tuple[str, ...] = ()) -> list[tuple[str,
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """The recordings of a CSV in the layout of CLIPSep and OmniSep; relative paths are from the
-    CSV's folder.
+    """The recordings of a CSV in the layout of CLIPSep and OmniSep.
 
-    Raises `InputError` as `read_csv` does, and for a number of frames that is none and an empty
-    label.
+    Relative paths are from the CSV's folder.
+
+    Raises:
+        InputError: as `read_csv` does, and for a number of frames that is none and an empty label.
     """
     rows, folder = [], Path(path).parent
     for place, (audio, frames, count, label) in read_csv(path, COLUMNS):
         if not count.strip().isdecimal():
-            fail(
-                place, f"has {count!r} as the number of frames", "give a number; there is no header"
-            )
+            problem = f"has {count!r} as the number of frames"
+            fail(place, problem, "give a number; there is no header")
         if not label.strip():
             fail(place, "has an empty label", "say what sounds")
         rows.append(Row(folder / audio, folder / frames, int(count), label.strip()))
     return rows
 
 
-def listed_classes(path: str | Path) -> list[FolderClass]:
-    """The classes of a CSV by name, each with its sounds and at most 64 of its frames. What is
-    named and not there is left out, with a warning.
+def listed_classes(path: str | Path) -> list[RecordedClass]:
+    """The classes of a CSV by name, each with its sounds and at most 64 of its frames.
 
-    Raises `InputError` as `read_rows` does, and where no sound is there.
+    What is named and not there is left out, with a warning.
+
+    Raises:
+        InputError: as `read_rows` does, and where no sound is there.
     """
     path = Path(path)
     return _grouped(path, _present(path, read_rows(path)))
@@ -241,11 +185,8 @@ def _present(path: Path, rows: list[Row]) -> list[Row]:
     found = [row for row in rows if row.audio.is_file()]
     lost = [row.audio for row in rows if not row.audio.is_file()]
     if lost and not found:
-        fail(
-            str(path),
-            f"names {len(lost)} sounds, none of which is there, the first {lost[0]}",
-            "correct its paths",
-        )
+        problem = f"names {len(lost)} sounds, none of which is there, the first {lost[0]}"
+        fail(str(path), problem, "correct its paths")
     if lost:
         warnings.warn(
             f"{path}: left out, not there: {len(lost)} of {len(rows)} sounds, the first {lost[0]}",
@@ -254,16 +195,17 @@ def _present(path: Path, rows: list[Row]) -> list[Row]:
     return found
 
 
-def _grouped(path: Path, rows: list[Row]) -> list[FolderClass]:
+def _grouped(path: Path, rows: list[Row]) -> list[RecordedClass]:
     """Classes by name, each with its sounds and its pool of pictures."""
-    by_name, classes, lost = _by_name(rows), [], []
+    by_name = _by_name(rows)
+    classes: list[RecordedClass] = []
+    lost: list[Path] = []
     for name in sorted(by_name):
         pool = _pool(by_name[name])
         there = tuple(picture for picture in pool if picture.is_file())
         lost += sorted(set(pool) - set(there))
-        classes.append(
-            FolderClass(name, tuple(dict.fromkeys(row.audio for row in by_name[name])), there)
-        )
+        sounds = tuple(dict.fromkeys(row.audio for row in by_name[name]))
+        classes.append(RecordedClass(name, sounds, there))
     if lost:
         warnings.warn(
             f"{path}: left out, not there: {len(lost)} pictures, the first {lost[0]}", stacklevel=4
@@ -280,6 +222,7 @@ def _by_name(rows: list[Row]) -> dict[str, list[Row]]:
 
 
 def _pool(rows: list[Row]) -> list[Path]:
+    """At most 64 frames of some recordings, spread evenly over all of theirs."""
     ends = np.cumsum([row.count for row in rows])
     picks = np.linspace(0, ends[-1] - 1, min(PICTURES, ends[-1])).astype(int)
     owners = np.searchsorted(ends, picks, side="right")

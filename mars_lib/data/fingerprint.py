@@ -1,6 +1,4 @@
-"""Digests of files and of data sets, by content: what a run was trained on is told apart by
-them.
-"""
+"""Digests of files and of data sets by content, which tell apart what runs were trained on."""
 
 import hashlib
 import json
@@ -13,7 +11,7 @@ from pathlib import Path
 BLOCK = 1 << 16
 
 
-def digest(*facts) -> str:
+def digest(*facts: object) -> str:
     """SHA-256 of facts that JSON can write, in 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -39,6 +37,7 @@ def contents(root: str | Path, paths: Iterable[Path]) -> list[tuple[str, str | N
 
 @lru_cache(maxsize=1 << 18)
 def _read(path: str, size: int, time: int, whole: bool) -> str:
+    """The digest of a file that has `size` bytes and was written at `time`."""
     sha = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
         if whole or size <= 3 * BLOCK:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import torch
 from mars_lib.check import fail
 from mars_lib.config import Config
 from mars_lib.data.csv_music import listed_classes
-from mars_lib.data.folders import FolderClass, FolderMusic
+from mars_lib.data.folders import FolderMusic
 from mars_lib.data.mini_music import level
+from mars_lib.data.recorded_music import RecordedClass
 from mars_lib.waveform import mix
 
 # A stretch that is 30 dB below its recording is a rest: brought to the common level it would be
@@ -23,8 +25,12 @@ REST = 10 ** (-30 / 20)
 
 @dataclass(frozen=True)
 class Stretch:
-    """`wave` (L,) from sample `start` of the recording at `path`: RMS 0.1 where it sounds, zeros
-    where it rests.
+    """A part of a recording.
+
+    Attributes:
+        path: of the recording.
+        start: its first sample there.
+        wave: (L,) float32, RMS 0.1 where it sounds, zeros where it rests.
     """
 
     path: Path
@@ -34,9 +40,15 @@ class Stretch:
 
 @dataclass(frozen=True)
 class FolderMixture:
-    """`mixture` (L,), `references` (2, L) that sum to it, and what asks for each of the two
-    `classes`: `clips` of it and `pictures`; empty where the kind of query needs none. `sources`
-    says where the references come from.
+    """A mixture of two sources and the queries of each.
+
+    Attributes:
+        classes: the name of each source's class.
+        sources: where each source comes from.
+        mixture: (L,).
+        references: (2, L), which sum to the mixture.
+        clips: what queries each source by sound; empty where the kind of query needs none.
+        pictures: what queries each source by picture; empty where the kind of query needs none.
     """
 
     classes: tuple[str, ...]
@@ -48,14 +60,23 @@ class FolderMixture:
 
 
 class FolderMixtures:
-    """Mixtures of `folder/class/*`, or of the recordings that a CSV lists, for one kind of query:
-    `mixture(i)` depends on the seed and i alone.
+    """Mixtures of `folder/class/*`, or of the recordings that a CSV lists, for one kind of query.
 
-    Every class of a folder is first equally often, every recording of a list; beside it is a random
-    other class, with `interference` one of that list. Of each a random stretch of a random file, as
-    long as the separator's training segments, at gains from its training. All files are used:
-    nothing is held out from an evaluation. Kinds of query differ in what asks, not in what is
-    mixed, as long as they can ask for the same classes.
+    `mixture(i)` depends on the seed and i alone. Every class of a folder is first equally often,
+    every recording of a list; beside it is a random other class, with `interference` one of that
+    list. Of each a random stretch of a random file, as long as the separator's training segments,
+    at gains from its training. All files are used: nothing is held out from an evaluation. Kinds of
+    query differ in the queries, not in what is mixed, as long as they can query the same classes.
+
+    Args:
+        folder: of class folders, or a CSV in the layout of CLIPSep and OmniSep.
+        query: "text", "audio", "image" or "composed".
+        config: the separator's.
+        seed: of all random choices.
+        interference: a CSV of what is mixed beside.
+
+    Raises:
+        InputError: where fewer than two classes can be queried.
     """
 
     def __init__(
@@ -72,11 +93,11 @@ class FolderMixtures:
         self._clips, self._pictures = query in ("audio", "composed"), query in ("image", "composed")
         listed = not folder.is_dir() and folder.suffix.lower() == ".csv"
         everything = listed_classes(folder) if listed else self._recordings.everything()
-        targets = [sound for sound in everything if self._can_ask(sound, query)]
+        targets = [sound for sound in everything if self._can_query(sound, query)]
         self._others = targets
         if interference is not None:
             self._others = [
-                sound for sound in listed_classes(interference) if self._can_ask(sound, query)
+                sound for sound in listed_classes(interference) if self._can_query(sound, query)
             ]
         names = {sound.name for sound in (*targets, *self._others)}
         if len(names) < 2 or not targets or not self._others:
@@ -94,19 +115,16 @@ class FolderMixtures:
 
     def mixture(self, index: int) -> FolderMixture:
         """Mixture number `index`. Raises `InputError` for a class of which nothing sounds."""
-        rng, asking = (np.random.default_rng([self.seed, index, part]) for part in range(2))
+        rng, query_rng = (np.random.default_rng([self.seed, index, part]) for part in range(2))
         first, files = self._first(index)
         others = [sound for sound in self._others if sound.name != first.name]
         if not others:
-            fail(
-                f"class {first.name!r}",
-                "has no other class to be mixed with",
-                "list recordings of other classes as interference",
-            )
+            remedy = "list recordings of other classes as interference"
+            fail(f"class {first.name!r}", "has no other class to be mixed with", remedy)
         pair = (first, others[rng.integers(len(others))])
         sources = [
-            _sounding(sound, lambda: self._draw(these, rng))
-            for sound, these in zip(pair, (files, pair[1].sounds))
+            _sounding(sound, partial(self._draw, paths, rng))
+            for sound, paths in zip(pair, (files, pair[1].sounds))
         ]
         gains = rng.uniform(self.training.gain_low, self.training.gain_high, len(pair))
         waves = torch.from_numpy(np.stack([source.wave for source in sources]))
@@ -116,15 +134,15 @@ class FolderMixtures:
             tuple(sources),
             mixture,
             references,
-            tuple(self._other(s, taken, asking) for s, taken in zip(pair, sources))
+            tuple(self._other(s, taken, query_rng) for s, taken in zip(pair, sources))
             if self._clips
             else (),
-            tuple(s.pictures[asking.integers(len(s.pictures))] for s in pair)
+            tuple(s.pictures[query_rng.integers(len(s.pictures))] for s in pair)
             if self._pictures
             else (),
         )
 
-    def _can_ask(self, sound: FolderClass, query: str) -> bool:
+    def _can_query(self, sound: RecordedClass, query: str) -> bool:
         """Whether there is all that a query of the class needs; warns where not."""
         lacks = []
         readable = list(islice(self._readable(sound.sounds), 2))
@@ -135,9 +153,8 @@ class FolderMixtures:
             and len(readable) == 1
             and len(self._recordings.samples(readable[0])) < 2 * self.length
         ):
-            lacks.append(
-                f"a second recording, or {2 * self.length / self._recordings.sample_rate:.1f} s of the one"
-            )
+            seconds = 2 * self.length / self._recordings.sample_rate
+            lacks.append(f"a second recording, or {seconds:.1f} s of the one")
         if self._pictures and not sound.pictures:
             lacks.append("a picture")
         if lacks:
@@ -147,9 +164,10 @@ class FolderMixtures:
             )
         return not lacks
 
-    def _first(self, index: int) -> tuple[FolderClass, tuple[Path, ...]]:
-        """What comes first in mixture number `index`, and its files; the next where none can be
-        read.
+    def _first(self, index: int) -> tuple[RecordedClass, tuple[Path, ...]]:
+        """What comes first in mixture number `index`, and its files.
+
+        The next class or recording, where none of the files can be read.
         """
         start = index % len(self._firsts)
         for first, files in (*self._firsts[start:], *self._firsts[:start]):
@@ -167,9 +185,10 @@ class FolderMixtures:
         path, wave = self._recordings.readable(paths, rng)
         return self._cut(path, 0, len(wave), rng)
 
-    def _other(self, sound: FolderClass, taken: Stretch, rng: np.random.Generator) -> Stretch:
-        """A clip of the class that shares nothing with the one in the mixture: of another file
-        where there is one.
+    def _other(self, sound: RecordedClass, taken: Stretch, rng: np.random.Generator) -> Stretch:
+        """A clip of the class that shares nothing with the one in the mixture.
+
+        It is of another file where there is one.
         """
         files = [path for path in sound.sounds if path != taken.path]
         if any(self._readable(files)):
@@ -183,9 +202,7 @@ class FolderMixtures:
         )
 
     def _cut(self, path: Path, low: int, high: int, rng: np.random.Generator) -> Stretch:
-        """A random stretch of [low, high) of a recording; shorter ones are repeated until they are
-        long enough.
-        """
+        """A random stretch of [low, high) of a recording, repeated where that is too short."""
         whole = self._recordings.samples(path)
         start = low + int(rng.integers(max(1, high - low - self.length + 1)))
         wave = np.resize(whole[start : min(high, start + self.length)], self.length)
@@ -201,7 +218,7 @@ class Recordings(FolderMusic):
         return self._load(path)
 
 
-def _sounding(sound: FolderClass, draw: Callable[[], Stretch]) -> Stretch:
+def _sounding(sound: RecordedClass, draw: Callable[[], Stretch]) -> Stretch:
     """The first of twenty draws that is no rest."""
     for _ in range(20):
         found = draw()

@@ -1,5 +1,6 @@
-"""Fixed test sets as JSON lines: which clips, at which gains, asked for how. Tables can be re-made
-from them.
+"""Fixed test sets as JSON lines: which clips, at which gains, queried how.
+
+Tables can be made again from them.
 """
 
 import hashlib
@@ -7,12 +8,14 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from mars_lib.check import fail
 from mars_lib.data.mini_music import MiniMusic
+from mars_lib.data.music import Music
 from mars_lib.data.pictures import HELD_OUT
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import SoundClass, sound_classes
@@ -25,9 +28,16 @@ SPLITS = ("test", "unseen")
 
 @dataclass(frozen=True)
 class TestMixture:
-    """One row. Each source has a class, a clip number, a gain, and the number of the clip and of
-    the drawing that ask for it: other than the clip itself. `checksum` is that of the 16-bit
-    mixture.
+    """One row: a mixture of N sources and the queries of each.
+
+    Attributes:
+        split: "test" or "unseen".
+        classes: the name of each source's class.
+        clips: the number of each source's clip.
+        gains: of each source.
+        query_clips: the number of the clip that queries each source, never its own.
+        query_drawings: the drawing that queries each source.
+        checksum: of the mixture in 16-bit samples.
     """
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
@@ -47,9 +57,7 @@ class TestMixture:
 
 
 def music() -> MiniMusic:
-    """mini-MUSIC for the manifests: the soundfonts of `data/soundfonts.json` alone, no
-    variation.
-    """
+    """mini-MUSIC for the manifests: listed soundfonts alone, nothing augmented."""
     fonts = soundfonts.find(listed_only=True)
     return MiniMusic(tuple(fonts), LENGTH)
 
@@ -75,7 +83,7 @@ def make(split: str, count: int, classes: list[SoundClass], seed: int = 0) -> li
     return rows
 
 
-def render(row: TestMixture, music: MiniMusic) -> tuple[torch.Tensor, torch.Tensor]:
+def render(row: TestMixture, music: Music[SoundClass]) -> tuple[torch.Tensor, torch.Tensor]:
     """((L,) mixture, (N, L) references) of a row."""
     clips = [music.clip(row.split, s, n) for s, n in zip(row.sounds(), row.clips)]
     return mix(torch.from_numpy(np.stack(clips)), torch.tensor(row.gains))
@@ -105,15 +113,17 @@ def write(path: str | Path, rows: list[TestMixture]) -> None:
 
 
 def read(split: str) -> list[TestMixture]:
-    """The manifest that ships for "test" or "unseen"."""
+    """The manifest of the repository for "test" or "unseen"."""
     if split not in SPLITS:
         fail("split", f"is {split!r}", f"give one of {', '.join(SPLITS)}")
     text = (assets.folder() / "manifests" / f"{split}.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text.splitlines()]
-    return [
-        TestMixture(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
-        for row in rows
-    ]
+    return [_row(json.loads(line)) for line in text.splitlines()]
+
+
+def _row(said: dict[str, Any]) -> TestMixture:
+    """A line of a manifest, JSON's lists as tuples."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    return TestMixture(**values)
 
 
 def example(*names: str, split: str = "test", clip: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

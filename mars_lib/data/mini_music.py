@@ -1,4 +1,4 @@
-"""Clips of mini-MUSIC, rendered on demand: a clip is its class, split and index, never a file."""
+"""Clips of mini-MUSIC, rendered on demand by class, split and index, never read from a file."""
 
 import zlib
 from dataclasses import dataclass
@@ -18,18 +18,23 @@ from mars_lib.data.variation import vary
 from mars_lib.io import assets
 
 SPLITS = ("train", "validation", "test", "unseen")
-# Raise it when phrases, player or variation change what a clip sounds like.
+# Raise it when phrases, player or augmentation change what a clip sounds like.
 RENDERER = 1
 LEVEL = 0.1  # RMS of a clip where it sounds
 
 
 @dataclass(frozen=True)
 class MiniMusic:
-    """The embedded data set: `fonts` for train, validation and test, others for `unseen`.
+    """The embedded data set, rendered from soundfonts.
 
     Splits differ by phrase seed; `unseen` differs by soundfont as well, and leaves out what that
-    font shares with a training font. Clips have `length` samples at 16 kHz and an RMS of 0.1 where
-    they sound.
+    font shares with a training font. Clips have an RMS of 0.1 where they sound.
+
+    Args:
+        fonts: those for train, validation and test, and others for `unseen`.
+        length: L, samples of a clip.
+        sample_rate: in Hz.
+        augment: share of the clips that are augmented, 0 to 1.
     """
 
     fonts: tuple[Soundfont, ...]
@@ -38,8 +43,9 @@ class MiniMusic:
     augment: float = 0.0
 
     def sources(self, split: str, sound: SoundClass) -> list[tuple[Soundfont, tuple[int, ...]]]:
-        """The soundfonts that a class is rendered from in a split, each with the programs (or drum
-        keys) that play it there.
+        """The soundfonts that a class is rendered from in a split.
+
+        Each comes with the programs (or drum keys) that play the class there.
         """
         training = tuple(font for font in self.fonts if font.role == "training")
         if split == "unseen":
@@ -53,7 +59,10 @@ class MiniMusic:
         return [row for row in rows if row[1]]
 
     def classes(self, split: str) -> list[SoundClass]:
-        """The classes of a split, in the order of the class list."""
+        """The classes of a split, in the order of the class list.
+
+        Raises `InputError` for an unknown split, and where no soundfont plays any.
+        """
         if split not in SPLITS:
             fail("split", f"is {split!r}", f"give one of {', '.join(SPLITS)}")
         kept = [sound for sound in sound_classes() if self.sources(split, sound)]
@@ -76,9 +85,8 @@ class MiniMusic:
         sources = self.sources(split, sound)
         # A phrase may leave the segment silent (a rest, a soft sample): draw again.
         for _ in range(20):
-            wave = level(self._render(*sources[rng.integers(len(sources))], sound, rng))
-            if rng.random() < self.augment:
-                wave = level(vary(wave, rng))
+            rendered = self._render(*sources[rng.integers(len(sources))], sound, rng)
+            wave = augmented(rendered, self.augment, rng)
             if wave.any():
                 return wave
         fail(f"clip {sound.name}/{index}", "cannot be rendered", "run `mars doctor`")
@@ -90,8 +98,9 @@ class MiniMusic:
         return str(index)
 
     def fingerprint(self) -> str:
-        """Digest of all that clips and pictures are made from: fonts by content, classes, drawings,
-        length.
+        """Digest of all that clips and pictures are made from.
+
+        Fonts by content, classes, drawings, length, rate, and the share that is augmented.
         """
         fonts = [(font.role, content(font.path, whole=True)) for font in self.fonts]
         folder = assets.folder()
@@ -102,6 +111,7 @@ class MiniMusic:
     def _render(
         self, font: Soundfont, keys: tuple[int, ...], sound: SoundClass, rng: np.random.Generator
     ) -> np.ndarray:
+        """A random phrase of a class, played by one of `keys`: (L,) float32, any level."""
         seconds = self.length / self.sample_rate
         skip = rng.uniform(0, 0.5)
         notes = phrase(sound, keys, rng, seconds + skip)
@@ -111,20 +121,28 @@ class MiniMusic:
 
 
 def clip_rng(split: str, name: str, index: int, stream: Stream | None) -> np.random.Generator:
-    """The random numbers of clip `index` of class `name`; a manifest's where there is no
-    `stream`.
-    """
+    """The random numbers of clip `index` of class `name`; a manifest's without a `stream`."""
     if stream is None:
-        return np.random.default_rng(
-            [zlib.crc32(f"{split}/{name}".encode("utf-8", "surrogateescape")), index]
-        )
+        return np.random.default_rng([manifest_key(split, name), index])
     return stream.rng(split, name, index)
 
 
-def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:
-    """Scale to an RMS of `target` over the 32 ms frames that sound (within 30 dB of the loudest).
+def manifest_key(split: str, name: str) -> int:
+    """The 32 bits that seed a class's clips in manifests."""
+    return zlib.crc32(f"{split}/{name}".encode("utf-8", "surrogateescape"))
 
-    Silence, and samples that are not finite, become zeros.
+
+def augmented(wave: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """A (L,) clip at its level, with probability `share` augmented."""
+    wave = level(wave)
+    return level(vary(wave, rng)) if rng.random() < share else wave
+
+
+def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:
+    """Scale (L,) to an RMS of `target` over the frames that sound: float32.
+
+    Frames last 32 ms, and one sounds within 30 dB of the loudest. Silence, and samples that are not
+    finite, become zeros.
     """
     frames = wave[: len(wave) // 512 * 512].reshape(-1, 512)
     energy = np.mean(frames.astype(np.float64) ** 2, axis=1)

@@ -1,16 +1,28 @@
-"""What every data set of sounds offers: rendered instruments, folders, lists of recordings, caches of them."""
+"""What every data set of sounds offers: instruments, folders, lists of recordings, caches."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
 from mars_lib.data.random_streams import Stream
-from mars_lib.data.synthesis.classes import SoundClass
 
 
-class Music(Protocol):
-    """Clips by class, split and index: a clip is a function of these, never of what was drawn before.
+class Sound(Protocol):
+    """A class of sounds: its name, and the texts that query it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def prompts(self) -> list[str]:
+        """Texts that query it."""
+
+
+SoundT = TypeVar("SoundT", bound=Sound)
+
+
+class Music(Protocol[SoundT]):
+    """Clips by class, split and index, whatever was drawn before. `SoundT` is the kind of class.
 
     A frozen dataclass: `dataclasses.replace(music, augment=0.0)` is the same data without
     augmentation.
@@ -32,20 +44,21 @@ class Music(Protocol):
     @property
     def augment(self) -> float: ...
 
-    def classes(self, split: str) -> list[SoundClass]:
+    def classes(self, split: str) -> list[SoundT]:
         """The classes of a split, in a fixed order."""
 
     def clip(
-        self, split: str, sound: SoundClass, index: int, stream: Stream | None = None
+        self, split: str, sound: SoundT, index: int, stream: Stream | None = None
     ) -> np.ndarray:
-        """Clip number `index` of a class: (length,) float32. Every `stream` has clips of its own."""
+        """Clip number `index` of a class: (L,) float32, the same numbers, the same clip.
 
-    def recording(
-        self, split: str, sound: SoundClass, index: int, stream: Stream | None = None
-    ) -> str:
+        Every `stream` has clips of its own; without one they are those that manifests name.
+        """
+
+    def recording(self, split: str, sound: SoundT, index: int, stream: Stream | None = None) -> str:
         """The recording that a clip is cut from."""
 
-    def pictures(self, sound: SoundClass, split: str) -> list[Path]:
+    def pictures(self, sound: SoundT, split: str) -> list[Path]:
         """Files of the pictures of a class in a split; empty where there are none."""
 
     def fingerprint(self) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,9 +30,11 @@ def load_picture(path: str | Path) -> torch.Tensor:
 
     PNG, JPEG, WebP, GIF, BMP or TIFF (of several frames the first) of at most 16 bits a channel, in
     any mode (grey, palette, CMYK, with alpha: laid on white), turned as its EXIF orientation says.
-    Raises `InputError` for a missing file, one that is no such picture, one of fewer than 8 x 8
-    pixels, which shows nothing, one of more than 64 million, and one of which a side is over 32
-    times the other.
+
+    Raises:
+        InputError: for a missing file, one that is no such picture, one of fewer than 8 x 8 pixels,
+            which shows nothing, one of more than 64 million, and one of which a side is over 32
+            times the other.
     """
     return flatten(load_rgba(path), torch.ones(3, 1, 1))
 
@@ -49,8 +52,7 @@ def load_rgba(path: str | Path) -> torch.Tensor:
         raise
     except Image.DecompressionBombError:
         fail(str(path), "has too many pixels", f"give at most {MOST_PIXELS // 10**6} million")
-    # A damaged file leads Pillow's decoders to errors of any kind, SyntaxError and struct.error
-    # too.
+    # A damaged file leads Pillow's decoders to errors of any kind, even SyntaxError.
     except Exception as error:
         problem = f"cannot be read as a picture ({error or type(error).__name__})"
         fail(str(path), problem, f"give {KNOWN}")
@@ -106,7 +108,7 @@ def drawings(sound: SoundClass, split: str) -> list[Path]:
 
 
 def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Other views, colours, lines, backgrounds, blur: (B, 4, H, W) -> (B, 3, H, W), in [0, 1].
+    """Augment drawings: (B, 4, H, W) with alpha -> (B, 3, H, W), both in [0, 1].
 
     A drawing is turned, mirrored, stretched and shifted, recoloured, sometimes only its outline or
     its silhouette is left, and it is laid on a plain or patterned ground.
@@ -142,7 +144,7 @@ def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Te
     return (picture + torch.where(sometimes(0.3), noise, torch.zeros(()))).clamp(0, 1)
 
 
-def _move(rgba: torch.Tensor, uniform) -> torch.Tensor:
+def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Tensor:
     """Rotate up to 40 degrees, mirror, scale by 0.55 to 1.15, stretch, shear and shift."""
     n = len(rgba)
     angle, zoom = uniform(-0.7, 0.7), 1 / uniform(0.55, 1.15)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 PURPOSES = (
-    # Clips of a data set, by who hears them: no clip serves two of these.
+    # Clips of a data set, by what is trained on them: no clip serves two of these.
     "separator clips",
     "query clips",
     "encoder clips",
@@ -36,23 +36,20 @@ PURPOSES = (
 
 @dataclass(frozen=True)
 class Stream:
-    """One purpose and one seed, as data: what `music.clip` takes. Raises ValueError for no
-    purpose.
+    """One purpose and one seed, as data: what `music.clip` takes.
+
+    Raises ValueError for a purpose that is not one of `PURPOSES`.
     """
 
     purpose: str
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.purpose not in PURPOSES:
-            raise ValueError(
-                f"{self.purpose!r} is no purpose of mars_lib.data.random_streams.PURPOSES"
-            )
+            raise ValueError(f"{self.purpose!r} is no purpose of {__name__}.PURPOSES")
 
     def key(self, *index: int | str) -> int:
-        """A number of 256 bits for a place in the stream: a digest, so that no two places share
-        one.
-        """
+        """256 bits for a place in the stream: a digest, so that no two places share one."""
         said = json.dumps([self.purpose, self.seed, *index], default=operator.index)
         return int.from_bytes(hashlib.sha256(said.encode()).digest(), "big")
 
@@ -62,8 +59,7 @@ class Stream:
 
 
 def rng(purpose: str, seed: int, *index: int | str) -> np.random.Generator:
-    """A generator that depends on purpose, seed and index alone; `index` may hold numbers and
-    names.
+    """NumPy's generator for a purpose, a seed and an index of numbers and names.
 
     >>> rng("mixtures", 0, 1).bytes(8) == rng("mixtures", 0, 1).bytes(8)
     True

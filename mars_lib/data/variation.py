@@ -7,7 +7,7 @@ RATE = 16_000
 
 
 def vary(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One random recording chain for a (L,) clip: same length, level close to that of the input.
+    """One random recording chain for a clip: (L,) -> (L,) float32, at about the same level.
 
     Each step is taken with its own probability, so that clean clips and single effects occur too.
     """
@@ -27,8 +27,9 @@ def vary(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _detune(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Read the clip at a slightly wrong and wavering speed: up to 60 cents of tuning, 25 of
-    vibrato.
+    """Read the clip at a slightly wrong and wavering speed.
+
+    Up to 60 cents of tuning, 25 of vibrato.
     """
     cents = rng.normal(0, 25) * np.ones(len(wave))
     if rng.random() < 0.5:

@@ -3,7 +3,8 @@
 import math
 from dataclasses import asdict, dataclass, field
 
-from mars_lib.check import check_training, fail
+from mars_lib import check
+from mars_lib.check import fail
 from mars_lib.config import PolicyConfig
 from mars_lib.reward import (
     Reward,
@@ -74,7 +75,7 @@ class RLConfig:
         for name, known in (("estimator", ESTIMATORS), ("reward", REWARDS)):
             if getattr(self, name) not in known:
                 fail(name, f"is {getattr(self, name)!r}", f"give one of {', '.join(known)}")
-        check_training(self)
+        check.training(self)
         if self.patience < 1:
             fail("patience", f"is {self.patience}", "give 1 or more")
         for name in ("signal_weight", "anchor", "weight_decay"):

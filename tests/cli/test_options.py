@@ -15,7 +15,7 @@ from mars_lib import check
 from mars_lib.alignment.stages import AlignmentConfig
 from mars_lib.check import InputError
 from mars_lib.cli import options
-from mars_lib.config import PolicyConfig, TrainingConfig
+from mars_lib.config import LARGEST_KAPPA, PolicyConfig, TrainingConfig
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.inference import pretrained, system
 from mars_lib.io import devices
@@ -234,7 +234,7 @@ def test_the_largest_values_that_pass_can_be_used():
     from mars_lib.policy import BetaMaskPolicy
 
     torch.Generator().manual_seed(check.LARGEST_SEED * 1_000_003 + 10**6)
-    policy = BetaMaskPolicy(torch.rand(1, 1, 8, 8), float(check.LARGEST_KAPPA))
+    policy = BetaMaskPolicy(torch.rand(1, 1, 8, 8), float(LARGEST_KAPPA))
     action = policy.sample(torch.Generator().manual_seed(0), 2)
     assert all(torch.isfinite(x).all() for x in policy.statistics(action, policy))
 

@@ -1,8 +1,5 @@
-"""The data set over CSVs, on files that the tests write themselves: nothing here decodes a
-video.
-"""
+"""The data set over CSVs, on files that the tests write themselves."""
 
-import csv
 import warnings
 from dataclasses import replace
 
@@ -10,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from PIL import Image
 
 from mars_lib import config
 from mars_lib.check import InputError
@@ -20,41 +16,7 @@ from mars_lib.data.mini_music import LEVEL
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.pictures import load_picture
 from mars_lib.data.random_streams import PURPOSES, Stream
-
-RATE = 16_000
-
-
-def write(folder, name, kinds, files=10, seconds=2, frames=3):
-    """A CSV of steady tones, a pitch a file, so that a clip tells which file it is from."""
-    rows = []
-    for k, kind in enumerate(kinds):
-        for i in range(files):
-            stem = f"{kind}/{name}{i}"
-            audio, pictures = folder / f"audio/{stem}.wav", folder / f"frames/{stem}"
-            audio.parent.mkdir(parents=True, exist_ok=True)
-            time = np.arange(seconds * RATE) / RATE
-            soundfile.write(
-                audio, 0.3 * np.sin(2 * np.pi * pitch(k, i) * time), RATE, subtype="PCM_16"
-            )
-            pictures.mkdir(parents=True)
-            for j in range(1, frames + 1):
-                Image.new("RGB", (224, 224), (40 * k, 20 * i, 80 * j)).save(
-                    pictures / f"{j:06d}.jpg"
-                )
-            rows.append((f"audio/{stem}.wav", f"frames/{stem}", frames, kind))
-    with (folder / f"{name}.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(rows)
-    return folder
-
-
-def pitch(kind, i):
-    return 300 * (kind + 1) + 20 * i
-
-
-def heard(clip, kind):
-    """The number of the file that a clip of class number `kind` is from."""
-    spectrum = np.abs(np.fft.rfft(clip * np.hanning(len(clip))))
-    return round((spectrum.argmax() * RATE / len(clip) - pitch(kind, 0)) / 20)
+from tests.data.tones import RATE, number_of, pitch, write
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +51,7 @@ def test_a_clip_is_its_numbers_and_levelled(music):
 def test_every_recording_comes_once_before_any_comes_again(music):
     guitar = music.classes("train")[0]
     epochs = [
-        [heard(music.clip("train", guitar, 8 * e + i), 0) for i in range(8)] for e in range(3)
+        [number_of(music.clip("train", guitar, 8 * e + i), 0) for i in range(8)] for e in range(3)
     ]
     # Two of ten answer queries alone.
     assert all(sorted(epoch) == list(range(2, 10)) for epoch in epochs)
@@ -113,7 +75,7 @@ def test_a_query_is_never_its_targets_own_recording(music, seed):
     guitar = music.classes("train")[0]
     serving = {
         purpose: {
-            heard(music.clip("train", guitar, i, Stream(purpose, seed)), 0) for i in range(20)
+            number_of(music.clip("train", guitar, i, Stream(purpose, seed)), 0) for i in range(20)
         }
         for purpose in PURPOSES
         if purpose.endswith("clips")
@@ -122,7 +84,7 @@ def test_a_query_is_never_its_targets_own_recording(music, seed):
     assert all(files == set(range(2, 10)) for files in serving.values())
 
 
-def test_training_with_a_high_seed_hears_no_recording_that_is_kept_for_queries(music):
+def test_training_with_a_high_seed_uses_no_recording_that_is_kept_for_queries(music):
     asked = []
     listening = replace(music)
     object.__setattr__(listening, "clip", lambda *each: asked.append(each) or music.clip(*each))
@@ -135,7 +97,7 @@ def test_training_with_a_high_seed_hears_no_recording_that_is_kept_for_queries(m
 def test_every_stream_has_an_order_of_its_own_and_each_recording_once(music):
     guitar, orders = music.classes("train")[0], set()
     for stream in (Stream("separator clips"), Stream("separator clips", 1), Stream("judge clips")):
-        order = [heard(music.clip("train", guitar, i, stream), 0) for i in range(8)]
+        order = [number_of(music.clip("train", guitar, i, stream), 0) for i in range(8)]
         assert sorted(order) == list(range(2, 10))
         orders.add(tuple(order))
     assert len(orders) == 3
@@ -203,7 +165,7 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path):
     sound = music.classes("train")[0]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        assert {heard(music.clip("train", sound, i), 0) for i in range(6)} == {3}
+        assert {number_of(music.clip("train", sound, i), 0) for i in range(6)} == {3}
     said = " ".join(str(w.message) for w in said)
     assert (
         "train1.wav: cannot be read as sound" in said
@@ -211,7 +173,7 @@ def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path):
     )
 
 
-def test_nan_is_left_out_and_antiphase_is_heard(tmp_path):
+def test_nan_is_left_out_and_antiphase_is_kept(tmp_path):
     folder = write(tmp_path, "train", ["a", "b"], files=3)
     wave = 0.3 * np.sin(2 * np.pi * pitch(0, 1) * np.arange(2 * RATE) / RATE)
     soundfile.write(folder / "audio/a/train1.wav", np.stack([wave, -wave], axis=1), RATE)
@@ -219,7 +181,7 @@ def test_nan_is_left_out_and_antiphase_is_heard(tmp_path):
     music = CsvMusic(folder, 4_000)
     with pytest.warns(UserWarning, match="left out: .*train2.wav: holds .* NaN"):
         clips = [music.clip("train", music.classes("train")[0], i) for i in range(6)]
-    assert {heard(clip, 0) for clip in clips} == {1}
+    assert {number_of(clip, 0) for clip in clips} == {1}
 
 
 def test_flac_of_unknown_length_is_left_out(tmp_path):
@@ -232,9 +194,9 @@ def test_flac_of_unknown_length_is_left_out(tmp_path):
     (folder / "audio/a/train1.wav").write_bytes(unknown)
     music = CsvMusic(folder, 4_000)
     with pytest.warns(UserWarning, match="left out: .*train1.wav"):
-        assert {heard(music.clip("train", music.classes("train")[0], i), 0) for i in range(6)} == {
-            2
-        }
+        assert {
+            number_of(music.clip("train", music.classes("train")[0], i), 0) for i in range(6)
+        } == {2}
 
 
 def test_pictures_are_spread_over_the_recordings(tmp_path):

@@ -1,6 +1,4 @@
-"""Every data set says by content what it holds: equal names and sizes are not enough, and time does
-not matter.
-"""
+"""Every data set says by content what it holds: names, sizes and times are not enough."""
 
 import os
 import shutil

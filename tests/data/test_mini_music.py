@@ -73,9 +73,9 @@ def test_silent_instruments_are_found_and_left_out(tmp_path):
 def test_recordings_that_fonts_share_are_not_called_unseen(music):
     training, unseen = music.fonts[0], music.fonts[1]
     by_name = {s.name: s for s in sound_classes()}
-    assert soundfonts.likeness(unseen, training, by_name["snare drum"], 0, 38) > 0.95
+    assert soundfonts.similarity(unseen, training, by_name["snare drum"], 0, 38) > 0.95
     # One pitch, two instruments: the notes correlate, their flattened spectra do not.
-    assert soundfonts.likeness(unseen, training, by_name["harp"], 46, 66) < 0.25
+    assert soundfonts.similarity(unseen, training, by_name["harp"], 46, 66) < 0.25
     # Merlin's muted trumpet is TimGM6mb's, its open one is not.
     assert soundfonts.unshared(unseen, (training,), by_name["trumpet"]) == (56,)
     names = {s.name for s in music.classes("unseen")}

@@ -1,13 +1,8 @@
-"""From mp4 files, which the tests encode from our drawings and our renders, to CSVs and a training
-on them.
-"""
+"""From mp4 files, which the tests encode, to CSVs and a training on them."""
 
 import csv
-import errno
 import json
-import os
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,72 +12,14 @@ import soundfile
 from PIL import Image
 from typer.testing import CliRunner
 
-av = pytest.importorskip("av")
-
 from mars_lib import config
-from mars_lib.check import InputError
 from mars_lib.cli import app
-from mars_lib.data import manifests
 from mars_lib.data.csv_music import CsvMusic, read_rows
-from mars_lib.data.pictures import drawings, load_picture
-from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.data.videos import decode, downloads, prepare
 from mars_lib.training import supervised
+from tests.data.films import draw, encode, files, play, problem, run
 
-SECONDS, FPS = 3, 4
-KINDS = {sound.name: sound for sound in sound_classes()}
-
-
-def draw(kind):
-    """Drawings of a class as (224, 224, 3) uint8, one for every second of a film."""
-    pictures = [load_picture(path) for path in drawings(KINDS[kind], "train")[:SECONDS]]
-    return [(255 * p.permute(1, 2, 0)).byte().numpy() for p in pictures]
-
-
-def play(kind, number=0):
-    """Our render of a class, (L,) float32."""
-    return replace(manifests.music(), length=SECONDS * decode.RATE).clip(
-        "train", KINDS[kind], number
-    )
-
-
-def encode(path, pictures=(), wave=None, rate=decode.RATE, layout="mono", **options):
-    """A film of one picture a second and a sound, (L,), at `rate`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options=options) as container:
-        if len(pictures):
-            codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-            film = container.add_stream(codec, rate=FPS)
-            film.height, film.width, film.pix_fmt = *pictures[0].shape[:2], "yuv420p"
-        if wave is not None:
-            track = container.add_stream("aac", rate=rate, layout=layout)
-        container.start_encoding()
-        for number, picture in enumerate(p for p in pictures for _ in range(FPS)):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts = number
-            container.mux(film.encode(frame))
-        if len(pictures):
-            container.mux(film.encode())
-        if wave is not None:
-            channels = len(av.AudioLayout(layout).channels)
-            for start in range(0, len(wave), 1_024):
-                piece = np.tile(wave[start : start + 1_024].astype(np.float32), (channels, 1))
-                frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
-                frame.sample_rate, frame.pts = rate, start
-                container.mux(track.encode(frame))
-            container.mux(track.encode())
-    return path
-
-
-@pytest.fixture(scope="module")
-def films(tmp_path_factory):
-    """MUSIC in small: two classes of three films."""
-    folder = tmp_path_factory.mktemp("films")
-    for kind in ("trumpet", "french horn"):
-        for i in range(3):
-            name = f"{kind.replace(' ', '_')}/{kind[:5]:x<10}{i}.mp4"
-            encode(folder / name, draw(kind), play(kind, i))
-    return folder
+av = pytest.importorskip("av")
 
 
 @pytest.fixture(scope="module")
@@ -107,24 +44,6 @@ def prepared(films, tmp_path_factory):
     result = CliRunner().invoke(app.app, [str(word) for word in command])
     assert result.exit_code == 0, result.output
     return out, result.output
-
-
-def run(films, out, **options):
-    return prepare.prepare(
-        downloads.music(films), out, {}, **{"shortest": 2, "progress": False} | options
-    )
-
-
-def problem(path, shortest=2):
-    """What a run says of one film."""
-    outcome = prepare.prepare_one(
-        downloads.Source(path, "kind/one", "kind"), path.parent / "out", shortest
-    )
-    return outcome.problem
-
-
-def files(folder):
-    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
 
 
 def test_sound_is_what_was_played(prepared):
@@ -329,124 +248,3 @@ def test_sound_alone_needs_no_pictures(tmp_path):
     assert sorted(row.count for row in rows) == [0, 0, 0, 3]
     assert run(tmp_path, tmp_path / "out").made == 0
     assert run(tmp_path, tmp_path / "out", shortest=5).kept == 0
-
-
-@pytest.mark.parametrize("at", ["picture", "sound"])
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
-)
-def test_a_full_disk_or_ctrl_c_in_the_middle_leaves_nothing_half_written(
-    films, tmp_path, monkeypatch, at, error
-):
-    out, calls = tmp_path / "out", []
-    real = {"picture": Path.write_bytes, "sound": prepare.wave.Wave_write.writeframes}
-
-    def third(self, *args):
-        calls.append(1)
-        if len(calls) == 5:
-            raise error
-        return real[at](self, *args)
-
-    if at == "picture":
-        monkeypatch.setattr(Path, "write_bytes", third)
-    else:
-        monkeypatch.setattr(prepare.wave.Wave_write, "writeframes", third)
-    with pytest.raises(
-        (InputError, KeyboardInterrupt),
-        match="disk is full" if isinstance(error, OSError) else None,
-    ):
-        run(films, out)
-    monkeypatch.undo()
-    made = len(list((out / "audio").rglob("*.wav")))
-    assert made == (1 if at == "picture" else 4)
-    assert not [p for p in out.rglob(".*")] and not (out / "train.csv").exists()
-    assert len(list((out / "frames").rglob("*.jpg"))) == made * SECONDS
-    report = run(films, out)
-    assert (report.made, report.kept) == (6 - made, made)
-
-
-def test_wrong_folders_tables_and_lists(films, tmp_path):
-    table = tmp_path / "vggsound.csv"
-    table.write_text("abcdefghijk,30,bird\n")
-    (tmp_path / "empty.txt").write_text("\n")
-    cases = [
-        (["data", "prepare-music", tmp_path / "nowhere"], "holds no class"),
-        (["data", "prepare-music", films, "--test-list", tmp_path / "none.csv"], "cannot be read"),
-        (["data", "prepare-music", films, "--test-list", tmp_path / "empty.txt"], "names no video"),
-        (
-            ["data", "prepare-music", films, "--list", tmp_path / "train.csv"],
-            "--test-list or --val-list",
-        ),
-        (["data", "prepare-music", films, "--shortest", 0], "shortest: is 0"),
-        (["data", "prepare-vggsound", tmp_path / "nowhere", "--table", table], "is no folder"),
-        (["data", "prepare-vggsound", tmp_path, "--table", table], "line 1: has 3 columns"),
-    ]
-    for command, says in cases:
-        result = CliRunner().invoke(
-            app.app, [str(word) for word in (*command, "--out", tmp_path / "out")]
-        )
-        assert result.exit_code == 1 and says in str(result.exception), (command, result.exception)
-    table.write_text("abcdefghijk,half,bird,train\n")
-    with pytest.raises(InputError, match="'half' as start"):
-        downloads.vggsound(tmp_path, table)
-    table.write_text("abcdefghijk,30,bird,train\n")
-    with pytest.raises(InputError, match="holds none of the clips"):
-        downloads.vggsound(tmp_path, table)
-    assert not (tmp_path / "out").exists()
-
-
-def test_what_is_no_file_or_has_no_name_in_utf8_is_skipped_and_the_rest_is_made(tmp_path):
-    """A pipe would be waited for, and no CSV can hold a name of other bytes; hidden folders are no
-    classes.
-    """
-    wave = 0.1 * np.random.default_rng(0).standard_normal(3 * decode.RATE)
-    for name in ("door/take.wav", "kettle/take.wav", ".ipynb_checkpoints/take.wav"):
-        (tmp_path / "in" / name).parent.mkdir(parents=True)
-        soundfile.write(tmp_path / "in" / name, wave, decode.RATE)
-    sound = (tmp_path / "in/door/take.wav").read_bytes()
-    os.mkfifo(tmp_path / "in" / "door" / "pipe.mp4")
-    latin = [os.fsdecode(name) for name in (b"door/caf\xe9.wav", b"t\xfcr/take.wav")]
-    for name in latin:
-        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "in" / name).write_bytes(sound)
-    sources, skipped = downloads.music(tmp_path / "in")
-    assert [source.name for source in sources] == ["door/take", "kettle/take"]
-    assert skipped[str(tmp_path / "in/door/pipe.mp4")] == "is no file"
-    assert all(
-        "not UTF-8" in skipped[str(tmp_path / "in" / name)]
-        for name in (latin[0], os.path.dirname(latin[1]))
-    )
-    report = run(tmp_path / "in", tmp_path / "out")
-    assert (
-        report.made == 2
-        and len(json.loads((tmp_path / "out/report.json").read_text())["skipped"]) == 3
-    )
-    assert (
-        sum(len(read_rows(tmp_path / f"out/{name}.csv")) for name in ("train", "val", "test")) == 2
-    )
-
-
-def test_two_lists_of_one_name_are_refused_before_anything_is_read(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "x.csv").write_text("abcdefghijk\n")
-    lists = ["--list", tmp_path / "a/x.csv", "--list", tmp_path / "b/x.csv"]
-    command = ["data", "prepare-music", tmp_path / "nowhere", "--out", tmp_path / "out", *lists]
-    result = CliRunner().invoke(app.app, [str(word) for word in command])
-    assert result.exit_code == 1 and "b/x.csv: would be x.csv, and so would " in str(
-        result.exception
-    )
-
-
-def test_without_pyav_the_remedy_is_named(films, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(
-        InputError, match=r"PyAV: is not installed; pip install 'mars-lib\[video\]'"
-    ):
-        run(films, tmp_path / "out")
-
-
-@pytest.mark.parametrize("command", ["prepare", "prepare-music", "prepare-vggsound"])
-def test_help(command):
-    result = CliRunner().invoke(app.app, ["data", command, "--help"])
-    assert result.exit_code == 0 and "Usage" in result.output

@@ -5,6 +5,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from mars_lib.io import assets
 
@@ -41,7 +42,8 @@ class SoundClass:
 
 
 @cache
-def _file() -> dict:
+def _file() -> dict[str, Any]:
+    """`data/classes.json`."""
     return json.loads((assets.folder() / "classes.json").read_text(encoding="utf-8"))
 
 
@@ -52,11 +54,13 @@ def sound_classes() -> tuple[SoundClass, ...]:
     >>> len(sound_classes())
     35
     """
-    rows = _file()["classes"]
-    return tuple(
-        SoundClass(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
-        for row in rows
-    )
+    return tuple(_sound_class(row) for row in _file()["classes"])
+
+
+def _sound_class(row: dict[str, Any]) -> SoundClass:
+    """A row of the file, JSON's lists as tuples."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return SoundClass(**values)
 
 
 @cache
@@ -101,8 +105,9 @@ def nearest_names(text: str, count: int = 3) -> list[str]:
 
 
 def warn_of_unknown(text: str, stacklevel: int) -> None:
-    """Warn, with the nearest names, when no class stands in `text`; `stacklevel` counts from the
-    caller.
+    """Warn, with the nearest names, when no class stands in `text`.
+
+    `stacklevel` counts from the caller.
     """
     if recognise(text) is None:
         near = " or ".join(repr(name) for name in nearest_names(text))

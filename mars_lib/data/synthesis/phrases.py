@@ -11,7 +11,9 @@ _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 7, 10), (0, 7, 12), (0, 5, 7))
 
 
-def phrase(sound: SoundClass, keys: tuple[int, ...], rng: np.random.Generator, seconds: float):
+def phrase(
+    sound: SoundClass, keys: tuple[int, ...], rng: np.random.Generator, seconds: float
+) -> Notes:
     """Notes for about `seconds`, in the style of the class; `keys` are the usable drum keys.
 
     A phrase of rests is possible, if rare.
@@ -34,10 +36,11 @@ def phrase(sound: SoundClass, keys: tuple[int, ...], rng: np.random.Generator, s
 
 
 def _velocity(rng: np.random.Generator, level: float, spread: float = 10.0) -> int:
+    """A MIDI velocity around `level`, from 20 to 127."""
     return int(np.clip(rng.normal(level, spread), 20, 127))
 
 
-def _line(sound: SoundClass, rng, seconds: float, fast: bool) -> Notes:
+def _line(sound: SoundClass, rng: np.random.Generator, seconds: float, fast: bool) -> Notes:
     """One note after another on a scale, from long tones to quick runs."""
     low, high = sound.range
     scale, root = _SCALES[rng.integers(len(_SCALES))], rng.integers(12)
@@ -45,7 +48,8 @@ def _line(sound: SoundClass, rng, seconds: float, fast: bool) -> Notes:
     at = int(rng.integers(len(steps)))
     beat = rng.uniform(0.1, 0.25) if fast else float(np.exp(rng.uniform(np.log(0.12), np.log(1.2))))
     legato, level = rng.choice([0.4, 0.8, 0.95, 1.1]), rng.uniform(50, 118)
-    notes, time = [], rng.uniform(0, 0.1)
+    notes: Notes = []
+    time = rng.uniform(0, 0.1)
     while time < seconds:
         length = beat * rng.choice([0.5, 1, 1, 1, 2, 3])
         if rng.random() > 0.08:
@@ -55,12 +59,13 @@ def _line(sound: SoundClass, rng, seconds: float, fast: bool) -> Notes:
     return notes
 
 
-def _chords(sound: SoundClass, rng, seconds: float, strum: bool) -> Notes:
+def _chords(sound: SoundClass, rng: np.random.Generator, seconds: float, strum: bool) -> Notes:
     """Chords, struck together or strummed, sometimes with a melody note on top."""
     low, high = sound.range
     beat, level = rng.uniform(0.25, 1.2), rng.uniform(50, 112)
     spread = rng.uniform(0.005, 0.03) if strum else 0.0
-    notes, time = [], rng.uniform(0, 0.1)
+    notes: Notes = []
+    time = rng.uniform(0, 0.1)
     while time < seconds:
         root = int(rng.integers(low, max(low + 1, high - 16)))
         chord = _CHORDS[rng.integers(len(_CHORDS))]
@@ -75,11 +80,12 @@ def _chords(sound: SoundClass, rng, seconds: float, strum: bool) -> Notes:
     return [n for n in notes if n[0] < seconds]
 
 
-def _arpeggio(sound: SoundClass, rng, seconds: float) -> Notes:
+def _arpeggio(sound: SoundClass, rng: np.random.Generator, seconds: float) -> Notes:
     """Broken chords up and down, ringing on; now and then a run along the whole range."""
     low, high = sound.range
     step, level, ring = rng.uniform(0.06, 0.3), rng.uniform(50, 110), rng.uniform(1.0, 6.0)
-    notes, time = [], rng.uniform(0, 0.1)
+    notes: Notes = []
+    time = rng.uniform(0, 0.1)
     while time < seconds:
         root, chord = int(rng.integers(low, low + 12)), _CHORDS[rng.integers(len(_CHORDS))]
         ladder = [root + 12 * o + c for o in range(3) for c in chord if root + 12 * o + c <= high]
@@ -90,13 +96,14 @@ def _arpeggio(sound: SoundClass, rng, seconds: float) -> Notes:
     return [n for n in notes if n[0] < seconds]
 
 
-def _hits(keys: tuple[int, ...], rng, seconds: float, rolls: bool) -> Notes:
+def _hits(keys: tuple[int, ...], rng: np.random.Generator, seconds: float, rolls: bool) -> Notes:
     """A repeated rhythm with accents; with `rolls`, bursts of fast strokes."""
     grid, level = rng.uniform(0.09, 0.3), rng.uniform(60, 115)
     pattern = rng.random(int(rng.integers(3, 9))) < rng.uniform(0.35, 0.95)
     pattern[0] = True
     main = keys[rng.integers(len(keys))]
-    notes, time, beat = [], rng.uniform(0, 0.1), 0
+    notes: Notes = []
+    time, beat = rng.uniform(0, 0.1), 0
     while time < seconds:
         key = main if rng.random() < 0.75 else keys[rng.integers(len(keys))]
         if rolls and rng.random() < 0.15:
@@ -111,7 +118,7 @@ def _hits(keys: tuple[int, ...], rng, seconds: float, rolls: bool) -> Notes:
     return notes
 
 
-def _kit(keys: tuple[int, ...], rng, seconds: float) -> Notes:
+def _kit(keys: tuple[int, ...], rng: np.random.Generator, seconds: float) -> Notes:
     """Kick, snare and cymbal patterns with fills."""
     kicks, snares = [k for k in keys if k in (35, 36)], [k for k in keys if k in (38, 40)]
     hats = [k for k in keys if k in (42, 44, 46, 51)]
@@ -120,7 +127,7 @@ def _kit(keys: tuple[int, ...], rng, seconds: float) -> Notes:
     kick, snare = rng.random(16) < 0.25, rng.random(16) < 0.08
     kick[[0, 8]], snare[[4, 12]] = True, True
     hat, every = hats[rng.integers(len(hats))], int(rng.choice([1, 2]))
-    notes = []
+    notes: Notes = []
     for beat in range(int(seconds / grid) + 1):
         time, place = beat * grid + swing * (beat % 2), beat % 16
         if place >= 13 and toms and rng.random() < 0.3:
@@ -134,13 +141,14 @@ def _kit(keys: tuple[int, ...], rng, seconds: float) -> Notes:
     return notes
 
 
-def _effect(sound: SoundClass, rng, seconds: float) -> Notes:
+def _effect(sound: SoundClass, rng: np.random.Generator, seconds: float) -> Notes:
     """A recorded effect: held long, or started again and again at slightly different pitches."""
     low, high = sound.range
     level, pitch = rng.uniform(70, 120), int(rng.integers(low, high + 1))
     if rng.random() < 0.5:
         return [(0.0, seconds + 0.5, pitch, _velocity(rng, level))]
-    notes, time = [], rng.uniform(0, 0.15)
+    notes: Notes = []
+    time = rng.uniform(0, 0.15)
     while time < seconds:
         length = rng.uniform(0.3, 1.5)
         drift = int(np.clip(pitch + rng.integers(-2, 3), low, high))

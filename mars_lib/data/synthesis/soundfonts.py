@@ -11,13 +11,14 @@ import numpy as np
 
 from mars_lib.check import fail
 from mars_lib.data.synthesis.classes import SoundClass, sound_classes
+from mars_lib.data.synthesis.phrases import Notes
 from mars_lib.data.synthesis.sampler import Sampler
 from mars_lib.io import assets
 
 # A probe note below this RMS is silence: some fonts define an instrument and leave it empty.
 SILENT = 2e-3
 
-# Above this `likeness` two notes count as one recording: copies measure 0.38 to 1, different
+# Above this `similarity` two notes count as one recording: copies measure 0.38 to 1, different
 # instruments at most 0.3, few lie between.
 COPY = 0.32
 
@@ -35,14 +36,16 @@ def find(extra: tuple[str, ...] = (), listed_only: bool = False) -> list[Soundfo
     """The soundfonts at hand: those of `data/soundfonts.json` plus `extra` paths for training.
 
     Further paths come from the environment variable MARS_SOUNDFONTS, separated as PATH is. Packages
-    that are not installed are passed over; with `listed_only` so are all others. Raises
-    `InputError` when nothing is found, or for a path that is no soundfont.
+    that are not installed are passed over; with `listed_only` so are all others.
+
+    Raises:
+        InputError: when nothing is found, or for a path that is no soundfont.
     """
     fonts = []
     for row in json.loads((assets.folder() / "soundfonts.json").read_text(encoding="utf-8")):
         # find_spec does not run the package: it is installed as data, without its dependencies.
         spec = importlib.util.find_spec(row["package"])
-        if spec is not None:
+        if spec is not None and spec.origin is not None:
             path = Path(spec.origin).parent / row["file"]
             if path.is_file():
                 fonts.append(Soundfont(row["name"], path, row["role"]))
@@ -51,19 +54,14 @@ def find(extra: tuple[str, ...] = (), listed_only: bool = False) -> list[Soundfo
         fonts.append(Soundfont(Path(path).stem, Path(path)))
         sampler(fonts[-1].path)
     if not fonts:
-        fail(
-            "soundfonts",
-            "none found",
-            "install one as data (pip install --no-deps pretty_midi) or set MARS_SOUNDFONTS",
-        )
+        remedy = "install one as data (pip install --no-deps pretty_midi) or set MARS_SOUNDFONTS"
+        fail("soundfonts", "none found", remedy)
     return fonts
 
 
 @cache
 def sampler(path: Path) -> Sampler:
-    """The player of a soundfont, which is read once. Raises `InputError` for a file that is
-    none.
-    """
+    """The player of a soundfont, which is read once; raises `InputError` for another file."""
     return Sampler(path)
 
 
@@ -71,22 +69,18 @@ def play(
     font: Soundfont,
     sound: SoundClass,
     program: int,
-    notes: list,
+    notes: Notes,
     seconds: float,
     sample_rate: int = 16_000,
 ) -> np.ndarray:
-    """Notes (seconds, seconds, pitch, velocity) with one program of a class: (seconds *
-    sample_rate,) float32, any level.
-    """
+    """Notes with one program of a class: (seconds * sample_rate,) float32, at any level."""
     return sampler(font.path).play(
         program, notes, seconds, sample_rate, drums=bool(sound.drum_keys)
     )
 
 
 def voices(sound: SoundClass) -> list[tuple[int, int]]:
-    """(program, pitch) pairs that a class is probed with: each drum key, or each program's
-    middle.
-    """
+    """(program, pitch) pairs that probe a class: each drum key, or each program's middle."""
     if sound.drum_keys:
         return [(0, key) for key in sound.drum_keys]
     middle = sum(sound.range) // 2
@@ -101,9 +95,7 @@ def probe(font: Soundfont, sound: SoundClass, program: int, pitch: int) -> np.nd
 
 @cache
 def audible(font: Soundfont, sound: SoundClass) -> tuple[int, ...]:
-    """The programs (or drum keys) of a class that this font really plays; empty when it is
-    silent.
-    """
+    """The programs (or drum keys) of a class that a font really plays; silent ones are left out."""
     return tuple(
         pitch if sound.drum_keys else program
         for program, pitch in voices(sound)
@@ -117,15 +109,15 @@ def missing_classes(font: Soundfont) -> list[str]:
 
 
 @cache
-def likeness(
+def similarity(
     font: Soundfont, other: Soundfont, sound: SoundClass, program: int, pitch: int
 ) -> float:
-    """How much two fonts' probe notes look like one recording: largest correlation of flattened
-    spectra, in [0, 1].
+    """How much two fonts' probe notes look like one recording, from 0 to 1.
 
-    Freely licensed samples travel between soundfonts, and one that does must not count as unseen.
-    Two notes of one pitch correlate whatever plays them; dividing each spectrum by its own level
-    nearby leaves what only a copy shares.
+    The largest correlation of their flattened spectra. Freely licensed samples travel between
+    soundfonts, and one that does must not count as unseen. Two notes of one pitch correlate
+    whatever plays them; dividing each spectrum by its own level nearby leaves what only a copy
+    shares.
     """
     flat = []
     for each in (font, other):
@@ -140,15 +132,14 @@ def likeness(
 
 @cache
 def unshared(font: Soundfont, others: tuple[Soundfont, ...], sound: SoundClass) -> tuple[int, ...]:
-    """The programs of a class that are audible in `font` and no copy of what one of the `others`
-    holds.
+    """The programs of a class that `font` plays, without copies of what one of the `others` holds.
 
     Percussion counts as a whole: it is unshared when none of its keys is a copy.
     """
     copies = {
         pitch if sound.drum_keys else program
         for program, pitch in voices(sound)
-        if any(likeness(font, other, sound, program, pitch) > COPY for other in others)
+        if any(similarity(font, other, sound, program, pitch) > COPY for other in others)
     }
     kept = tuple(key for key in audible(font, sound) if key not in copies)
     return () if sound.drum_keys and copies else kept

@@ -1,1 +1,1 @@
-"""Downloaded videos made into data."""
+"""From downloaded videos to a data set: decoding, preparing, and the lists of what is there."""

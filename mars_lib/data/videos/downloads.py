@@ -1,6 +1,4 @@
-"""What was downloaded: videos and sound files, the class of each, and the lists that say what is
-held out.
-"""
+"""What was downloaded: videos and sound files, the class of each, and lists of what is held out."""
 
 import re
 from dataclasses import dataclass
@@ -20,8 +18,13 @@ NO_TEXT = "has a name that is not UTF-8, which no CSV holds; rename it"
 
 @dataclass(frozen=True)
 class Source:
-    """A downloaded file. `name` is that of what is made of it, under `audio/` and `frames/`;
-    `held_out`: not to be trained on.
+    """A downloaded file.
+
+    Attributes:
+        path: of the file.
+        name: of what is made of it, under `audio/` and `frames/`.
+        label: its class.
+        held_out: not to be trained on.
     """
 
     path: Path
@@ -31,10 +34,12 @@ class Source:
 
 
 def music(folder: str | Path) -> tuple[list[Source], dict[str, str]]:
-    """The files `folder/class/*`, and the problem of those that are passed over. Raises
-    `InputError` where there are none.
+    """The files `folder/class/*`, and the problem of those that are passed over.
+
+    Raises `InputError` where there are none.
     """
-    sources, skipped = [], {}
+    sources: list[Source] = []
+    skipped: dict[str, str] = {}
     for kind in class_folders(folder):
         if not _is_text(kind.name):
             skipped[str(kind)] = NO_TEXT
@@ -42,31 +47,28 @@ def music(folder: str | Path) -> tuple[list[Source], dict[str, str]]:
         files = _by_stem(kind, skipped)
         sources += [Source(path, f"{kind.name}/{stem}", kind.name) for stem, path in files.items()]
     if not sources:
-        fail(
-            str(folder),
-            "holds no class/*.mp4",
-            "give a folder of folders of videos, as in violin/w81p5ty4OZc.mp4",
-        )
+        remedy = "give a folder of folders of videos, as in violin/w81p5ty4OZc.mp4"
+        fail(str(folder), "holds no class/*.mp4", remedy)
     return sources, skipped
 
 
 def vggsound(folder: str | Path, table: str | Path) -> tuple[list[Source], dict[str, str]]:
-    """The files `folder/ID_SSSSSS.mp4` that `table` (vggsound.csv) names, and the problem of what
-    is in one of them alone.
+    """The files `folder/ID_SSSSSS.mp4` that `table` names, and the problem of all others.
 
-    Raises `InputError` for a table that is none, and where no file is named by it.
+    `table` is vggsound.csv. A file without a row has a problem, and so has a row without a file.
+
+    Raises:
+        InputError: for a table that is none, and where no file is named by it.
     """
     if not Path(folder).is_dir():
         fail(str(folder), "is no folder", "give the folder of the videos")
-    sources, skipped = [], {}
+    sources: list[Source] = []
+    skipped: dict[str, str] = {}
     files = _by_stem(Path(folder), skipped)
     for place, (youtube, start, label, split) in read_csv(table, TABLE):
         if not start.isdecimal() or split not in ("train", "test"):
-            fail(
-                place,
-                f"has {start!r} as start and {split!r} as split",
-                "give seconds, and train or test",
-            )
+            problem = f"has {start!r} as start and {split!r} as split"
+            fail(place, problem, "give seconds, and train or test")
         stem = f"{youtube}_{int(start):06d}"
         if stem in files:
             sources.append(Source(files.pop(stem), stem, label, split == "test"))
@@ -74,11 +76,8 @@ def vggsound(folder: str | Path, table: str | Path) -> tuple[list[Source], dict[
             skipped[stem] = "is in the table and not in the folder"
     skipped |= {str(path): "is in the folder and not in the table" for path in files.values()}
     if not sources:
-        fail(
-            str(folder),
-            f"holds none of the clips of {table}",
-            "name them ID_SSSSSS.mp4, as in kLyY8uCoYUQ_000030.mp4",
-        )
+        remedy = "name them ID_SSSSSS.mp4, as in kLyY8uCoYUQ_000030.mp4"
+        fail(str(folder), f"holds none of the clips of {table}", remedy)
     return sources, skipped
 
 
@@ -95,9 +94,9 @@ def video_id(name: str) -> str:
 
 
 def read_list(path: str | Path) -> set[str]:
-    """The ids of the videos that a list names: a CSV of CLIPSep or OmniSep, whose first column is a
-    path, or one id a line.
+    """The ids of the videos that a list names.
 
+    The list is a CSV of CLIPSep or OmniSep, whose first column is a path, or has one id a line.
     Raises `InputError` for a file that is no text, and for one that names nothing.
     """
     ids = {video_id(row[0].strip()) for _, row in read_csv(path) if row[0].strip()}
@@ -107,8 +106,9 @@ def read_list(path: str | Path) -> set[str]:
 
 
 def _by_stem(folder: Path, skipped: dict[str, str]) -> dict[str, Path]:
-    """The videos and sound files of a folder by name without suffix; of two with one name the
-    video, or the first, counts.
+    """The videos and sound files of a folder by name without suffix.
+
+    Of two with one name the video, or the first, counts; the other is noted in `skipped`.
     """
     found: dict[str, Path] = {}
     paths = [

@@ -12,7 +12,7 @@ import signal
 import wave
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -33,8 +33,12 @@ from mars_lib.io import atomic
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a source: its number of frames and whether it was made just now, or else a
-    problem.
+    """What became of a source.
+
+    Attributes:
+        frames: how many pictures it has.
+        made: whether it was made just now.
+        problem: why there is none; empty where there is.
     """
 
     frames: int = 0
@@ -44,8 +48,14 @@ class Outcome:
 
 @dataclass
 class Report:
-    """What a run did: files made and there already, the problem of each that was skipped, and of
-    every CSV the number of rows and classes and what its list names beyond.
+    """What a run did.
+
+    Attributes:
+        made: how many files were made.
+        kept: how many were there already.
+        skipped: the problem of each file that was skipped.
+        csv: of every CSV the number of `rows` and `classes` and what its list names beyond,
+            `missing`.
     """
 
     made: int = 0
@@ -74,13 +84,22 @@ def prepare(
     workers: int = 1,
     progress: bool = True,
 ) -> Report:
-    """Make what is missing in `out`, write its CSVs and `report.json`; `found` is from `downloads`.
+    """Make what is missing in `out`, and write its CSVs and `report.json`.
 
-    `lists`: the name of a CSV -> a file that says which videos it holds; none of them is trained
-    on. Without a list "test" holds what vggsound.csv says or, where nothing says it, a tenth of the
-    videos, "val" another tenth, by a hash of the video's id. Recordings of fewer than `shortest`
-    seconds or frames are skipped. Interrupted, it leaves whole files, and goes on from there when
-    called again. Raises `InputError` for a wrong list, and where `out` cannot be written.
+    Interrupted, it leaves whole files, and goes on from there when called again.
+
+    Args:
+        found: sources and problems, from `downloads`.
+        out: the folder of the data set.
+        lists: the name of a CSV -> a file that says which videos it holds; none of them is trained
+            on. Without a list "test" holds what vggsound.csv says or, where nothing says it, a
+            tenth of the videos, "val" another tenth, by a hash of the video's id.
+        shortest: recordings of fewer seconds or frames are skipped.
+        workers: processes that decode.
+        progress: whether to show a bar.
+
+    Raises:
+        InputError: for a wrong list, and where `out` cannot be written.
     """
     decode.pyav()  # missing, it would be the problem of every file
     check.between("shortest", shortest, 0.1, 3600)
@@ -115,8 +134,9 @@ def prepare(
 
 
 def prepare_one(source: Source, out: Path, shortest: float) -> Outcome:
-    """Decode a source into `out`, unless that was done before. The WAV comes last: where it is, the
-    frames are.
+    """Decode a source into `out`, unless that was done before.
+
+    The WAV comes last: where it is, the frames are.
     """
     audio, frames = out / "audio" / f"{source.name}.wav", out / "frames" / source.name
     sound_alone = source.path.suffix.lower() in SOUNDS
@@ -154,7 +174,9 @@ def _splits(source: Source, wanted: dict[str, set[str]], drawn: set[str]) -> lis
     return [share if share in drawn else "train"]
 
 
-def _run(make, sources: list[Source], workers: int, progress: bool) -> list[Outcome]:
+def _run(
+    make: Callable[[Source], Outcome], sources: list[Source], workers: int, progress: bool
+) -> list[Outcome]:
     """`make` of every source, in this process or in `workers` others."""
     bar = partial(tqdm, total=len(sources), desc="preparing", unit="file", disable=not progress)
     if workers == 1:
@@ -169,11 +191,8 @@ def _run(make, sources: list[Source], workers: int, progress: bool) -> list[Outc
     try:
         return list(bar(pool.map(make, sources)))
     except BrokenProcessPool:
-        fail(
-            "a worker",
-            "died, for lack of memory perhaps",
-            "run again with fewer --workers; what is made stays",
-        )
+        remedy = "run again with fewer --workers; what is made stays"
+        fail("a worker", "died, for lack of memory perhaps", remedy)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -185,6 +204,7 @@ def _frames(folder: Path) -> int:
 
 
 def _write(recording: decode.Recording, audio: Path, frames: Path) -> None:
+    """Write the frames, then the sound."""
     # Whatever happens from here on, a WAV must not stand beside half of its frames.
     audio.unlink(missing_ok=True)
     shutil.rmtree(frames, ignore_errors=True)
@@ -201,7 +221,8 @@ def _write(recording: decode.Recording, audio: Path, frames: Path) -> None:
         raise
 
 
-def _write_csv(path: Path, rows: Iterable[tuple]) -> None:
+def _write_csv(path: Path, rows: Iterable[tuple[str, str, int, str]]) -> None:
+    """One row a line, whole or not at all."""
     with (
         atomic.writing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
