@@ -245,7 +245,7 @@ def test_old_policies_are_those_of_lag_steps_before(start, tmp_path):
     separator = Separator(config.from_dict(saved.meta["config"]))
     optimizer = torch.optim.AdamW(separator.parameters())
     rl = replace(QUICK, policy=PolicyConfig(lag=3))
-    run = reinforce.RLRun(separator.config, rl, {}, separator, optimizer, None, tmp_path)
+    run = reinforce.RLRun(None, separator.config, rl, {}, separator, optimizer, tmp_path)
     for step in range(6):
         with torch.no_grad():
             separator.gate.bias.fill_(step)

@@ -10,7 +10,7 @@ from mars_lib import config
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.check import InputError
-from mars_lib.data.mixtures import MixtureBatch
+from mars_lib.data.mixtures import MixtureStream
 from mars_lib.io import checkpoint
 from mars_lib.separator import Separator
 from mars_lib.training import supervised
@@ -18,6 +18,7 @@ from mars_lib.training.method import OMNISEP
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.schedule import learning_rate
 from mars_lib.training.steps import supervised_loss
+from mars_lib.training.supervised import SupervisedData
 from tests.data.few import few
 
 
@@ -183,7 +184,7 @@ def test_a_run_is_not_overwritten_unasked(train):
 
 def test_a_run_that_has_ended_is_returned_as_it_is(train, monkeypatch):
     best = train()
-    monkeypatch.setattr(supervised, "_train", lambda *args: pytest.fail("nothing is left to do"))
+    monkeypatch.setattr(supervised, "_train", lambda *_: pytest.fail("nothing is left to do"))
     assert train(resume=True) == best
 
 
@@ -302,7 +303,7 @@ def test_an_absurd_learning_rate_ends_with_the_remedy(train, smoke):
 def test_training_learns_to_overfit_one_batch(smoke, music, shipped):
     torch.manual_seed(0)
     separator = Separator(smoke)
-    batch = supervised.MixtureStream(music, "train", smoke.training).batch(0)
+    batch = MixtureStream(music, "train", smoke.training).batch(0)
     names = [music.classes("train")[k].name for k in batch.labels.flatten()]
     query = shipped.encoder.embed_text(names).reshape(*batch.labels.shape, -1)
     optimizer = torch.optim.Adam(separator.parameters(), 3e-3)
@@ -330,12 +331,20 @@ def test_audio_queries_are_other_recordings(music, shipped):
 
 def test_own_recording_is_an_option(smoke, music, shipped):
     settings = replace(smoke, training=replace(smoke.training, query_own_recording=True))
-    batch = supervised.MixtureStream(music, "train", settings.training).batch(0)
-    batch = MixtureBatch(*vars(batch).values())
+    batch = MixtureStream(music, "train", settings.training).batch(0)
     classes = music.classes("train")
     bank = QueryBank.embed(shipped.encoder, music, classes, "train", 1, progress=False)
-    with_own = supervised._draw(bank, shipped.encoder, batch, settings.training, 0, OMNISEP)
-    without = supervised._draw(bank, shipped.encoder, batch, smoke.training, 0, OMNISEP)
+    with_own, without = (
+        SupervisedData(
+            MixtureStream(music, "train", training),
+            shipped.encoder,
+            bank,
+            OMNISEP,
+            None,
+            torch.device("cpu"),
+        ).query(batch, 0)
+        for training in (settings.training, smoke.training)
+    )
     assert with_own.shape == without.shape and not torch.equal(with_own, without)
 
 
