@@ -1,15 +1,15 @@
 """Options of a command that are the fields of a configuration.
 
-A field of a dataclass is an option where its metadata have a `help`. Its option is `--name-of-field`
-or the metadata's `option`; where `follows` names another field, it takes the value of that one's
-option. What is not given stays as the configuration has it.
+A field of a dataclass is an option where its metadata have a `help`. The option is
+`--name-of-field` or the metadata's `option`. Where `follows` names another field, a field takes the
+value of that one's option. What is not given stays as the configuration has it.
 """
 
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass, replace
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 
@@ -91,22 +91,22 @@ def changed(config: Configuration, given: Mapping[str, Value]) -> Configuration:
 
 
 def _leaves(config: Any) -> Iterator[tuple[Field, Any]]:
-    """(field, value) of a configuration and its parts."""
-    for field in fields(config):
-        value = getattr(config, field.name)
+    """(field, value) of a configuration, then of its parts."""
+    values = {field: getattr(config, field.name) for field in fields(config)}
+    yield from ((field, value) for field, value in values.items() if not is_dataclass(value))
+    for value in values.values():
         if is_dataclass(value):
             yield from _leaves(value)
-        else:
-            yield field, value
 
 
 def _parameter(option: ConfigOption) -> inspect.Parameter:
     """The parameter that Typer makes an option of; None where it is not given."""
-    annotation = Annotated[
-        option.kind | None, typer.Option(option.option, help=option.help, show_default=False)
-    ]
+    default = typer.Option(None, option.option, help=option.help, show_default=False)
     return inspect.Parameter(
-        option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+        option.field,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=option.kind | None,
     )
 
 

@@ -124,7 +124,7 @@ def check_read(
 
 
 def check_start(start: Config, config: RLConfig, heads: str | None) -> None:
-    """Raise `InputError` for patches larger than the start's masks, and heads that are not there."""
+    """Raise `InputError` for patches larger than the start's masks, and heads that are nowhere."""
     masks = (start.signal.n_bins, start.signal.n_frames)
     if config.policy.patch > min(masks):
         fail(

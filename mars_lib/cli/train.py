@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from mars_lib import alignment
@@ -23,9 +24,9 @@ from mars_lib.inference import pretrained, system
 from mars_lib.inference.system import System
 from mars_lib.io import assets, checkpoint
 from mars_lib.reward import MLBP
-from mars_lib.training import distributed, reinforce, run_folder
-from mars_lib.training.mlbp import train_mlbp
+from mars_lib.training import distributed, mlbp, reinforce, run_folder
 from mars_lib.training.rl_config import PRESETS
+from mars_lib.training.state import placed
 from mars_lib.training.supervised import train_supervised
 
 train = typer.Typer(no_args_is_help=True, help="Train a separator.")
@@ -220,7 +221,7 @@ def reward_encoder_of(
         # The package has a fusion for MiniBind alone.
         if minibind:
             return None, pretrained.load_mlbp()
-        return None, train_mlbp(system.encoder.to(device), music)
+        return None, mlbp.train_mlbp(placed(system.encoder, torch.device(device)), music)
     if minibind and heads in pretrained.ALIGNED:
         return pretrained.load_minibind(heads=heads), pretrained.load_mlbp(heads=heads)
     reward_encoder = alignment.with_trainable_heads(system.encoder)

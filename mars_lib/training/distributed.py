@@ -10,7 +10,7 @@ import functools
 import os
 import signal
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import Literal, NoReturn, ParamSpec, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -21,7 +21,10 @@ from torch.distributed.nn.functional import all_reduce
 from mars_lib.check import fail
 from mars_lib.io.devices import choose_device, used
 
-Parameters, Result = ParamSpec("Parameters"), TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+# The half precisions, in which weights stay float32.
+MIXED: tuple[Literal["bf16-mixed", "16-mixed"], ...] = ("bf16-mixed", "16-mixed")
 
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
@@ -35,8 +38,9 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     accelerator, _, number = choose_device(accelerator).partition(":")
     precision = used(precision, accelerator)
     how: dict = {"precision": precision}
-    if precision == "bf16-mixed" or precision == "16-mixed":
-        how = {"plugins": [Autocast(precision, accelerator)]}
+    for mixed in MIXED:
+        if precision == mixed:
+            how = {"plugins": [Autocast(mixed, accelerator)]}
     local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     if world == 1:
         return Fabric(accelerator=accelerator, devices=[int(number)] if number else 1, **how)

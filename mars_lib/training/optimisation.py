@@ -60,9 +60,11 @@ def clip_and_step(run: Run, before: Callable[[], None] = lambda: None) -> Stats:
             where no scale is low enough.
     """
     clip = run.options.gradient_clip
-    norm = float(
-        run.fabric.clip_gradients(run.wrapped, run.stepper, max_norm=clip, error_if_nonfinite=False)
+    total = run.fabric.clip_gradients(
+        run.wrapped, run.stepper, max_norm=clip, error_if_nonfinite=False
     )
+    assert total is not None  # clipping by value alone has no norm
+    norm = float(total)
     if not math.isfinite(norm):
         scaler = distributed.scaler_of(run.fabric)
         if scaler is None or scaler.get_scale() <= 1:

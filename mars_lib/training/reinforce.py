@@ -103,19 +103,20 @@ def train_rl(
             run neither to be resumed nor overwritten, or one that another process trains in.
         FloatingPointError: names what is no longer finite, or masks that became constants.
     """
-    folder, hearing = Path(folder), encoder if reward_encoder is None else reward_encoder
+    folder = Path(folder)
+    reward_encoder = encoder if reward_encoder is None else reward_encoder
     fabric = distributed.make_fabric(accelerator, rl.precision)
     distributed.check_batch("batch size", rl.batch_size, rl.accumulate)
     begun = checkpoint.load(start, "separator")
     separator = _separator_of(begun, f"checkpoint {start}")
     with claimed(folder, resume=resume, overwrite=overwrite):
-        ours = _identity(begun, rl, music, encoder, hearing, pooling)
+        ours = _identity(begun, rl, music, encoder, reward_encoder, pooling)
         run = RLRun.start_or_resume(fabric, separator, rl, ours, folder, resume, compiled)
         if not run.finished:
             shown = progress and distributed.first()
-            data = rl_data(run, music, encoder, hearing, bank, shown)
+            data = rl_data(run, music, encoder, reward_encoder, bank, shown)
             fusion = placed(pooling, fabric.device)
-            reward = reward or make_reward(rl, hearing.embed_audio, fusion)
+            reward = reward or make_reward(rl, reward_encoder.embed_audio, fusion)
             held_out = HeldOut(data.validation, data.reward_encoder, reward, judge, run.network)
             _train(run, data, reward, held_out, shown, on_step)
     return folder / "best.safetensors"
@@ -200,7 +201,7 @@ def rl_data(
     run: RLRun,
     music: Music,
     encoder: Encoder,
-    hearing: Encoder,
+    reward_encoder: Encoder,
     bank: QueryBank | None,
     progress: bool,
 ) -> RLData:
@@ -210,17 +211,17 @@ def rl_data(
         run: the run.
         music: the sounds to train on.
         encoder: of the queries.
-        hearing: the reward encoder; it may be the same one.
+        reward_encoder: of targets and estimates; it may be the same one.
         bank: the examples as `encoder` embeds them, where they are there already.
         progress: show a progress bar.
     """
     rl, device = run.rl, run.fabric.device
-    encoder, hearing = placed(encoder, device), placed(hearing, device)
+    encoder, reward_encoder = placed(encoder, device), placed(reward_encoder, device)
     t = _training_config(run)
     music = replace(music, length=run.config.signal.length)
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
     lacking = [encoder] if bank is None else []
-    lacking += [hearing] if hearing is not encoder else []
+    lacking += [reward_encoder] if reward_encoder is not encoder else []
     embedded = (
         QueryBank.embed_by(
             lacking,
@@ -237,7 +238,7 @@ def rl_data(
     )
     banks = embedded if bank is None else [bank, *embedded]
     validation = Validation.make(t, music, encoder)
-    return RLData(stream, encoder, banks[0], RewardEncoder(hearing, banks[-1]), validation)
+    return RLData(stream, encoder, banks[0], RewardEncoder(reward_encoder, banks[-1]), validation)
 
 
 def _training_config(run: RLRun) -> TrainingConfig:
@@ -265,7 +266,7 @@ def _identity(
     rl: RLConfig,
     music: Music,
     encoder: Encoder,
-    hearing: Encoder,
+    reward_encoder: Encoder,
     pooling: MLBP,
 ) -> dict:
     """What makes a run this run and no other."""
@@ -274,6 +275,6 @@ def _identity(
         start=digest(begun.part("separator")),
         data=music.fingerprint(),
         encoder=digest_of_encoder(encoder),
-        heads=digest_of_encoder(hearing),
+        heads=digest_of_encoder(reward_encoder),
         fusion=digest(pooling.state_dict()),
     )

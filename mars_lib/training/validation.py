@@ -130,8 +130,9 @@ class HeldOut:
         """Means over all processes, as columns of the log.
 
         Returns:
-            `validation_reward` of the mode, the mask that is used at inference; `validation_si_sdri`
-            in dB; `validation_judge`, the share of estimates that the judge names rightly.
+            `validation_reward` of the mode, the mask that is used at inference;
+            `validation_si_sdri` in dB; `validation_judge`, the share of estimates that the judge
+            names rightly.
         """
         estimates = self.validation.estimates(separator)
         device = self.validation.query.device
@@ -144,6 +145,6 @@ class HeldOut:
             "validation_si_sdri": self.validation.improvement(estimates),
         }
         if self.judge is not None:
-            heard = right(self.judge, estimates.flatten(0, 1), self.validation.names)
-            row["validation_judge"] = float(heard.float().mean())
+            right_ones = right(self.judge, estimates.flatten(0, 1), self.validation.names)
+            row["validation_judge"] = float(right_ones.float().mean())
         return distributed.mean(row)
