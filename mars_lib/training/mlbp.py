@@ -42,17 +42,15 @@ def train_mlbp(
     seed: int = 0,
     progress: bool = True,
 ) -> MLBP:
-    """An MLBP whose z* lies near the embedding of another clip of the same class.
-
-    z* is MLBP(audio, text, image).
+    """An MLBP whose z* = MLBP(audio, text, image) lies near another clip of the same class.
 
     The paper does not say how MLBP's weights are trained; without training z* is a random
     direction. We use InfoNCE at the encoder's own temperature, the encoder frozen: a batch holds
     `batch_size` classes, one item each, so that no positive counts as a negative; the audio factor
     is one clip of the class, the positive one of another recording where there is one. Each step
-    draws one of the seven subsets of modalities. Embeddings of `examples` clips and augmented drawings
-    of each class of "train" are computed once. The result is frozen, in evaluation mode, on the
-    CPU, and depends on the arguments alone; it is computed where the encoder is.
+    draws one of the seven subsets of modalities. Embeddings of `examples` clips and augmented
+    drawings of each class of "train" are computed once. The result is frozen, in evaluation mode,
+    on the CPU, and depends on the arguments alone; it is computed where the encoder is.
 
     Raises `InputError` for `steps` below 1 and for a `batch_size` below 2 or above the number of
     classes.

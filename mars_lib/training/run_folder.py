@@ -62,7 +62,9 @@ def digest_of_encoder(encoder: Encoder) -> str:
     Of the heads alone where there are some: trunks take seconds, and alignment leaves them as they
     are.
     """
-    return fingerprint(getattr(encoder, "heads", encoder))[:12]
+    module = getattr(encoder, "heads", encoder)
+    assert isinstance(module, torch.nn.Module)
+    return fingerprint(module)[:12]
 
 
 @contextmanager
