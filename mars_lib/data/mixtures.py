@@ -1,4 +1,4 @@
-"""Mixtures for training: a stream that is a function of the step, so that any step can resume it."""
+"""Mixtures for training: a stream that is a function of the step, so that it can be resumed."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
