@@ -134,7 +134,7 @@ class Run(ABC):
         checkpoint.restore(self.network, saved.part("separator"), where)
         restore_optimizer(self.optimizer, saved.part("optimizer"))
         scaler = distributed.scaler_of(self.fabric)
-        if scaler is not None and saved.meta["scaler"]:
+        if saved.meta["scaler"] and scaler is not None:
             scaler.load_state_dict(saved.meta["scaler"])
         self.step = saved.meta["step"]
 
