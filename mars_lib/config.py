@@ -100,16 +100,23 @@ class PolicyConfig:
     that reads it says why the default is what it is.
     """
 
-    kappa: float = 9.0
-    kappa_end: float = 9.0
+    # Fields with a help text are options of `mars train rl`.
+    kappa: float = field(default=9.0, metadata={"help": "Concentration of the Beta policy."})
+    kappa_end: float = field(default=9.0, metadata={"follows": "kappa"})
     kappa_schedule: str = "constant"
-    clip_range: float = 0.2
-    ratio: str = "bin"
-    entropy_coefficient: float = 0.1
-    kl_coefficient: float = 0.01
+    clip_range: float = field(default=0.2, metadata={"help": "eps of Eq. 4."})
+    ratio: str = field(default="bin", metadata={"help": "Per bin, frame or joint."})
+    entropy_coefficient: float = field(
+        default=0.1, metadata={"help": "Weight of the entropy bonus.", "option": "--entropy"}
+    )
+    kl_coefficient: float = field(
+        default=0.01, metadata={"help": "Weight of KL(new || old).", "option": "--kl"}
+    )
     reduction: str = "mean"
-    group_size: int = 1
-    patch: int = 1
+    group_size: int = field(default=1, metadata={"help": "G, samples of one mixture."})
+    patch: int = field(
+        default=1, metadata={"help": "Side of the patches acted on; 1 acts on bins."}
+    )
     antithetic: bool = False
     baseline_decay: float = 0.92
     # Optimiser steps between the weights that sample and those that learn; 1 is the paper's

@@ -1,20 +1,28 @@
-"""Checks of what a command was given, before any work. Nothing here loads a network or a data
-set.
-"""
+"""Checks of what a command was given, before any work: none loads a network or a data set."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from mars_lib.check import fail
+from mars_lib.cli.config_options import option_name
+from mars_lib.config import Config, PolicyConfig
+from mars_lib.io.devices import choose_device
 from mars_lib.io.paths import output_folder
+from mars_lib.training.rl_config import READS, RLConfig
 
 # What `torchrun` tells its processes beside WORLD_SIZE.
 TORCHRUN = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def unread(options: dict[str, object], reason: str, remedy: str) -> None:
-    """Raise `InputError` that names the options (name -> value, None where not given) that a run
-    would not read.
+    """Raise `InputError` that names the options that a run would not read.
+
+    Args:
+        options: values by the options' names, None where not given.
+        reason: why they would not be read.
+        remedy: what to do instead of leaving them out.
     """
     names = [name for name, value in options.items() if value is not None]
     if names:
@@ -22,9 +30,7 @@ def unread(options: dict[str, object], reason: str, remedy: str) -> None:
 
 
 def one_source(folder: Path | None, csv: Path | None, soundfont: list[Path] | None = None) -> None:
-    """Raise `InputError` for two data sets at once, and for a folder or soundfont that is not
-    there.
-    """
+    """Raise `InputError` for two data sets at once, and a folder or soundfont that is not there."""
     if folder is not None and csv is not None:
         fail("--folder and --csv", "are two data sets", "give one of them")
     if soundfont and (folder or csv):
@@ -47,8 +53,9 @@ def input_file(path: Path) -> None:
 
 
 def processes() -> None:
-    """Raise `InputError` for a WORLD_SIZE that `torchrun` did not set: left over, a run would wait
-    for processes that nobody starts.
+    """Raise `InputError` for a WORLD_SIZE that `torchrun` did not set.
+
+    Where one is left over, a run would wait for processes that nobody starts.
     """
     given = os.environ.get("WORLD_SIZE")
     if given is None or given == "1":
@@ -74,9 +81,11 @@ def start_of_training(
     soundfont: list[Path] | None = None,
     option: str = "--out",
 ) -> str:
-    """Check what every training is given, before anything is loaded; returns the device."""
-    from mars_lib.io.devices import choose_device
+    """Check what every training is given, before anything is loaded.
 
+    Returns:
+        The device: cpu, cuda, cuda:N or mps.
+    """
     processes()
     device = choose_device(device)
     output_folder(out, option)
@@ -86,23 +95,21 @@ def start_of_training(
     return device
 
 
-# The options of `mars train rl` that are a field of the policy by another name.
-FIELDS = {"entropy_coefficient": "entropy", "kl_coefficient": "kl"}
+def check_read(
+    config: RLConfig, policy: Mapping[str, object], anchor: float | None, heads: str | None
+) -> None:
+    """Raise `InputError` for an option that this run's estimator or reward does not read.
 
-
-def check_read(config, policy: dict, anchor: float | None, heads: str | None) -> None:
-    """Raise `InputError` for an option that this run's estimator or reward does not read. `policy`:
-    fields that were given.
+    Args:
+        config: of the run.
+        policy: values that were given for fields of a `PolicyConfig`, by the names of the fields.
+        anchor, heads: as given.
     """
-    from mars_lib.training.rl_config import READS
-
-    for field, value in policy.items():
-        readers = [name for name, fields in READS.items() if field in fields]
-        # `--kappa` sets the end of its schedule too.
-        if field != "kappa_end" and config.estimator not in readers:
-            option = "--" + FIELDS.get(field, field).replace("_", "-")
+    for field in fields(PolicyConfig):
+        readers = [name for name, names in READS.items() if field.name in names]
+        if "help" in field.metadata and config.estimator not in readers:
             unread(
-                {option: value},
+                {option_name(field): policy.get(field.name)},
                 f"the estimator is {config.estimator}",
                 f"give --estimator {' or '.join(readers)}",
             )
@@ -113,13 +120,11 @@ def check_read(config, policy: dict, anchor: float | None, heads: str | None) ->
             "give another --estimator",
         )
     if config.reward == "signal" and heads != "none":
-        unread({"--heads": heads}, "nobody hears for --reward signal", "give another --reward")
+        unread({"--heads": heads}, "--reward signal has no encoder", "give another --reward")
 
 
-def check_start(start, config, heads: str | None) -> None:
-    """Raise `InputError` for patches that are larger than the start's masks, and for heads that are
-    not there.
-    """
+def check_start(start: Config, config: RLConfig, heads: str | None) -> None:
+    """Raise `InputError` for patches larger than the start's masks, and heads that are nowhere."""
     masks = (start.signal.n_bins, start.signal.n_frames)
     if config.policy.patch > min(masks):
         fail(

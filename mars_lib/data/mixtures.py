@@ -1,11 +1,9 @@
-"""Mixtures for training: a stream that is a function of the step, so that it can be resumed
-anywhere.
-"""
+"""Mixtures for training: a stream that is a function of the step, so that it can be resumed."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,34 +17,61 @@ from mars_lib.waveform import mix
 # gains: rendering would else take longer than the U-Net on two cores.
 BLOCK, REUSE = 8, 4
 
+Made = TypeVar("Made")
+
 
 @dataclass(frozen=True)
 class MixtureBatch:
-    """`mixture` (B, L), `references` (B, N, L) that sum to it, `labels` (B, N) into the split's
-    classes.
+    """Mixtures and what they are made of.
+
+    Attributes:
+        mixture: (B, L) waveforms.
+        references: (B, N, L) sources that sum to the mixture.
+        labels: (B, N) places in the split's classes.
     """
 
     mixture: torch.Tensor
     references: torch.Tensor
     labels: torch.Tensor
 
+    def __len__(self) -> int:
+        return len(self.mixture)
+
+    def __getitem__(self, rows: slice) -> "MixtureBatch":
+        return MixtureBatch(self.mixture[rows], self.references[rows], self.labels[rows])
+
+    def to(self, device: torch.device | str) -> "MixtureBatch":
+        """The same mixtures on another device."""
+        return MixtureBatch(
+            self.mixture.to(device), self.references.to(device), self.labels.to(device)
+        )
+
+    def split(self, size: int) -> list["MixtureBatch"]:
+        """Batches of `size` mixtures in order, as `torch.split`: the last one may be smaller."""
+        return [self[i : i + size] for i in range(0, len(self), size)]
+
 
 class MixtureStream:
     """Endless training mixtures of N different classes each.
 
-    `batch(step)` depends on the seed and the step alone. `music` is a `MiniMusic` or anything with
-    its `classes(split)` and `clip(split, sound, index, stream)`; clips are rendered when a mixture
-    first needs them.
+    `batch(step)` depends on the seed and the step alone. Clips are rendered when a mixture first
+    needs them.
     """
 
     def __init__(self, music: Music, split: str, training: TrainingConfig):
         self.music, self.split, self.training = music, split, training
         self.classes = music.classes(split)
         self._stream = random_streams.Stream("separator clips", training.seed)
-        self._block, self._clips = -1, {}
+        self._block = -1
+        self._clips: dict[int, np.ndarray] = {}
 
     def batch(self, step: int, share: tuple[int, int] = (0, 1)) -> MixtureBatch:
-        """Mixtures of one step, or (which, of how many) equal parts of them."""
+        """The mixtures of one step, or one of several equal parts of them.
+
+        Args:
+            step: from 0.
+            share: (which, of how many) parts; by default all `batch_size` mixtures.
+        """
         t = self.training
         by_class = self._pool(step // BLOCK)
         rng = random_streams.rng("mixtures", t.seed, self.split, step)
@@ -74,6 +99,7 @@ class MixtureStream:
         return by_class
 
     def _clip(self, number: int) -> np.ndarray:
+        """One clip of the block, (L,)."""
         if number not in self._clips:
             label, index = number % len(self.classes), number // len(self.classes)
             self._clips[number] = self.music.clip(
@@ -82,9 +108,10 @@ class MixtureStream:
         return self._clips[number]
 
 
-def ahead(make: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:
-    """(step, make(step)) for steps first to last - 1, the next one made in a thread while the
-    present one is used.
+def ahead(make: Callable[[int], Made], first: int, last: int) -> Iterator[tuple[int, Made]]:
+    """(step, make(step)) for the steps from `first` to `last` - 1.
+
+    A thread makes the next one while the present one is used.
     """
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(make, first)

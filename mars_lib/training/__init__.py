@@ -1,1 +1,1 @@
-"""Training: steps, the loop around them, checkpoints."""
+"""Training: one step, the loop around it, what a run remembers, and the folder that it is in."""

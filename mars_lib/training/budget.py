@@ -14,13 +14,22 @@ GB = 1e9
 
 
 class Budget:
-    """Says what a run needs, and ends it before the first step where disk or the card's memory
-    cannot hold it.
+    """Says what a run needs, and ends it before its first step where that is not there.
 
-    `weights` counts copies of the separator that the device holds at least (itself, gradients, two
-    moments of Adam, old policies); `saved` those that the checkpoints hold. What the maps of a
-    batch take depends on its size: it is measured and reported with the time after a few steps.
-    Raises `InputError` that names what does not fit.
+    What the maps of a batch need depends on its size: it is measured and reported with the time
+    after a few steps.
+
+    Args:
+        separator: the network.
+        device: where it is trained.
+        folder: of the checkpoints.
+        weights: copies of the network that the device holds at least (itself, gradients, two
+            moments of Adam, old policies).
+        saved: copies that the checkpoints hold.
+        steps: of the run.
+
+    Raises:
+        InputError: names what does not fit, disk or the card's memory.
     """
 
     def __init__(
@@ -44,7 +53,8 @@ class Budget:
         if self.card is not None and self.memory > self.card:
             fail(
                 "memory of the device",
-                f"is {self.card / GB:.1f} GB, weights and optimiser alone need {self.memory / GB:.1f} GB",
+                f"is {self.card / GB:.1f} GB, "
+                f"weights and optimiser alone need {self.memory / GB:.1f} GB",
                 "choose a smaller --profile",
             )
         self._begun = 0.0
@@ -53,13 +63,20 @@ class Budget:
         """One line for the start of a run."""
         card = f" of {self.card / GB:.1f} GB" if self.card else ""
         return (
-            f"{self.parameters / 1e6:.1f} million parameters; weights and optimiser {self.memory / GB:.2f} GB{card}, and the maps of a batch; "
+            f"{self.parameters / 1e6:.1f} million parameters; "
+            f"weights and optimiser {self.memory / GB:.2f} GB{card}, and the maps of a batch; "
             f"checkpoints {self.disk / GB:.2f} GB ({self.free_disk / GB:.0f} GB free)"
         )
 
     def after(self, done: int, first: int) -> str | None:
-        """One line when enough steps of this call are timed, else None: seconds a step, hours to
-        go, memory at its peak.
+        """One line when enough steps are timed: seconds a step, hours to go, memory at its peak.
+
+        Args:
+            done: steps of the run so far.
+            first: the step that this process began with.
+
+        Returns:
+            None after every other step.
         """
         begin, end = TIMED
         if done - first == begin:

@@ -10,6 +10,7 @@ import functools
 import os
 import signal
 from collections.abc import Callable
+from typing import Literal, NoReturn, ParamSpec, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -20,20 +21,26 @@ from torch.distributed.nn.functional import all_reduce
 from mars_lib.check import fail
 from mars_lib.io.devices import choose_device, used
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+# The half precisions, in which weights stay float32.
+MIXED: tuple[Literal["bf16-mixed", "16-mixed"], ...] = ("bf16-mixed", "16-mixed")
+
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
     """Device and precision of a run: one process, or all those that `torchrun` started, on all its
     nodes.
 
-    `accelerator` is cpu, cuda, cuda:N, mps or auto, as in `mars_lib.io.device.choose_device`. An
-    emulated bfloat16 gives way to float32 (see `mars_lib.io.device`). Raises `InputError` for a
+    `accelerator` is cpu, cuda, cuda:N, mps or auto, as in `mars_lib.io.devices.choose_device`. An
+    emulated bfloat16 gives way to float32 (see `mars_lib.io.devices`). Raises `InputError` for a
     device that is not there, and for one card of several processes.
     """
     accelerator, _, number = choose_device(accelerator).partition(":")
     precision = used(precision, accelerator)
     how: dict = {"precision": precision}
-    if precision.endswith("-mixed"):
-        how = {"plugins": [Autocast(precision, accelerator)]}
+    for mixed in MIXED:
+        if precision == mixed:
+            how = {"plugins": [Autocast(mixed, accelerator)]}
     local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     if world == 1:
         return Fabric(accelerator=accelerator, devices=[int(number)] if number else 1, **how)
@@ -51,6 +58,11 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     return fabric
 
 
+def scaler_of(fabric: Fabric) -> torch.amp.GradScaler | None:
+    """The gradient scaler of a run in float16 ("16-mixed"); None in every other precision."""
+    return getattr(fabric.strategy.precision, "scaler", None)
+
+
 class Autocast(MixedPrecision):
     """Half precision that leaves a network's inputs as they are: each operation rounds what it
     must.
@@ -60,7 +72,8 @@ class Autocast(MixedPrecision):
     not have the ratio 1.
     """
 
-    def convert_input(self, data):
+    def convert_input(self, data: object) -> object:
+        """The input of a wrapped network, as it is."""
         return data
 
 
@@ -166,12 +179,18 @@ class SharedBatchNorm(nn.BatchNorm2d):
             # not be.
             centred = wide - mean[:, None, None]
             variance = all_reduce(centred.square().sum(axes)) / count
-            with torch.no_grad():
-                self.num_batches_tracked += 1
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self._track(mean, variance * count / (count - 1))
             scale = self.weight * (variance + self.eps).rsqrt()
             return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+    @torch.no_grad()
+    def _track(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        """Move the running statistics, as `BatchNorm2d` does with its default arguments."""
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        assert self.running_mean is not None and self.running_var is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
 
 
 def share_batch_norm(module: nn.Module) -> None:
@@ -183,7 +202,7 @@ def share_batch_norm(module: nn.Module) -> None:
             layer.__class__ = SharedBatchNorm
 
 
-def explained(train: Callable) -> Callable:
+def explained(train: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """A training function whose run says what to do when the other processes are gone or the card
     is full.
 
@@ -193,7 +212,7 @@ def explained(train: Callable) -> Callable:
     """
 
     @functools.wraps(train)
-    def run(*args, **options):
+    def run(*args: Parameters.args, **options: Parameters.kwargs) -> Result:
         if "WORLD_SIZE" in os.environ:
             signal.signal(signal.SIGTERM, _told_to_stop)
         try:
@@ -213,7 +232,7 @@ def explained(train: Callable) -> Callable:
     return run
 
 
-def _told_to_stop(*_) -> None:
+def _told_to_stop(*_: object) -> NoReturn:
     rank, count = share()
     remedy = "see its own message; start all again with --resume"
     fail(f"process {rank} of {count}", "cannot go on: another process has ended", remedy)

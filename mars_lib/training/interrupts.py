@@ -24,11 +24,11 @@ class Interrupts:
             self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, *_) -> None:
+    def _note(self, *_: object) -> None:
         if self.asked and distributed.share()[1] == 1:
             raise KeyboardInterrupt
         self.asked = True

@@ -1,5 +1,6 @@
-"""The offline judge (mars_lib.evaluation.judge) from nothing. Not part of the paper, which reports
-the CLAP score.
+"""Training of the judge, the held-out classifier of `mars_lib.evaluation.judge`, from nothing.
+
+Not part of the paper, which reports the CLAP score.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from mars_lib.mask import ideal_binary, ideal_ratio, to_waveform
 from mars_lib.stft import stft
 from mars_lib.training.minibind_trunks import Batch, train_classifier
 
-# Clips a class. Rendering and varying one takes 15 ms, and each serves in ever other company.
+# Clips a class. Rendering and augmenting one takes 15 ms, and each serves in ever other mixtures.
 PER_CLASS = 200
 
 
@@ -49,8 +50,7 @@ def train_judge(
 
 
 def estimate_batches(clips: torch.Tensor, labels: torch.Tensor, size: int, seed: int) -> Batch:
-    """What estimates sound like: (P, L) clips and their (P,) labels -> batches of waveforms and
-    labels.
+    """Batches that sound like estimates, from (P, L) clips and their (P,) labels.
 
     A third is as it was rendered; a third lets a clip of another class through, 10 to 40 dB down; a
     third was cut out of a mixture with another clip by an ideal mask, binary or ratio, at gains as

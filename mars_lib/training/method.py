@@ -1,9 +1,8 @@
-"""A way to train a separator: OmniSep's here, those that it is compared with in
-`mars_lib.baselines`.
-"""
+"""A way to train a separator: OmniSep's here, those it is compared with in `mars_lib.baselines`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -14,23 +13,26 @@ from mars_lib.separator import Separator, separate
 from mars_lib.training.query_bank import mixed_or_single
 from mars_lib.training.steps import supervised_loss
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 @dataclass(frozen=True)
-class Method:
-    """What differs between supervised systems; data, encoder, optimiser and schedule are the same
-    for all.
+class Method(Generic[Network]):
+    """What differs between supervised systems; data, encoder, optimiser and schedule do not.
 
-    `kind` is written into checkpoints. `build(config)` makes the network, which keeps `config` as
-    an attribute. `loss(network, batch, query)` is a scalar; `query` is (B, N, D), one a source.
-    `separate(network, mixture, query)` is what the network returns when it is used: (B, L), (B, N,
-    D) -> (B, N, L). `weights(shape, generator)` are the weights of Eq. 1 of audio, image and text,
-    (B, N) -> (B, N, 3), that it is trained with.
+    Attributes:
+        kind: of the checkpoints.
+        build: makes the network, which keeps its `Config` as the attribute `config`.
+        loss: of the network, mixtures and (B, N, D) queries, one a source; a scalar.
+        separate: what the network returns when it is used: (B, L) mixtures, (B, N, D) queries ->
+            (B, N, L) estimates.
+        weights: of Eq. 1 that it is trained with, of audio, image and text: (B, N) -> (B, N, 3).
     """
 
     kind: str
-    build: Callable[[Config], nn.Module]
-    loss: Callable[[nn.Module, MixtureBatch, torch.Tensor], torch.Tensor]
-    separate: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+    build: Callable[[Config], Network]
+    loss: Callable[[Network, MixtureBatch, torch.Tensor], torch.Tensor]
+    separate: Callable[[Network, torch.Tensor, torch.Tensor], torch.Tensor]
     weights: Callable[[torch.Size, torch.Generator], torch.Tensor]
 
 

@@ -1,9 +1,11 @@
-"""MiniBind from nothing: three trunks, each on its own, then heads that meet only by family.
+"""Training of MiniBind from nothing: three trunks, each alone, then heads that meet by family.
 
-Not part of the paper, which starts from ImageBind's weights.
+Also the batches of the trunks, and the training of any classifier (`train_classifier`). Not part of
+the paper, which starts from ImageBind's weights.
 """
 
 from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -24,15 +26,17 @@ from mars_lib.data.synthesis.classes import (
 from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
 from mars_lib.io.devices import multiplies_bfloat16
 
-# (examples, labels) of one step.
-Batch = Callable[[int], tuple]
+# What a trunk embeds: waveforms (B, L), pictures (B, 3, H, W) or texts.
+Examples = torch.Tensor | list[str]
+# Of a step, its examples and their (B,) labels.
+Batch = Callable[[int], tuple[Examples, torch.Tensor]]
 
 
 def audio_batches(music: Music, size: int, seed: int) -> Batch:
     """Clips of all classes in turn, some mixed with a much quieter clip of another class."""
     classes, stream = music.classes("train"), random_streams.Stream("encoder clips", seed)
 
-    def batch(step: int):
+    def batch(step: int) -> tuple[Examples, torch.Tensor]:
         rng = random_streams.rng("pretraining batches", seed, "audio", step)
         labels = rng.integers(len(classes), size=size)
         clips = np.stack(
@@ -48,17 +52,17 @@ def audio_batches(music: Music, size: int, seed: int) -> Batch:
 
 
 def image_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batch:
-    """Varied drawings of all classes; those held out for test are not among them."""
+    """Augmented drawings of all classes; those held out for test are not among them."""
     files = [(k, path) for k, sound in enumerate(classes) for path in drawings(sound, "train")]
-    # Varied at half size, four times as fast: the trunk halves what it sees first of all.
+    # Augmented at half size, four times as fast: the trunk halves what it sees first of all.
     pictures = functional.avg_pool2d(torch.stack([load_rgba(path) for _, path in files]), 2)
     labels = torch.tensor([k for k, _ in files])
 
-    def batch(step: int):
+    def batch(step: int) -> tuple[Examples, torch.Tensor]:
         generator = random_streams.generator("pretraining batches", seed, "image", step)
         picks = torch.randint(len(files), (size,), generator=generator)
-        varied = augment_pictures(pictures[picks], generator)
-        return functional.interpolate(varied, scale_factor=2), labels[picks]
+        augmented = augment_pictures(pictures[picks], generator)
+        return functional.interpolate(augmented, scale_factor=2), labels[picks]
 
     return batch
 
@@ -66,7 +70,7 @@ def image_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batc
 def text_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batch:
     """Prompts of all classes, some with a letter lost, so that a typing error is not fatal."""
 
-    def batch(step: int):
+    def batch(step: int) -> tuple[Examples, torch.Tensor]:
         rng = random_streams.rng("pretraining batches", seed, "text", step)
         labels = rng.integers(len(classes), size=size)
         texts = []
@@ -84,10 +88,10 @@ def text_batches(classes: tuple[SoundClass, ...], size: int, seed: int) -> Batch
 def train_trunk(
     trunk: nn.Module, batches: Batch, steps: int, label: str, lr: float = 2e-3
 ) -> float:
-    """Teach one trunk to tell the classes apart; returns the accuracy over the last tenth of the
-    steps.
+    """Teach one trunk to tell the classes apart, under a linear classifier that is thrown away.
 
-    A linear classifier stands on the trunk meanwhile and is thrown away.
+    Returns:
+        The accuracy over the last tenth of the steps.
     """
     return train_classifier(
         _OnTrunk(trunk), batches, steps, f"{label} trunk", lr, half=label != "text"
@@ -103,7 +107,7 @@ class _OnTrunk(nn.Module):
         device = next(trunk.parameters()).device
         self.linear = nn.Linear(FEATURES, len(sound_classes())).to(device)
 
-    def forward(self, examples) -> torch.Tensor:
+    def forward(self, examples: Examples) -> torch.Tensor:
         features = self.trunk(examples)
         with torch.autocast(features.device.type, enabled=False):
             return self.linear(functional.normalize(features.float(), dim=-1) * FEATURES**0.5)
@@ -118,10 +122,19 @@ def train_classifier(
     half: bool = True,
     progress: bool = True,
 ) -> float:
-    """Teach a model, examples -> logits, to name classes: AdamW, one cycle of the learning rate.
+    """Teach a model to name classes: AdamW, one cycle of the learning rate.
 
-    Leaves it in evaluation mode and returns the accuracy over the last tenth of the steps. `half`
-    runs it in bfloat16, where the device does not emulate that.
+    Args:
+        model: examples -> logits; it is left in evaluation mode.
+        batches: of a step, examples and labels.
+        steps: of the optimiser.
+        label: of the progress bar.
+        lr: peak of the learning rate.
+        half: compute in bfloat16, where the device does not emulate it.
+        progress: show a progress bar.
+
+    Returns:
+        The accuracy over the last tenth of the steps.
     """
     device = next(model.parameters()).device
     parameters = list(model.parameters())
@@ -169,15 +182,11 @@ def train_heads(encoder: MiniBind, batches: dict[str, Batch], steps: int = 200) 
                     examples = examples.to(device)
                 features = encoder.trunks[name](examples)
             embeddings[name] = encoder.embed_features(name, features)
-        loss = sum(
-            _family_infonce(
-                embeddings[a] @ embeddings[b].T / encoder.log_temperature.exp(),
-                (family[labels[a]][:, None] == family[labels[b]][None, :]).to(device),
-            )
-            for a in MODALITIES
-            for b in MODALITIES
-            if a != b
-        )
+        loss = torch.zeros((), device=device)
+        for a, b in permutations(MODALITIES, 2):
+            logits = embeddings[a] @ embeddings[b].T / encoder.log_temperature.exp()
+            same = family[labels[a]][:, None] == family[labels[b]][None, :]
+            loss = loss + _family_infonce(logits, same.to(device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,8 +1,9 @@
-"""Training of MLBP, whose anchor z* is what the fused reward compares an estimate with (Section
-3.2.2, Eq. 10-12).
-"""
+"""Training of MLBP, whose anchor z* the fused reward compares an estimate with (Eq. 10-12)."""
+
+from typing import Protocol
 
 import torch
+from torch import nn
 from torch.nn import functional
 from tqdm.std import tqdm
 
@@ -20,13 +21,19 @@ SUBSETS = [
     [m for i, m in enumerate(MODALITIES) if code >> i & 1]
     for code in range(1, 2 ** len(MODALITIES))
 ]
-# Clips and varied drawings of each class.
+# Clips and augmented drawings of each class.
 EXAMPLES = 32
 PEAK_RATE = 1e-2
 
 
+class TemperedEncoder(Encoder, Protocol):
+    """An encoder that says at which temperature its embeddings were contrasted."""
+
+    log_temperature: nn.Parameter
+
+
 def train_mlbp(
-    encoder: Encoder,
+    encoder: TemperedEncoder,
     music: Music,
     *,
     examples: int = EXAMPLES,
@@ -35,16 +42,15 @@ def train_mlbp(
     seed: int = 0,
     progress: bool = True,
 ) -> MLBP:
-    """An MLBP whose z* = MLBP(audio, text, image) lies near the embedding of another clip of the
-    same class.
+    """An MLBP whose z* = MLBP(audio, text, image) lies near another clip of the same class.
 
     The paper does not say how MLBP's weights are trained; without training z* is a random
     direction. We use InfoNCE at the encoder's own temperature, the encoder frozen: a batch holds
     `batch_size` classes, one item each, so that no positive counts as a negative; the audio factor
     is one clip of the class, the positive one of another recording where there is one. Each step
-    draws one of the seven subsets of modalities. Embeddings of `examples` clips and varied drawings
-    of each class of "train" are computed once. The result is frozen, in evaluation mode, on the
-    CPU, and depends on the arguments alone; it is computed where the encoder is.
+    draws one of the seven subsets of modalities. Embeddings of `examples` clips and augmented
+    drawings of each class of "train" are computed once. The result is frozen, in evaluation mode,
+    on the CPU, and depends on the arguments alone; it is computed where the encoder is.
 
     Raises `InputError` for `steps` below 1 and for a `batch_size` below 2 or above the number of
     classes.
@@ -77,9 +83,7 @@ def train_mlbp(
 
 
 def mlbp_meta(pooling: MLBP) -> dict:
-    """What a checkpoint must say for `mars_lib.inference.pretrained.load_mlbp` to build this MLBP
-    again.
-    """
+    """What a checkpoint says for `mars_lib.inference.pretrained.load_mlbp` to build it again."""
     return {
         "kind": "mlbp",
         "embedding_size": pooling.out.out_features,
@@ -104,8 +108,13 @@ def fit_mlbp(
     progress: bool = True,
     device: torch.device | str = "cpu",
 ) -> MLBP:
-    """`train_mlbp` on embeddings that are there already, at a temperature; computed on `device`,
-    returned on the CPU.
+    """`train_mlbp` on embeddings that are there already; the result is on the CPU.
+
+    Args:
+        bank: the embeddings.
+        temperature: of the InfoNCE.
+        steps, batch_size, seed, progress: as in `train_mlbp`.
+        device: where it is computed.
     """
     classes = bank.pools["audio"]
     _check(steps, batch_size, len(classes))
@@ -132,9 +141,7 @@ def fit_mlbp(
 def _draw(
     bank: QueryBank, labels: torch.Tensor, generator: torch.Generator, device: torch.device | str
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """One embedding a modality for every label, {modality: (B, D)}, and that of another recording,
-    (B, D).
-    """
+    """Of every label an embedding a modality, (B, D) each, and one of another recording, (B, D)."""
     picks: dict[str, list] = {name: [] for name in (*MODALITIES, "positive")}
     for label in labels.tolist():
         for name in MODALITIES:

@@ -22,14 +22,18 @@ class QueryBank:
 
     Audio queries are never the target's own recording: they are clips of a stream of their own
     (OmniSep trains on the target's own embedding; see `TrainingConfig.query_own_recording`).
-    `recordings` says of every embedding of a sound, class by class, what it was cut from: without
-    it each is of another recording. `names` are the classes.
+
+    Args:
+        pools: of each modality, for every class (P, D) embeddings; P differs.
+        recordings: what each embedding of a sound was cut from, class by class; without it each is
+            of another recording.
+        names: of the classes.
     """
 
     def __init__(
         self,
         pools: dict[str, list[torch.Tensor]],
-        recordings: list[Sequence[Hashable]] | None = None,
+        recordings: Sequence[Sequence[Hashable]] | None = None,
         names: Sequence[str] = (),
     ):
         self.pools, self.names = pools, tuple(names)
@@ -48,9 +52,16 @@ class QueryBank:
         progress: bool = True,
         purpose: str = "query clips",
     ) -> "QueryBank":
-        """Embed `count` clips, `count` varied drawings and every prompt of each class.
+        """Embed `count` clips, `count` augmented drawings and every prompt of each class.
 
-        The clips are those of `purpose`, one of `mars_lib.data.random_streams.PURPOSES`.
+        Args:
+            encoder: on `device`.
+            music, classes, split: where the examples come from.
+            count: of clips and of drawings.
+            seed, purpose: which clips; the purpose is one of
+                `mars_lib.data.random_streams.PURPOSES`.
+            device: where the examples are embedded.
+            progress: show a progress bar.
         """
         return cls.embed_by(
             [encoder], music, classes, split, count, seed, device, progress, purpose
@@ -70,9 +81,11 @@ class QueryBank:
         progress: bool = True,
         purpose: str = "query clips",
     ) -> list["QueryBank"]:
-        """`embed` by several encoders, of the same examples, which are rendered and drawn once."""
+        """`embed` by several encoders, of the same examples, which are made once."""
         stream, recordings = random_streams.Stream(purpose, seed), []
-        pools = [{name: [] for name in MODALITIES} for _ in encoders]
+        pools: list[dict[str, list[torch.Tensor]]] = [
+            {name: [] for name in MODALITIES} for _ in encoders
+        ]
         for sound in tqdm(classes, "embedding queries", unit="class", disable=not progress):
             generator = random_streams.generator("query pictures", seed, split, sound.name)
             clips = [music.clip(split, sound, i, stream) for i in range(count)]
@@ -95,9 +108,7 @@ class QueryBank:
         return [cls(pool, recordings, names) for pool in pools]
 
     def draw(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """One embedding a modality for every label: (B, N) -> (B, N, 3, D), order audio, image,
-        text.
-        """
+        """One embedding a modality for every label: (B, N) -> (B, N, 3, D), as MODALITIES."""
         rows = []
         for label in labels.flatten().tolist():
             row = []
@@ -110,8 +121,9 @@ class QueryBank:
 
 
 def elsewhere(recordings: Sequence[Hashable], pick: int) -> list[int]:
-    """Places of clips of other recordings than that of clip `pick`; of all other clips where there
-    is one recording.
+    """Places of the clips of other recordings than that of clip `pick`.
+
+    Where there is one recording: of all other clips.
 
     >>> elsewhere(["a", "b", "a"], 0), elsewhere(["a", "a"], 0)
     ([1], [1])
@@ -121,10 +133,10 @@ def elsewhere(recordings: Sequence[Hashable], pick: int) -> list[int]:
 
 
 def mixed_or_single(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    """Weights of Eq. 1 for (B, N) queries, half of them single modalities, so that those which
-    people use occur as they are: (B, N, 3).
+    """Weights of Eq. 1 for (B, N) queries, (B, N, 3): half of the queries are single modalities.
 
-    The paper does not say; OmniSep mixes all three always.
+    So the queries that people use occur as they are. The paper does not say; OmniSep mixes all
+    three always.
     """
     weights = random_weights((*shape, len(MODALITIES)), generator)
     single = torch.randint(len(MODALITIES), shape, generator=generator)
@@ -140,10 +152,18 @@ def draw_queries(
     step: int,
     weights: Callable[[torch.Size, torch.Generator], torch.Tensor] = mixed_or_single,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One example a modality for every source (B, N, 3, D), and Query-Mixup weights (B, N, 3) of
-    Eq. 1.
+    """One example a modality for every source, and the weights that mix them (Eq. 1).
 
     Several processes draw for the whole batch, each keeps its part.
+
+    Args:
+        bank: the examples.
+        labels: (B, N), of this process.
+        seed, step: what the drawing depends on.
+        weights: of a shape and a generator, the weights.
+
+    Returns:
+        (B, N, 3, D) embeddings and (B, N, 3) weights.
     """
     labels = distributed.gather(labels)
     generator = random_streams.generator("queries", seed, step)

@@ -1,15 +1,19 @@
-"""`mars train rl`: a supervised separator goes on learning from what an encoder hears."""
+"""`mars train rl`: a supervised separator goes on learning, from the rewards of its estimates.
+
+AdamW, clipped gradients, the separator in `RLConfig.precision`, policy and reward in float32.
+BatchNorm keeps its running statistics in both policies, so that their ratio compares weights and
+nothing else; the paper does not say. The rate warms up over a tenth of the steps, 50 at most, and
+falls linearly to a tenth; the paper does not say.
+"""
 
 import copy
-import math
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
-from tqdm.std import tqdm
 
 from mars_lib import config as configs
 from mars_lib.config import TrainingConfig
@@ -19,30 +23,17 @@ from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge
 from mars_lib.io import checkpoint
-from mars_lib.policy import kappa_at
 from mars_lib.reward import MLBP, Reward
 from mars_lib.rollout import QueriedBatch
 from mars_lib.separator import Separator
 from mars_lib.training import distributed
-from mars_lib.training.budget import Budget
-from mars_lib.training.interrupts import Interrupts
-from mars_lib.training.log import RunLog, tell
-from mars_lib.training.optimisation import (
-    check_finite,
-    clip_and_step,
-    explained_divergence,
-)
+from mars_lib.training.loop import OnStep, loop_of
+from mars_lib.training.optimisation import backward, clip_and_step, explained_divergence
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.rl_config import RLConfig, make_reward
-from mars_lib.training.run_folder import (
-    claimed,
-    digest,
-    digest_of_encoder,
-    identity,
-    last_of,
-)
-from mars_lib.training.schedule import learning_rate
-from mars_lib.training.state import RLRun
+from mars_lib.training.rl_run import RLRun
+from mars_lib.training.run_folder import claimed, digest, digest_of_encoder, identity
+from mars_lib.training.state import placed
 from mars_lib.training.steps import rl_step
 from mars_lib.training.targets import RewardEncoder, queried_batch
 from mars_lib.training.validation import HeldOut, Validation
@@ -87,230 +78,203 @@ def train_rl(
     overwrite: bool = False,
     progress: bool = True,
     compiled: bool = False,
-    on_step: Callable[[int, dict], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Path:
-    """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D); returns the
-    best checkpoint's path.
+    """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D).
 
-    AdamW, clipped gradients, the separator in `rl.precision`, policy and reward in float32. Writes
-    `last` and `best` (by validation reward), `metrics.csv` and TensorBoard files into `folder`.
-    BatchNorm keeps its running statistics in both policies, so that their ratio compares weights
-    and nothing else; the paper does not say. The rate warms up over a tenth of the steps, 50 at
-    most, and falls linearly to a tenth; the paper does not say. `encoder` embeds the queries, and
-    hears for the reward unless a `reward_encoder` does; `pooling` fits the one that hears. `reward`
-    replaces the one that `rl` names; `judge` is heard at validations and learned from never; `bank`
-    holds queries that several runs share; `on_step(step, row)` sees every row of the log.
-    `compiled` puts the networks of both policies through torch.compile, which takes a minute or
-    two.
+    Writes `last` and `best` (by validation reward), `metrics.csv` and TensorBoard files into
+    `folder`. Stops early after `rl.patience` validations without a better reward, and on Ctrl-C
+    and SIGTERM, which wait for the end of their step. With `resume` it goes on from `last`, on one
+    CPU bit for bit; a run that has ended is returned as it is.
 
-    Stops early after `rl.patience` validations without a better reward; on Ctrl-C and SIGTERM,
-    which wait for the end of their step (`last` is saved); and with FloatingPointError that names
-    what broke when a quantity is no longer finite or the masks collapse to constants. With `resume`
-    it goes on from `last`, on one CPU bit for bit; a run that has ended is returned as it is.
+    Args:
+        encoder: embeds the queries, and targets and estimates unless a `reward_encoder` does.
+        pooling: the fusion that fits the reward encoder.
+        reward: replaces the reward that `rl` names.
+        judge: classifies the estimates at validations; nothing is learned from it.
+        bank: examples of queries that several runs share.
+        compiled: put both policies through torch.compile, which takes a minute or two.
+        on_step: sees every row of the log, (step, row).
 
-    Raises `InputError` for a checkpoint that does not fit; for a folder that holds a run already,
-    unless it is to be resumed or (`overwrite`) made anew, or that another process trains in; and
-    for another start, other options, data, encoders or version of the code than the interrupted
-    run's.
+    Returns the path of the best checkpoint.
+
+    Raises:
+        InputError: for a checkpoint that does not fit, and for a folder that holds another run, a
+            run neither to be resumed nor overwritten, or one that another process trains in.
+        FloatingPointError: names what is no longer finite, or masks that became constants.
     """
     folder = Path(folder)
+    reward_encoder = encoder if reward_encoder is None else reward_encoder
     fabric = distributed.make_fabric(accelerator, rl.precision)
     distributed.check_batch("batch size", rl.batch_size, rl.accumulate)
     begun = checkpoint.load(start, "separator")
-    config = configs.from_dict(begun.meta["config"], f"checkpoint {start}")
+    separator = _separator_of(begun, f"checkpoint {start}")
     with claimed(folder, resume=resume, overwrite=overwrite):
-        separator = Separator(config)
-        checkpoint.restore(separator, begun.part("separator"), f"checkpoint {start}")
-        separator = separator.to(fabric.device, memory_format=torch.channels_last).eval()
-        optimizer = torch.optim.AdamW(
-            separator.parameters(), rl.learning_rate, weight_decay=rl.weight_decay
-        )
-        hearing = encoder if reward_encoder is None else reward_encoder
-        ours = identity(
-            options=rl.to_dict(),
-            start=digest(begun.part("separator")),
-            data=music.fingerprint(),
-            encoder=digest_of_encoder(encoder),
-            heads=digest_of_encoder(hearing),
-            fusion=digest(pooling.state_dict()),
-        )
-        run = RLRun(config, rl, ours, separator, optimizer, fabric, folder)
-        if resume:
-            run.restore(last_of(folder, "separator", ours))
-        if not run.ended:
-            t = replace(
-                config.training,
-                batch_size=rl.batch_size,
-                seed=rl.seed,
-                augment=rl.augment,
-                queries_per_class=rl.queries_per_class,
-                validation_mixtures=rl.validation_mixtures,
-            )
-            music, encoder = (
-                replace(music, length=config.signal.length),
-                encoder.to(fabric.device).eval(),
-            )
-            hearing, pooling = hearing.to(fabric.device).eval(), pooling.to(fabric.device).eval()
-            reward = reward or make_reward(rl, hearing.embed_audio, pooling)
+        ours = _identity(begun, rl, music, encoder, reward_encoder, pooling)
+        run = RLRun.start_or_resume(fabric, separator, rl, ours, folder, resume, compiled)
+        if not run.finished:
             shown = progress and distributed.first()
-            asked = _queried(t, music, encoder, hearing, bank, fabric.device, shown)
-            heldout = HeldOut(
-                Validation.make(t, music, encoder), asked.reward_encoder, reward, judge, separator
-            )
-            _train(run, asked, reward, heldout, shown, compiled, on_step)
+            data = rl_data(run, music, encoder, reward_encoder, bank, shown)
+            fusion = placed(pooling, fabric.device)
+            reward = reward or make_reward(rl, reward_encoder.embed_audio, fusion)
+            held_out = HeldOut(data.validation, data.reward_encoder, reward, judge, run.network)
+            _train(run, data, reward, held_out, shown, on_step)
     return folder / "best.safetensors"
 
 
+def _train(
+    run: RLRun,
+    data: "RLData",
+    reward: Reward,
+    held_out: HeldOut,
+    progress: bool,
+    on_step: OnStep | None,
+) -> None:
+    """The steps that are left of a run."""
+    with loop_of(run, STATS + VALIDATION, run.rl.estimator, progress, on_step) as loop:
+        for step, batch in data.batches(run):
+            with explained_divergence(step, run.folder):
+                row = optimiser_step(run, batch, reward)
+                if run.due_validation:
+                    row |= held_out.measure(run.network)
+                    run.validated(row["validation_reward"])
+            loop.record(step, row, reward=row.get("reward"), best=run.best)
+            if run.out_of_patience:
+                break
+        if run.step < run.steps:
+            waited = f"{run.waited} validations without a better reward"
+            loop.say(f"stopped early at step {run.step}: {waited}")
+
+
+def optimiser_step(run: RLRun, batch: QueriedBatch, reward: Reward) -> dict[str, float]:
+    """One step of the estimator's loss, in `rl.accumulate` passes; its row of the log."""
+    rl, old, step = run.rl, run.old_policy(), run.step
+    # Fabric's wrapper has the attributes of the network that it wraps.
+    separator = cast(Separator, run.wrapped)
+
+    def loss_of(part: QueriedBatch) -> tuple[torch.Tensor, dict[str, float]]:
+        noise = random_streams.generator("policy noise", rl.seed, step, device=run.fabric.device)
+        # Each pass is compared with the baseline of the step, which moves once, at its end.
+        return rl_step(separator, old, part, reward, copy.copy(run.baseline), rl, noise)
+
+    row = backward(run, batch.parts(rl.accumulate), loss_of)
+    if row["mask_spread"] < COLLAPSED:
+        problem = f"mask_spread is {row['mask_spread']:.4f}, the masks are constants,"
+        raise FloatingPointError(problem)
+    row |= clip_and_step(run, before=run.remember)
+    if rl.estimator == "score":
+        run.baseline.move(row["reward"])
+    return row | {"kappa": batch.kappa}
+
+
 @dataclass(frozen=True)
-class _Queried:
-    """The stream of mixtures, who asks for their sources, and who hears what comes out."""
+class RLData:
+    """Mixtures, their queries and targets, and the validation set of a run."""
 
     stream: MixtureStream
     encoder: Encoder
     bank: QueryBank
     reward_encoder: RewardEncoder
+    validation: Validation
+
+    def batches(self, run: RLRun) -> Iterator[tuple[int, QueriedBatch]]:
+        """(step, queried mixtures) of the steps that are left of a run."""
+        make = partial(self.stream.batch, share=distributed.share())
+        for step, batch in ahead(make, run.step, run.steps):
+            yield (
+                step,
+                queried_batch(
+                    run.network,
+                    self.encoder,
+                    self.bank,
+                    batch,
+                    run.rl.seed,
+                    step,
+                    run.kappa(step),
+                    run.fabric.device,
+                    self.reward_encoder,
+                ),
+            )
 
 
-def _queried(
-    t: TrainingConfig,
+def rl_data(
+    run: RLRun,
     music: Music,
     encoder: Encoder,
-    hearing: Encoder,
+    reward_encoder: Encoder,
     bank: QueryBank | None,
-    device: torch.device,
     progress: bool,
-) -> _Queried:
-    """Mixtures and embedded examples; both encoders embed the same examples, which are made
-    once.
+) -> RLData:
+    """What a run trains on; both encoders embed the same examples, which are made once, here.
+
+    Args:
+        run: the run.
+        music: the sounds to train on.
+        encoder: of the queries.
+        reward_encoder: of targets and estimates; it may be the same one.
+        bank: the examples as `encoder` embeds them, where they are there already.
+        progress: show a progress bar.
     """
+    rl, device = run.rl, run.fabric.device
+    encoder, reward_encoder = placed(encoder, device), placed(reward_encoder, device)
+    t = _training_config(run)
+    music = replace(music, length=run.config.signal.length)
     stream = MixtureStream(replace(music, augment=t.augment), "train", t)
-    lacking = [
-        each
-        for each, lacks in ((encoder, bank is None), (hearing, hearing is not encoder))
-        if lacks
-    ]
-    banks = (
+    lacking = [encoder] if bank is None else []
+    lacking += [reward_encoder] if reward_encoder is not encoder else []
+    embedded = (
         QueryBank.embed_by(
             lacking,
             stream.music,
             stream.classes,
             "train",
-            t.queries_per_class,
-            t.seed,
+            rl.queries_per_class,
+            rl.seed,
             device,
             progress,
         )
         if lacking
-        else [bank]
+        else []
     )
-    return _Queried(stream, encoder, bank or banks[0], RewardEncoder(hearing, banks[-1]))
+    banks = embedded if bank is None else [bank, *embedded]
+    validation = Validation.make(t, music, encoder)
+    return RLData(stream, encoder, banks[0], RewardEncoder(reward_encoder, banks[-1]), validation)
 
 
-def _train(
-    run: RLRun,
-    asked: _Queried,
-    reward: Reward,
-    heldout: HeldOut,
-    progress: bool,
-    compiled: bool,
-    on_step: Callable | None,
-) -> None:
-    """The steps that are left of a run."""
-    rl, fabric, first = run.rl, run.fabric, run.step
-    past = 1 + rl.policy.lag if rl.estimator == "score" else 0
-    budget = Budget(
-        run.separator, fabric.device, run.folder, weights=4 + past, saved=4 + past, steps=rl.steps
+def _training_config(run: RLRun) -> TrainingConfig:
+    """How the separator was trained, with what `run.rl` has of its own."""
+    rl = run.rl
+    return replace(
+        run.config.training,
+        batch_size=rl.batch_size,
+        seed=rl.seed,
+        augment=rl.augment,
+        queries_per_class=rl.queries_per_class,
+        validation_mixtures=rl.validation_mixtures,
     )
-    if compiled:
-        run.separator.compile(), run.old.compile()
-    separator, optimizer = fabric.setup(run.separator, run.optimizer)
-    log = RunLog(run.folder, STATS + VALIDATION, first)
-    bar = tqdm(total=rl.steps, initial=first, desc=rl.estimator, unit="step", disable=not progress)
-    tell(bar, budget.before())
-    if first == 0:
-        run.save("last")
-    with Interrupts() as interrupts, closing(log), closing(bar):
-        for step, batch in ahead(
-            partial(asked.stream.batch, share=distributed.share()), first, rl.steps
-        ):
-            kappa = kappa_at(
-                step, rl.steps, rl.policy.kappa, rl.policy.kappa_end, rl.policy.kappa_schedule
-            )
-            rate = learning_rate(step + 1, rl.learning_rate, min(50, rl.steps // 10), rl.steps)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            queried = queried_batch(
-                run.separator,
-                asked.encoder,
-                asked.bank,
-                batch,
-                rl.seed,
-                step,
-                kappa,
-                fabric.device,
-                asked.reward_encoder,
-            )
-            optimizer.zero_grad()
-            with explained_divergence(step, run.folder):
-                row = _losses(run, separator, queried, reward, step)
-                norm = clip_and_step(
-                    fabric, separator, optimizer, rl.gradient_clip, before=run.remember
-                )
-            if rl.estimator == "score":
-                run.baseline.move(row["reward"])
-            run.step = step + 1
-            row |= {"gradient_norm": norm, "learning_rate": rate, "kappa": kappa}
-            if run.step % rl.validate_every == 0 or run.step == rl.steps:
-                with explained_divergence(step, run.folder):
-                    row |= heldout.measure(run.separator)
-                run.judge_progress(row["validation_reward"])
-            log.write(step, **row)
-            if on_step is not None:
-                on_step(step, row)
-            bar.update()
-            tell(bar, budget.after(run.step, first))
-            shown = {"reward": row.get("reward", math.nan), "best": run.best}
-            bar.set_postfix(
-                {name: f"{value:.3f}" for name, value in shown.items() if math.isfinite(value)}
-            )
-            if distributed.agreed(interrupts.asked):
-                run.save("last")
-                distributed.agreed(
-                    True
-                )  # the others wait: who ends ends all, also the one that writes
-                tell(bar, f"stopped at step {run.step}; go on with --resume")
-                raise KeyboardInterrupt
-            if run.ended:
-                break
-        if run.step < rl.steps:
-            tell(
-                bar,
-                f"stopped early at step {run.step}: {run.waited} validations without a better reward",
-            )
 
 
-def _losses(
-    run: RLRun, separator, queried: QueriedBatch, reward: Reward, step: int
-) -> dict[str, float]:
-    """Forward and backward of one step in `rl.accumulate` passes: its statistics, means over passes
-    and processes.
-    """
-    rl, fabric, old, found = run.rl, run.fabric, run.old_policy(), []
-    for i, each in enumerate(queried.parts(rl.accumulate), 1):
-        generator = random_streams.generator("policy noise", rl.seed, step, device=fabric.device)
-        # Each pass is compared with the baseline of the step, which moves once, at its end.
-        baseline = copy.copy(run.baseline)
-        with fabric.no_backward_sync(separator, enabled=i < rl.accumulate):
-            with fabric.autocast():
-                loss, stats = rl_step(separator, old, each, reward, baseline, rl, generator)
-            fabric.backward(loss / rl.accumulate)
-        found.append({"loss": loss.item(), **stats})
-    row = distributed.mean(
-        {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+def _separator_of(begun: checkpoint.Checkpoint, name: str) -> Separator:
+    """The separator of a checkpoint; `name` is what an `InputError` about it says."""
+    separator = Separator(configs.from_dict(begun.meta["config"], name))
+    checkpoint.restore(separator, begun.part("separator"), name)
+    return separator
+
+
+def _identity(
+    begun: checkpoint.Checkpoint,
+    rl: RLConfig,
+    music: Music,
+    encoder: Encoder,
+    reward_encoder: Encoder,
+    pooling: MLBP,
+) -> dict:
+    """What makes a run this run and no other."""
+    return identity(
+        options=rl.to_dict(),
+        start=digest(begun.part("separator")),
+        data=music.fingerprint(),
+        encoder=digest_of_encoder(encoder),
+        heads=digest_of_encoder(reward_encoder),
+        fusion=digest(pooling.state_dict()),
     )
-    check_finite(**row)
-    if row["mask_spread"] < COLLAPSED:
-        raise FloatingPointError(
-            f"mask_spread is {row['mask_spread']:.4f}, the masks are constants,"
-        )
-    return row

@@ -1,12 +1,17 @@
 """What the paper leaves to choose about reinforcement learning, in one dataclass."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
 
 from mars_lib import check
-from mars_lib.check import fail
+from mars_lib.check import fail, one_of
 from mars_lib.config import PolicyConfig
 from mars_lib.reward import (
+    MLBP,
     Reward,
     fused,
     mean_of_unimodal,
@@ -16,10 +21,10 @@ from mars_lib.reward import (
 )
 
 ESTIMATORS = ("score", "pathwise", "mode", "supervised")
-
-
-# What each reads of a `PolicyConfig`; "mode" takes P itself as the mask, whatever the patch.
-READS = {
+REWARDS = ("fused", "mean", "audio", "text", "image", "signal")
+# What each estimator reads of a `PolicyConfig`; "mode" takes P itself as the mask, whatever the
+# patch.
+READS: dict[str, tuple[str, ...]] = {
     "score": (
         "group_size",
         "patch",
@@ -35,46 +40,51 @@ READS = {
 }
 
 
-REWARDS = ("fused", "mean", "audio", "text", "image", "signal")
+def option(default: Any, text: str) -> Any:
+    """A field that is also an option of `mars train rl`, with its help."""
+    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
 class RLConfig:
-    """A run of `mars train rl`. The defaults are the paper's (Section 3.2.1, Appendix D)."""
+    """A run of `mars train rl`. The defaults are the paper's (Section 3.2.1, Appendix D).
+
+    Fields with a help text are options of the command.
+    """
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     # Where the gradient comes from: "score" is the paper's clipped surrogate; "pathwise" goes
     # through a sampled mask, the iSTFT and the encoder (Section 3.2.1 calls the sampling
     # reparameterised); "mode" the same, un-sampled; "supervised" uses no reward.
-    estimator: str = "score"
-    # "fused" is Eq. 12; "mean", "audio", "text", "image" are Eq. 6; "signal" hears SI-SDR alone.
-    reward: str = "fused"
+    estimator: str = option("score", "score (the paper's PPO), pathwise, mode or supervised.")
+    # "fused" is Eq. 12; "mean", "audio", "text", "image" are Eq. 6; "signal" is SI-SDR alone.
+    reward: str = option("fused", "fused, mean, audio, text, image or signal.")
     # w of R = sim + w SI-SDR (dB). Not in the paper's equations; its Section 1 asks for signal
     # fidelity.
-    signal_weight: float = 0.0
-    # Weight of the supervised WBCE beside. The paper writes L = -J, and also that it keeps the
-    # original training loop.
-    anchor: float = 0.0
-    steps: int = 2_000
-    # Of all processes together, and the passes that make one step of it.
-    batch_size: int = 32
-    accumulate: int = 1
-    learning_rate: float = 2e-4
+    signal_weight: float = option(0.0, "w of R = sim + w SI-SDR.")
+    # The paper writes L = -J, and also that it keeps the original training loop.
+    anchor: float = option(0.0, "Weight of the supervised WBCE beside the reward.")
+    steps: int = option(2_000, "Optimiser steps.")
+    # Of all processes together.
+    batch_size: int = option(32, "Mixtures a step.")
+    accumulate: int = option(
+        1, "Passes that make one step, for a card that holds a part of the batch."
+    )
+    learning_rate: float = option(2e-4, "Peak of AdamW's.")
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
     augment: float = 0.9
-    queries_per_class: int = 64
-    validate_every: int = 100
-    validation_mixtures: int = 128
+    queries_per_class: int = option(64, "Examples of a class that queries are drawn from.")
+    validate_every: int = option(100, "Steps between validations.")
+    validation_mixtures: int = option(128, "Mixtures of a validation.")
     # Validations without a better reward before the run stops.
     patience: int = 10
-    precision: str = "bf16-mixed"
-    seed: int = 0
+    precision: str = option("bf16-mixed", "32-true, bf16-mixed or 16-mixed.")
+    seed: int = option(0, "For everything random.")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in (("estimator", ESTIMATORS), ("reward", REWARDS)):
-            if getattr(self, name) not in known:
-                fail(name, f"is {getattr(self, name)!r}", f"give one of {', '.join(known)}")
+            one_of(name, getattr(self, name), known)
         check.training(self)
         if self.patience < 1:
             fail("patience", f"is {self.patience}", "give 1 or more")
@@ -98,8 +108,9 @@ class RLConfig:
 
 
 def recipe() -> RLConfig:
-    """The course's own choice beside the paper's defaults: a pathwise gradient of a reward with a
-    signal term, anchored by WBCE.
+    """The course's own choice beside the paper's defaults.
+
+    A pathwise gradient of a reward with a signal term, anchored by WBCE.
     """
     return RLConfig(
         estimator="pathwise",
@@ -112,9 +123,19 @@ def recipe() -> RLConfig:
     )
 
 
-def make_reward(config: RLConfig, embed_audio, pooling) -> Reward:
-    """The reward that a configuration names, from an encoder's `embed_audio` and a trained
-    `MLBP`.
+# What `mars train rl --preset` names; the first is the default.
+PRESETS = {"recipe": recipe(), "paper": RLConfig()}
+
+
+def make_reward(
+    config: RLConfig, embed_audio: Callable[[torch.Tensor], torch.Tensor], pooling: MLBP
+) -> Reward:
+    """The reward that a configuration names.
+
+    Args:
+        config: names it, and has the weight of its signal term.
+        embed_audio: (B, L) waveforms -> (B, D), of the reward encoder.
+        pooling: trained fusion, for the reward "fused".
     """
     if config.reward == "signal":
         return lambda estimate, target: config.signal_weight * signal_fidelity(estimate, target)

@@ -1,6 +1,4 @@
-"""The folder of a run: one run at a time, which knows what it is, and is never overwritten
-unasked.
-"""
+"""The folder of a run: one run at a time, with its identity, never overwritten unasked."""
 
 import hashlib
 import json
@@ -13,17 +11,16 @@ from filelock import FileLock, Timeout
 
 from mars_lib.check import fail
 from mars_lib.config import VERSION
+from mars_lib.encoders.base import Encoder
 from mars_lib.io import checkpoint
 from mars_lib.io.published_weights import fingerprint
-from mars_lib.training import distributed, run_folder
+from mars_lib.training import distributed
 
 WAY_OUT = "give the same ones, or another --out"
 
 
-def identity(**parts) -> dict:
-    """What makes a run this run and no other: `parts` as plain JSON, and the version of the
-    code.
-    """
+def identity(**parts: object) -> dict:
+    """What makes a run this run and no other: `parts` as plain JSON, and the code's version."""
     return json.loads(json.dumps({"version": VERSION, **parts}))
 
 
@@ -44,9 +41,7 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
 
 
 def check_identity(what: str, ours: dict, meta: dict) -> None:
-    """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than
-    `ours`.
-    """
+    """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than ours."""
     wrong = differences(ours, meta.get("identity") or {})
     if wrong:
         fail(what, f"is of another run: it differs in {', '.join(wrong[:5])}", WAY_OUT)
@@ -61,10 +56,15 @@ def digest(tensors: Mapping[str, torch.Tensor]) -> str:
     return found.hexdigest()[:12]
 
 
-def digest_of_encoder(encoder: torch.nn.Module) -> str:
-    """That of an encoder: of its heads alone where it has some, since trunks take seconds to digest
-    and alignment leaves them as they are."""
-    return fingerprint(getattr(encoder, "heads", encoder))[:12]
+def digest_of_encoder(encoder: Encoder) -> str:
+    """12 digits that tell encoders apart.
+
+    Of the heads alone where there are some: trunks take seconds, and alignment leaves them as they
+    are.
+    """
+    module = getattr(encoder, "heads", encoder)
+    assert isinstance(module, torch.nn.Module)
+    return fingerprint(module)[:12]
 
 
 @contextmanager
@@ -75,11 +75,16 @@ def claimed(
     overwrite: bool = False,
     holds: tuple[str, ...] = ("last", "best"),
 ) -> Iterator[None]:
-    """Hold `folder` for one run, which writes checkpoints of the names in `holds`. Raises
-    `InputError` where another process holds it, and where such a checkpoint is neither to be
-    resumed nor to be overwritten.
+    """Hold `folder` for one run; of its processes the first holds it for all.
 
-    Of several processes of one run the first holds it for all.
+    Args:
+        folder: of the run.
+        resume, overwrite: what may happen to a run that is there.
+        holds: names of the checkpoints that the run writes.
+
+    Raises:
+        InputError: where another process holds the folder, and where one of the checkpoints is
+            neither to be resumed nor to be overwritten.
     """
     if not distributed.first():
         yield
@@ -98,15 +103,16 @@ def claimed(
         fail(f"folder {folder}", f"cannot be written ({error.strerror})", "give another --out")
     try:
         if not (resume or overwrite):
-            run_folder.no_run(folder, *holds)
+            no_run(folder, *holds)
         yield
     finally:
         lock.release()
 
 
 def last_of(folder: Path, kind: str, ours: dict) -> checkpoint.Checkpoint:
-    """The checkpoint that a run in `folder` goes on from. Raises `InputError` where it is not
-    there, damaged, or of another run.
+    """The checkpoint that a run in `folder` goes on from.
+
+    Raises `InputError` where it is not there, damaged, or of another run than `ours`.
     """
     path = folder / "last.safetensors"
     saved = checkpoint.load(path, kind)

@@ -1,123 +1,158 @@
-"""What a run of reinforcement learning must remember to go on from where it stopped, bit for
-bit.
-"""
+"""What a run must remember to go on from where it stopped, bit for bit."""
 
-import copy
 import math
-from collections import deque
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from mars_lib import config as configs
-from mars_lib.advantage import MovingBaseline
-from mars_lib.config import Config
+from mars_lib.config import Config, TrainingConfig
 from mars_lib.io import checkpoint
-from mars_lib.separator import Separator
 from mars_lib.training import distributed
-from mars_lib.training.optimisation import (
-    scaler_of,
-)
+from mars_lib.training.budget import Budget
 from mars_lib.training.rl_config import RLConfig
+from mars_lib.training.run_folder import last_of
+
+Network = TypeVar("Network", bound=nn.Module)
+Anything = TypeVar("Anything")
+Weights = dict[str, torch.Tensor]
 
 
-class RLRun:
-    """What a run must remember to go on: weights, optimiser, old policies, baseline, best reward;
-    and what it is.
+class Run(ABC):
+    """A run in its folder: network, optimiser, step, best validation; and what identifies it.
+
+    Attributes:
+        network: the network itself, whose weights are saved.
+        wrapped, stepper: network and optimiser as Fabric wraps them, once the run is set up.
+        best: the best validation so far; None before the first one.
+        waited: validations since then.
     """
+
+    # The kind of network that the checkpoints hold.
+    kind: str
+    # Copies of the weights that the device holds at least: the network, its gradients and the two
+    # moments of Adam. The checkpoints hold as many: `last` all but the gradients, `best` the
+    # weights.
+    copies = 4
 
     def __init__(
         self,
+        fabric: Fabric,
         config: Config,
-        rl: RLConfig,
-        ours: dict,
-        separator: Separator,
+        identity: dict,
+        network: nn.Module,
         optimizer: torch.optim.Optimizer,
-        fabric,
         folder: Path,
+        steps: int,
     ):
-        self.config, self.rl, self.identity, self.folder, self.fabric = (
-            config,
-            rl,
-            ours,
-            folder,
-            fabric,
-        )
-        self.separator, self.optimizer = separator, optimizer
-        self.old = copy.deepcopy(separator).requires_grad_(False)
-        self.past: deque[dict] = deque(maxlen=max(1, rl.policy.lag))
-        self.baseline = MovingBaseline(rl.policy.baseline_decay)
-        self.step, self.best, self.waited = 0, float("-inf"), 0
+        self.fabric, self.config, self.identity, self.folder = fabric, config, identity, folder
+        self.network, self.optimizer, self.steps = network, optimizer, steps
+        self.step, self.waited = 0, 0
+        self.best: float | None = None
 
     @property
-    def ended(self) -> bool:
-        """Whether there is nothing left to do: all steps are taken, or patience has run out."""
-        return self.step >= self.rl.steps or self.waited >= self.rl.patience
+    @abstractmethod
+    def options(self) -> TrainingConfig | RLConfig:
+        """What was asked for: batch size, validations, clipping ..."""
 
-    def old_policy(self) -> Separator | None:
-        """theta_{t - lag}; with lag 0 the present weights, which makes every ratio 1. None where
-        nothing is sampled from it.
+    @property
+    @abstractmethod
+    def learning_rate(self) -> float:
+        """The learning rate of the step to come."""
+
+    @abstractmethod
+    def _meta(self) -> dict[str, Any]:
+        """The entries of a checkpoint's header that runs of this kind alone have."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.step >= self.steps
+
+    @property
+    def due_validation(self) -> bool:
+        """Whether the step that was just taken is followed by a validation."""
+        return self.step % self.options.validate_every == 0 or self.step == self.steps
+
+    def networks(self) -> list[nn.Module]:
+        """The networks that torch.compile may make faster."""
+        return [self.network]
+
+    def set_up(self, resume: bool, compiled: bool) -> None:
+        """Go back to `last` where the run is resumed; make ready for the steps that are left.
+
+        Raises `InputError` for a `last` of another run, and where disk or device is too small.
         """
-        if self.rl.estimator != "score":
-            return None
-        weights = self.past[0] if self.past and self.rl.policy.lag else self.separator.state_dict()
-        self.old.load_state_dict(weights)
-        return self.old
+        if resume:
+            self.restore(last_of(self.folder, self.kind, self.identity))
+        if self.finished:
+            return
+        self.budget = Budget(
+            self.network, self.fabric.device, self.folder, self.copies, self.copies, self.steps
+        )
+        if compiled:
+            for network in self.networks():
+                network.compile()
+        self.wrapped, self.stepper = self.fabric.setup(self.network, self.optimizer)
 
-    def remember(self) -> None:
-        """Keep theta_t, before the optimiser moves it."""
-        if self.rl.estimator == "score":
-            self.past.append(
-                {k: v.detach().clone() for k, v in self.separator.state_dict().items()}
-            )
-
-    def judge_progress(self, reward: float) -> None:
-        """After a validation: keep the best, count the others, save."""
-        self.waited = 0 if reward > self.best else self.waited + 1
-        if reward > self.best:
-            self.best = reward
+    def validated(self, score: float) -> None:
+        """After a validation: keep the best, which the first is whatever it says, and save."""
+        better = self.best is None or score > self.best
+        self.waited = 0 if better else self.waited + 1
+        if better:
+            self.best = -math.inf if math.isnan(score) else score
             self.save("best")
         self.save("last")
 
     def save(self, name: str) -> None:
-        """`best` carries the separator alone, `last` all that a resumed run needs."""
+        """Write `folder/name.safetensors`; of several processes the first writes."""
         if not distributed.first():
             return
-        scaler = scaler_of(self.fabric)
+        scaler = distributed.scaler_of(self.fabric)
         tensors, meta = separator_checkpoint(
             configs.to_dict(self.config),
-            self.separator,
+            self.network,
+            self.kind,
             identity=self.identity,
-            rl=self.rl.to_dict(),
             step=self.step,
-            best=self.best if self.best > float("-inf") else None,
-            waited=self.waited,
-            baseline=self.baseline.value,
+            **self._meta(),
             scaler=scaler and scaler.state_dict(),
         )
-        if name == "last":
-            tensors |= optimizer_tensors(self.optimizer)
-            for i, weights in enumerate(self.past):
-                tensors |= {f"past.{i}.{k}": v for k, v in weights.items()}
-        checkpoint.save(self.folder / f"{name}.safetensors", tensors, meta)
+        checkpoint.save(self.folder / f"{name}.safetensors", tensors | self._beside(name), meta)
+
+    def _beside(self, name: str) -> Weights:
+        """What a checkpoint holds beside the network."""
+        return optimizer_tensors(self.optimizer)
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
-        """The inverse of `save("last")`."""
-        restore_training(saved, self.folder, self.separator, self.optimizer, self.fabric)
-        for i in range(self.past.maxlen):
-            weights = saved.part(f"past.{i}")
-            if weights:
-                self.past.append(
-                    {k: v.to(next(self.separator.parameters()).device) for k, v in weights.items()}
-                )
-        self.step, self.waited, self.baseline.value = (
-            saved.meta[k] for k in ("step", "waited", "baseline")
-        )
-        self.best = float("-inf") if saved.meta["best"] is None else saved.meta["best"]
+        """The inverse of `save("last")`: weights, optimiser, step and, in float16, the scale."""
+        where = f"checkpoint {self.folder / 'last.safetensors'}"
+        checkpoint.restore(self.network, saved.part("separator"), where)
+        restore_optimizer(self.optimizer, saved.part("optimizer"))
+        scaler = distributed.scaler_of(self.fabric)
+        if saved.meta["scaler"] and scaler is not None:
+            scaler.load_state_dict(saved.meta["scaler"])
+        self.step = saved.meta["step"]
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def on_device(network: Network, device: torch.device) -> Network:
+    """Move a network to its device, in the memory format that convolutions run fastest in."""
+    # The stubs of torch do not know `memory_format` beside a device.
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def placed(module: Anything, device: torch.device) -> Anything:
+    """A frozen network on a device, in evaluation mode; an encoder that is none stays as it is."""
+    if isinstance(module, nn.Module):
+        module.to(device).eval()
+    return module
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Weights:
     """An optimiser's state as named tensors."""
     return {
         f"optimizer.{index}.{name}": torch.as_tensor(value)
@@ -126,7 +161,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tenso
     }
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Weights) -> None:
     """The inverse of `optimizer_tensors`, for the part of a checkpoint under "optimizer"."""
     state = optimizer.state_dict()
     for key, value in tensors.items():
@@ -135,83 +170,16 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch
     optimizer.load_state_dict(state)
 
 
-def restore_training(
-    saved: checkpoint.Checkpoint,
-    folder: Path,
-    separator: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    fabric,
-) -> None:
-    """Put weights, optimiser and, in float16, the gradient scale of `folder`'s last checkpoint
-    back.
-    """
-    checkpoint.restore(
-        separator, saved.part("separator"), f"checkpoint {folder / 'last.safetensors'}"
-    )
-    restore_optimizer(optimizer, saved.part("optimizer"))
-    if saved.meta["scaler"]:
-        scaler_of(fabric).load_state_dict(saved.meta["scaler"])
-
-
 def separator_checkpoint(
-    config: dict, separator: nn.Module, kind: str = "separator", **meta
-) -> tuple[dict, dict]:
-    """(tensors, meta) of a checkpoint of a `Method`'s kind; "separator" is OmniSep's and
-    MARS-Sep's.
+    config: dict, separator: nn.Module, kind: str = "separator", **meta: Any
+) -> tuple[Weights, dict[str, Any]]:
+    """(tensors, meta) of a checkpoint of a network.
+
+    Args:
+        config: plain numbers and strings, from `mars_lib.config.to_dict`.
+        separator: the network.
+        kind: the kind of a `Method`; "separator" is OmniSep's and MARS-Sep's.
+        **meta: further entries of the header.
     """
     tensors = {f"separator.{k}": v for k, v in separator.state_dict().items()}
     return tensors, {"kind": kind, "config": config, **meta}
-
-
-class SupervisedRun:
-    """What a run must remember to go on: weights, optimiser, step, best score; and what it is."""
-
-    def __init__(
-        self,
-        config: Config,
-        kind: str,
-        ours: dict,
-        separator: nn.Module,
-        optimizer,
-        fabric,
-        folder: Path,
-    ):
-        self.config, self.kind, self.identity, self.folder, self.fabric = (
-            config,
-            kind,
-            ours,
-            folder,
-            fabric,
-        )
-        self.separator, self.optimizer = separator, optimizer
-        # The validation SI-SDRi of `best`: none before the first validation.
-        self.step, self.best = 0, None
-
-    def judge_progress(self, si_sdri: float) -> None:
-        """After a validation: keep the best, which the first one is whatever it says, and save."""
-        if self.best is None or si_sdri > self.best:
-            self.best = -math.inf if math.isnan(si_sdri) else si_sdri
-            self.save("best")
-        self.save("last")
-
-    def save(self, name: str) -> None:
-        if not distributed.first():
-            return
-        scaler = scaler_of(self.fabric)
-        tensors, meta = separator_checkpoint(
-            configs.to_dict(self.config),
-            self.separator,
-            self.kind,
-            identity=self.identity,
-            step=self.step,
-            validation_si_sdri=self.best,
-            scaler=scaler and scaler.state_dict(),
-        )
-        checkpoint.save(
-            self.folder / f"{name}.safetensors", tensors | optimizer_tensors(self.optimizer), meta
-        )
-
-    def restore(self, saved: checkpoint.Checkpoint) -> None:
-        """The inverse of `save("last")`."""
-        restore_training(saved, self.folder, self.separator, self.optimizer, self.fabric)
-        self.step, self.best = saved.meta["step"], saved.meta["validation_si_sdri"]

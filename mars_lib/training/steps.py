@@ -8,19 +8,21 @@ from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.loss import check_masks, rl_loss, wbce
 from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
-from mars_lib.reward import (
-    Reward,
-)
+from mars_lib.reward import Reward
 from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
 from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.stft import stft
 from mars_lib.training import distributed
 from mars_lib.training.rl_config import RLConfig
 
+Stats = dict[str, float]
+
 
 def ideal_binary_of(separator: Separator, batch: MixtureBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a mask is learned from, without gradients: ((B, H, T) mixture magnitudes, (B, N, H, T)
-    ideal binary masks), float32.
+    """What a mask is learned from, in float32 and without gradients.
+
+    Returns:
+        (B, H, T) mixture magnitudes and (B, N, H, T) ideal binary masks.
     """
     warp, signal = separator.warp, separator.config.signal
     with torch.no_grad(), torch.autocast(batch.mixture.device.type, enabled=False):
@@ -39,27 +41,96 @@ def supervised_loss(separator: Separator, batch: MixtureBatch, query: torch.Tens
     return wbce(proposal, ideal, mixture_magnitude)
 
 
-def score_loss(
-    proposal: torch.Tensor,
+def rl_step(
+    separator: Separator,
     old_separator: Separator,
+    batch: QueriedBatch,
+    reward: Reward,
+    baseline: MovingBaseline,
+    config: RLConfig,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, Stats]:
+    """One step of the chosen estimator, plus `config.anchor` times WBCE: (loss, statistics).
+
+    The U-Net runs once for the new policy and, for "score", once for the old one, whatever N and G
+    are.
+
+    Args:
+        separator: whose gradients the loss has.
+        old_separator: theta_{t-1}, which "score" samples from; the others leave it alone.
+        batch: mixtures, queries and targets.
+        reward: of (B * N, L) estimates and their targets.
+        baseline: is subtracted from the rewards of "score", and moves.
+        config: estimator, anchor and policy.
+        generator: the noise of the sampled masks.
+
+    Returns:
+        A scalar, and the columns of the log that the estimator has; `mask_spread`, the mean
+        standard deviation of a mask over its bins, is the first to go when a policy collapses.
+
+    Raises:
+        FloatingPointError: for masks or estimates that are not finite.
+    """
+    magnitude, spectrogram = analyse(separator, batch.mixture)
+    if config.estimator == "score":
+        proposal, loss, stats = ppo_step(
+            separator, old_separator, magnitude, batch, reward, baseline, config.policy, generator
+        )
+    elif config.estimator == "supervised":
+        proposal = propose(separator, magnitude, batch.query)
+        loss, stats = proposal.new_zeros(()), {}
+    else:
+        noise = generator if config.estimator == "pathwise" else None
+        proposal = propose(separator, magnitude, batch.query)
+        loss, stats = pathwise_loss(
+            separator, proposal, spectrogram, batch, reward, config.policy, noise
+        )
+    anchor = config.anchor or (1.0 if config.estimator == "supervised" else 0.0)
+    if anchor:
+        with torch.no_grad():
+            ideal = ideal_mask(separator, batch.references, magnitude)
+        supervised = wbce(proposal, ideal, magnitude)
+        loss, stats = loss + anchor * supervised, {**stats, "wbce": float(supervised.detach())}
+    return loss, {**stats, "mask_spread": float(proposal.detach().std(dim=(-2, -1)).mean())}
+
+
+def ppo_step(
+    separator: Separator,
+    old_separator: Separator,
+    magnitude: torch.Tensor,
     batch: QueriedBatch,
     reward: Reward,
     baseline: MovingBaseline,
     config: PolicyConfig,
     generator: torch.Generator,
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """The paper's step (Eq. 2-4): sample from the old policy, listen, compare, move the new one.
+) -> tuple[torch.Tensor, torch.Tensor, Stats]:
+    """The paper's step (Eq. 2-4): (proposal, loss, statistics), of (B, H, T) mixture magnitudes.
 
-    With G = 1 the group is the batch of all processes, but of one pass where a step is made in
-    several.
+    Masks are sampled from the old policy, their estimates rewarded and compared, and the new policy
+    moves towards the better ones. Rewards of all processes are compared with each other. With G = 1
+    the group is the batch of all processes, but of one pass where a step is made in several.
     """
-    rollout = roll_out(old_separator, batch, reward, generator, config)
+    proposal = propose(separator, magnitude, batch.query)
+    with torch.no_grad():
+        rollout = roll_out(old_separator, batch, reward, generator, config)
     rewards = distributed.gather(rollout.reward, dim=1)
-    advantage = group_normalise(baseline.advantage(rewards))
+    advantage = distributed.part(group_normalise(baseline.advantage(rewards)), dim=1)
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
-    loss, stats = rl_loss(policy, rollout, distributed.part(advantage, dim=1), config)
-    within = rewards.std(dim=0, correction=0) if len(rewards) > 1 else rewards.std()
-    return loss, {"reward": float(rewards.mean()), "reward_spread": float(within.mean()), **stats}
+    loss, stats = rl_loss(policy, rollout, advantage, config)
+    return proposal, loss, reward_statistics(rewards) | stats
+
+
+def propose(separator: Separator, magnitude: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """(B, H, T) mixture magnitudes and (B, N, D) queries -> (B, N, H, T) proposals P, finite."""
+    proposal = separator(magnitude, query)
+    check_masks(proposal)
+    return proposal
+
+
+def reward_statistics(rewards: torch.Tensor) -> Stats:
+    """Of (G, B, N) rewards their mean, and their spread: within the groups, for G = 1 over all."""
+    spread = rewards.std(dim=0, correction=0) if len(rewards) > 1 else rewards.std()
+    return {"reward": float(rewards.mean()), "reward_spread": float(spread.mean())}
 
 
 def pathwise_loss(
@@ -70,53 +141,14 @@ def pathwise_loss(
     reward: Reward,
     config: PolicyConfig,
     generator: torch.Generator | None,
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """-R of one sampled mask a query, or without a generator of the mode, its gradient through the
-    reward.
+) -> tuple[torch.Tensor, Stats]:
+    """-R of one mask a query, whose gradient goes through the reward: (loss, statistics).
 
-    The reparameterised sample of Section 3.2.1: M is a differentiable function of P and of noise.
+    With a generator the mask is the reparameterised sample of Section 3.2.1: M is a differentiable
+    function of P and of noise. Without one it is the mode.
     """
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     action = policy.mode[None] if generator is None else policy.sample(generator, share=batch.share)
     estimate = reconstruct(separator, policy.mask(action[0]), spectrogram, batch.mixture.shape[-1])
     value = score(reward, estimate, batch.target)
     return -value.mean(), {"reward": float(value.detach().mean())}
-
-
-def rl_step(
-    separator: Separator,
-    old_separator: Separator | None,
-    batch: QueriedBatch,
-    reward: Reward,
-    baseline: MovingBaseline,
-    config: RLConfig,
-    generator: torch.Generator,
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """Loss and statistics of one step: the chosen estimator's loss plus `anchor` times WBCE.
-
-    The U-Net runs once for the new policy and, for "score", once for the old one, whatever N and G
-    are.
-    """
-    magnitude, spectrogram = analyse(separator, batch.mixture)
-    proposal = separator(magnitude, batch.query)
-    check_masks(proposal)
-    loss, stats, anchor = proposal.new_zeros(()), {}, config.anchor
-    if config.estimator == "score":
-        loss, stats = score_loss(
-            proposal, old_separator, batch, reward, baseline, config.policy, generator
-        )
-    elif config.estimator == "supervised":
-        anchor = config.anchor or 1.0
-    else:
-        noise = generator if config.estimator == "pathwise" else None
-        loss, stats = pathwise_loss(
-            separator, proposal, spectrogram, batch, reward, config.policy, noise
-        )
-    if anchor:
-        with torch.no_grad():
-            ideal = ideal_mask(separator, batch.references, magnitude)
-        supervised = wbce(proposal, ideal, magnitude)
-        loss, stats = loss + anchor * supervised, {**stats, "wbce": float(supervised.detach())}
-    # How far masks are from a constant: the first thing to go when a policy collapses.
-    stats["mask_spread"] = float(proposal.detach().std(dim=(-2, -1)).mean())
-    return loss, stats

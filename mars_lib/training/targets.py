@@ -1,6 +1,4 @@
-"""What an estimate is held against in reinforcement learning: targets of a batch, and of a
-validation set.
-"""
+"""What an estimate is compared with in reinforcement learning: targets of mixtures."""
 
 from dataclasses import dataclass
 
@@ -18,8 +16,7 @@ from mars_lib.training.query_bank import MODALITIES, QueryBank, draw_queries
 
 @dataclass(frozen=True)
 class RewardEncoder:
-    """Who is asked for rewards: an encoder, and the examples of the query bank as this encoder
-    embeds them.
+    """The encoder of the reward, and the examples of the query bank as it embeds them.
 
     The separator's queries come from the encoder that it was trained with; rewards may come from
     one whose heads were aligned since (Section 3.3), in a space that the separator never has to
@@ -42,8 +39,17 @@ def queried_batch(
     device: torch.device,
     reward_encoder: RewardEncoder | None = None,
 ) -> QueriedBatch:
-    """Mixtures, mixed queries, and the targets of the same examples, embedded by the `reward_encoder`
-    where there is one.
+    """Mixtures with mixed queries, and the targets of the same examples, on `device`.
+
+    Args:
+        separator: whose masks the targets go through.
+        encoder: of the queries; of the targets too, where there is no `reward_encoder`.
+        bank: the examples that queries are drawn from, as `encoder` embeds them.
+        batch: mixtures.
+        seed, step: what the drawing depends on.
+        kappa: the policy's concentration at this step.
+        device: where the step is computed.
+        reward_encoder: embeds the targets.
     """
     embeddings, weights = draw_queries(bank, batch.labels, seed, step)
     query = query_mixup(embeddings.to(device), weights.to(device))
@@ -61,13 +67,24 @@ def queried_batch(
     )
 
 
-def target_of(separator, encoder, batch: MixtureBatch, embeddings: torch.Tensor, device) -> Target:
-    """y* through the ideal mask (Section 3.2.1), with one example of the class in text and
-    picture.
+def target_of(
+    separator: Separator,
+    encoder: Encoder,
+    batch: MixtureBatch,
+    embeddings: torch.Tensor,
+    device: torch.device,
+) -> Target:
+    """y* through the ideal mask (Section 3.2.1), with one example of the class in text and picture.
+
+    Args:
+        separator: whose masks y* goes through.
+        encoder: embeds y*.
+        batch: mixtures, on any device.
+        embeddings: (B, N, 3, D) examples of audio, image and text, on `device`.
+        device: of the target.
     """
-    references = batch.references.to(device)
-    heard = ideal_estimate(separator, batch.mixture.to(device), references)
+    batch = batch.to(device)
+    best = ideal_estimate(separator, batch.mixture, batch.references)
     rows = {name: embeddings[:, :, i].flatten(0, 1) for i, name in enumerate(MODALITIES)}
-    return Target(
-        references.flatten(0, 1), rows | {"audio": encoder.embed_audio(heard.flatten(0, 1))}
-    )
+    audio = encoder.embed_audio(best.flatten(0, 1))
+    return Target(batch.references.flatten(0, 1), rows | {"audio": audio})

@@ -1,4 +1,4 @@
-"""Fixed mixtures that a run is measured on: SI-SDRi, reward, and what the judge hears."""
+"""Fixed mixtures that a run is measured on: SI-SDRi, reward, and the judge's verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,11 +20,18 @@ from mars_lib.training import distributed
 from mars_lib.training.query_bank import MODALITIES
 from mars_lib.training.targets import RewardEncoder, target_of
 
+# Mixtures that are separated at once.
+CHUNK = 16
+
 
 @dataclass(frozen=True)
 class Validation:
-    """Fixed mixtures of the validation split, not varied, and a text query (B, N, D) for every
-    source.
+    """Fixed mixtures of the validation split, not augmented, each source queried by its name.
+
+    Attributes:
+        batch: the mixtures, on the CPU.
+        query: (B, N, D) embeddings of the names, on the encoder's device.
+        names: of the B * N sources.
     """
 
     batch: MixtureBatch
@@ -49,16 +56,17 @@ class Validation:
 
     @torch.no_grad()
     def estimates(self, separator: nn.Module, separate: Callable = separate) -> torch.Tensor:
-        """What a separator returns for the queries, (B, N, L) on the CPU; `separate` as `Method`
-        says.
+        """What a separator returns for the queries, (B, N, L) on the CPU.
+
+        Args:
+            separator: the network; its training mode is left as it was.
+            separate: what the network returns when it is used, as in `Method`.
         """
         was_training, device = separator.training, self.query.device
         separator.eval()
         found = [
-            separate(
-                separator, self.batch.mixture[i : i + 16].to(device), self.query[i : i + 16]
-            ).cpu()
-            for i in range(0, len(self.query), 16)
+            separate(separator, mixture.to(device), query).cpu()
+            for mixture, query in zip(self.batch.mixture.split(CHUNK), self.query.split(CHUNK))
         ]
         separator.train(was_training)
         return torch.cat(found)
@@ -73,8 +81,14 @@ class Validation:
 
 
 class HeldOut:
-    """The validation set with its targets: reward, SI-SDRi and, where a judge is given, its
-    verdict.
+    """The validation set with its targets: reward, SI-SDRi and, where there is a judge, its share.
+
+    Args:
+        validation: mixtures and queries.
+        reward_encoder: embeds the targets.
+        reward: of estimates and targets.
+        judge: a held-out classifier; nothing is learned from it.
+        separator: whose masks the targets go through.
     """
 
     @torch.no_grad()
@@ -104,29 +118,33 @@ class HeldOut:
             target_of(
                 separator,
                 reward_encoder.encoder,
-                MixtureBatch(*(x[i : i + 16] for x in vars(batch).values())),
-                embeddings[i : i + 16],
+                each,
+                rows,
                 validation.query.device,
             )
-            for i in range(0, len(batch.mixture), 16)
+            for each, rows in zip(batch.split(CHUNK), embeddings.split(CHUNK))
         ]
 
     @torch.no_grad()
     def measure(self, separator: Separator) -> dict[str, float]:
-        """Reward of the mode, the mask that is used at inference; SI-SDRi in dB; the judge's share;
-        over all processes.
+        """Means over all processes, as columns of the log.
+
+        Returns:
+            `validation_reward` of the mode, the mask that is used at inference;
+            `validation_si_sdri` in dB; `validation_judge`, the share of estimates that the judge
+            names rightly.
         """
         estimates = self.validation.estimates(separator)
         device = self.validation.query.device
         rewards = [
             score(self.reward, part.to(device), target)
-            for part, target in zip(estimates.split(16), self.parts)
+            for part, target in zip(estimates.split(CHUNK), self.parts)
         ]
         row = {
             "validation_reward": float(torch.cat(rewards).mean()),
             "validation_si_sdri": self.validation.improvement(estimates),
         }
         if self.judge is not None:
-            heard = right(self.judge, estimates.flatten(0, 1), self.validation.names)
-            row["validation_judge"] = float(heard.float().mean())
+            right_ones = right(self.judge, estimates.flatten(0, 1), self.validation.names)
+            row["validation_judge"] = float(right_ones.float().mean())
         return distributed.mean(row)

@@ -1,6 +1,4 @@
-import csv
 import math
-import signal
 from dataclasses import replace
 
 import pytest
@@ -11,54 +9,11 @@ from mars_lib.check import InputError
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.evaluation.judge import Judge
-from mars_lib.inference import pretrained
-from mars_lib.io import checkpoint
-from mars_lib.reward import MLBP, signal_fidelity
+from mars_lib.io import assets, checkpoint
+from mars_lib.reward import signal_fidelity
 from mars_lib.separator import Separator
 from mars_lib.training import optimisation, reinforce
-from mars_lib.training.rl_config import RLConfig, make_reward
-from tests.data.few import few
-
-QUICK = RLConfig(
-    steps=6,
-    batch_size=4,
-    validate_every=3,
-    validation_mixtures=4,
-    queries_per_class=2,
-    precision="32-true",
-    learning_rate=1e-3,
-    augment=0.0,
-)
-
-
-@pytest.fixture(scope="module")
-def pooling():
-    torch.manual_seed(0)
-    return MLBP(256, 16)
-
-
-@pytest.fixture
-def train(start, shipped, pooling, tmp_path):
-    def run(settings=QUICK, name="run", begin=start, music=None, fusion=pooling, **options):
-        options = {"accelerator": "cpu", "progress": False, **options}
-        music = music or few()
-        return reinforce.train_rl(
-            begin, settings, music, shipped.encoder, fusion, tmp_path / name, **options
-        )
-
-    return run
-
-
-def rows(folder):
-    return list(csv.DictReader((folder / "metrics.csv").open()))
-
-
-def tensors(path):
-    return checkpoint.load(path, "separator").tensors
-
-
-def weights(path):
-    return checkpoint.load(path, "separator").part("separator")
+from tests.training.quick import QUICK, rows, tensors, weights
 
 
 @pytest.mark.parametrize("estimator", ["score", "pathwise", "mode", "supervised"])
@@ -79,7 +34,7 @@ def test_every_estimator_moves_the_separator_and_logs(train, start, estimator):
     assert not [k for k in moved if "running" in k or "batches" in k]
 
 
-def test_a_listener_hears_in_place_of_the_query_encoder(train, shipped):
+def test_a_reward_encoder_takes_the_place_of_the_query_encoder(train, shipped):
     """Its embeddings make the targets and the rewards; the queries, and so the proposals, stay
     those of the encoder.
     """
@@ -94,8 +49,7 @@ def test_a_listener_hears_in_place_of_the_query_encoder(train, shipped):
         )
         heard[name] = reward_encoder
     assert first["own"]["wbce"] == first["other"]["wbce"]
-    # Everything that hears is turned by the same rotation, but for MLBP, which was not: another
-    # reward.
+    # All embeddings of the reward are turned by the same rotation, but not MLBP: another reward.
     assert first["own"]["reward"] != first["other"]["reward"]
     assert heard["other"].asked == {"audio", "text", "image"}
 
@@ -122,57 +76,6 @@ class Turned(torch.nn.Module):
 
 def known():
     return manifests.music().classes("validation")
-
-
-def test_resume_continues_bit_for_bit(train):
-    settings = replace(QUICK, policy=PolicyConfig(group_size=2, lag=2))
-    whole = train(settings, "whole").parent
-    stop = {"at": 4}
-
-    def interrupt(step, row):
-        if step == stop["at"]:
-            signal.raise_signal(signal.SIGTERM)
-
-    with pytest.raises(KeyboardInterrupt):
-        train(settings, "parts", on_step=interrupt)
-    parts = train(settings, "parts", resume=True).parent
-    for name in ("last", "best"):
-        one, two = tensors(whole / f"{name}.safetensors"), tensors(parts / f"{name}.safetensors")
-        assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
-    assert [{k: v for k, v in row.items()} for row in rows(whole)] == rows(parts)
-    others = {
-        "options.anchor": {"settings": replace(settings, anchor=0.5)},
-        "heads": {"settings": settings, "reward_encoder": pretrained.load_minibind(heads="stage3")},
-        "start": {"settings": settings, "begin": whole / "last.safetensors"},
-        "data": {"settings": settings, "music": replace(few(), fonts=few().fonts[:1])},
-        "fusion": {"settings": settings, "fusion": MLBP(256, 16)},
-    }
-    for what, other in others.items():
-        with pytest.raises(InputError, match=f"is of another run: it differs in {what}"):
-            train(**other, name="parts", resume=True)
-
-
-def test_a_signal_inside_a_step_and_resume_equal_an_uninterrupted_run(train):
-    """The old policies, the baseline and the weights move together or not at all."""
-    settings = replace(QUICK, policy=PolicyConfig(group_size=2), accumulate=2)
-    whole = train(settings, "whole").parent
-    calls = []
-
-    def interrupting(estimate, target):
-        calls.append(1)
-        # 2 passes of 2 samples a step: in the middle of the third.
-        if len(calls) == 10:
-            signal.raise_signal(signal.SIGINT)
-        return signal_fidelity(estimate, target)
-
-    plain = train(settings, "plain", reward=signal_fidelity).parent
-    # The first call of all is the validation set's; it is not counted.
-    with pytest.raises(KeyboardInterrupt):
-        train(settings, "parts", reward=interrupting)
-    parts = train(settings, "parts", reward=signal_fidelity, resume=True).parent
-    one, two = (tensors(folder / "last.safetensors") for folder in (plain, parts))
-    assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
-    assert rows(plain) == rows(parts) and rows(plain) != rows(whole)
 
 
 def test_the_baseline_moves_once_a_step_however_many_passes_make_it(train):
@@ -245,7 +148,7 @@ def test_old_policies_are_those_of_lag_steps_before(start, tmp_path):
     separator = Separator(config.from_dict(saved.meta["config"]))
     optimizer = torch.optim.AdamW(separator.parameters())
     rl = replace(QUICK, policy=PolicyConfig(lag=3))
-    run = reinforce.RLRun(separator.config, rl, {}, separator, optimizer, None, tmp_path)
+    run = reinforce.RLRun(None, separator.config, rl, {}, separator, optimizer, tmp_path)
     for step in range(6):
         with torch.no_grad():
             separator.gate.bias.fill_(step)
@@ -280,9 +183,11 @@ def test_what_breaks_is_named_and_the_last_good_state_kept(train, start):
     poisoned.calls = 0
     with pytest.raises(InputError, match="reward: holds NaN"):
         train(reward=poisoned, name="poisoned")
-    with pytest.raises(FloatingPointError, match="loss is nan at step 7.*last good state"):
-        with optimisation.explained_divergence(7, start.parent):
-            optimisation.check_finite(loss=float("nan"))
+    with (
+        pytest.raises(FloatingPointError, match="loss is nan at step 7.*last good state"),
+        optimisation.explained_divergence(7, start.parent),
+    ):
+        optimisation.check_finite(loss=float("nan"))
 
 
 def test_masks_that_are_constants_end_a_run(train, start, tmp_path):
@@ -313,94 +218,8 @@ class Poisoned(torch.autograd.Function):
         return gradient * float("nan")
 
 
-def test_a_run_that_has_ended_is_returned_as_it_is_and_never_overwritten_unasked(
-    train, monkeypatch
-):
-    constant = lambda estimate, target: torch.ones(len(estimate))
-    settings = replace(QUICK, steps=40, validate_every=2, patience=2)
-    best = train(settings, reward=constant)
-    with pytest.raises(InputError, match="is there already .* --resume"):
-        train(settings, reward=constant)
-    monkeypatch.setattr(reinforce, "_train", lambda *args: pytest.fail("nothing is left to do"))
-    assert train(settings, reward=constant, resume=True) == best
-
-
-def test_a_broken_run_leaves_its_start_behind(train, start, tmp_path):
-    def always_nan(estimate, target):
-        return torch.full((len(estimate),), float("nan"))
-
-    with pytest.raises(InputError):
-        train(reward=always_nan, name="broken")
-    kept = weights(tmp_path / "broken" / "last.safetensors")
-    assert all(torch.equal(kept[k], v) for k, v in weights(start).items())
-
-
-def test_it_stops_early_without_a_better_reward(train):
-    constant = lambda estimate, target: torch.ones(len(estimate))
-    settings = replace(QUICK, steps=40, validate_every=2, patience=2)
-    log = rows(train(settings, reward=constant).parent)
-    # The first validation is a record, two more bring none.
-    assert len(log) == 6
-
-
-def test_rewards_by_name(shipped, pooling):
-    generator = torch.Generator().manual_seed(0)
-    reference = torch.randn(2, 8_191, generator=generator)
-    z = torch.nn.functional.normalize(torch.randn(2, 256, generator=generator), dim=-1)
-    target = reinforce_target(reference, z)
-    estimate = reference + 0.1 * torch.randn(reference.shape, generator=generator)
-    semantic = make_reward(QUICK, shipped.encoder.embed_audio, pooling)(estimate, target)
-    both = make_reward(replace(QUICK, signal_weight=0.03), shipped.encoder.embed_audio, pooling)
-    signal = make_reward(
-        replace(QUICK, reward="signal", signal_weight=0.03), shipped.encoder.embed_audio, pooling
-    )
-    assert torch.allclose(both(estimate, target), semantic + signal(estimate, target), atol=1e-6)
-
-
-def reinforce_target(reference, z):
-    from mars_lib.reward import Target
-
-    return Target(reference, {"audio": z, "text": z, "image": z})
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"estimator": "magic"}, "estimator: is 'magic'"),
-        ({"reward": "applause"}, "reward: is 'applause'"),
-        ({"steps": 0}, "steps: is 0"),
-        ({"anchor": -1.0}, "anchor: is -1.0"),
-        ({"learning_rate": 0.0}, "learning rate: is 0.0"),
-        ({"learning_rate": float("nan")}, "learning rate: is nan"),
-    ],
-)
-def test_bad_settings_are_named_before_the_first_step(change, says):
-    with pytest.raises(InputError, match=says):
-        replace(QUICK, **change)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"kappa": 0.0}, "kappa: is 0.0"),
-        ({"clip_range": 1.0}, "clip range: is 1.0"),
-        ({"clip_range": 0.0}, "clip range: is 0.0"),
-        ({"group_size": 0}, "group size: is 0"),
-        ({"lag": -1}, "lag: is -1"),
-        ({"antithetic": True, "group_size": 3}, "group size: is 3"),
-        ({"ratio": "octave"}, "ratio: is 'octave'"),
-        ({"kappa_schedule": "sudden"}, "kappa schedule: is 'sudden'"),
-    ],
-)
-def test_bad_policies_are_named_before_the_first_step(change, says):
-    with pytest.raises(InputError, match=says):
-        PolicyConfig(**change)
-
-
 def test_a_checkpoint_of_another_kind_or_preset_is_refused(shipped, pooling, tmp_path):
-    from mars_lib.io import assets as data
-
-    minibind = data.checkpoint("minibind")
+    minibind = assets.checkpoint("minibind")
     with pytest.raises(InputError, match="holds minibind, not a separator"):
         reinforce.train_rl(
             minibind,

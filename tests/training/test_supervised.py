@@ -10,13 +10,9 @@ from mars_lib import config
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.check import InputError
-from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.io import checkpoint
-from mars_lib.separator import Separator
 from mars_lib.training import supervised
 from mars_lib.training.method import OMNISEP
-from mars_lib.training.query_bank import QueryBank
-from mars_lib.training.schedule import learning_rate
 from mars_lib.training.steps import supervised_loss
 from tests.data.few import few
 
@@ -183,15 +179,17 @@ def test_a_run_is_not_overwritten_unasked(train):
 
 def test_a_run_that_has_ended_is_returned_as_it_is(train, monkeypatch):
     best = train()
-    monkeypatch.setattr(supervised, "_train", lambda *args: pytest.fail("nothing is left to do"))
+    monkeypatch.setattr(supervised, "_train", lambda *_: pytest.fail("nothing is left to do"))
     assert train(resume=True) == best
 
 
 def test_two_runs_in_one_folder_do_not_meet(train, tmp_path):
     (tmp_path / "run").mkdir()
-    with FileLock(tmp_path / "run" / ".lock"):
-        with pytest.raises(InputError, match="is being trained by another process"):
-            train()
+    with (
+        FileLock(tmp_path / "run" / ".lock"),
+        pytest.raises(InputError, match="is being trained by another process"),
+    ):
+        train()
     train()
 
 
@@ -297,50 +295,3 @@ def test_an_absurd_learning_rate_ends_with_the_remedy(train, smoke):
     settings = replace(smoke, training=replace(smoke.training, learning_rate=1e30))
     with pytest.raises(FloatingPointError, match="at step .* lower learning rate"):
         train(settings=settings)
-
-
-def test_training_learns_to_overfit_one_batch(smoke, music, shipped):
-    torch.manual_seed(0)
-    separator = Separator(smoke)
-    batch = supervised.MixtureStream(music, "train", smoke.training).batch(0)
-    names = [music.classes("train")[k].name for k in batch.labels.flatten()]
-    query = shipped.encoder.embed_text(names).reshape(*batch.labels.shape, -1)
-    optimizer = torch.optim.Adam(separator.parameters(), 3e-3)
-    losses = []
-    for _ in range(40):
-        loss = supervised_loss(separator, batch, query)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.75 * losses[0]
-
-
-def test_audio_queries_are_other_recordings(music, shipped):
-    classes = music.classes("train")[:2]
-    bank = QueryBank.embed(shipped.encoder, music, classes, "train", 3, progress=False)
-    own = torch.from_numpy(music.clip("train", classes[0], 0))[None]
-    likeness = bank.pools["audio"][0] @ shipped.encoder.embed_audio(own)[0]
-    assert likeness.max() < 0.9999
-    drawn = bank.draw(torch.tensor([[0, 1]]), torch.Generator().manual_seed(0))
-    assert drawn.shape == (1, 2, 3, shipped.encoder.embedding_size)
-    again = bank.draw(torch.tensor([[0, 1]]), torch.Generator().manual_seed(0))
-    assert torch.equal(drawn, again)
-
-
-def test_own_recording_is_an_option(smoke, music, shipped):
-    settings = replace(smoke, training=replace(smoke.training, query_own_recording=True))
-    batch = supervised.MixtureStream(music, "train", settings.training).batch(0)
-    batch = MixtureBatch(*vars(batch).values())
-    classes = music.classes("train")
-    bank = QueryBank.embed(shipped.encoder, music, classes, "train", 1, progress=False)
-    with_own = supervised._draw(bank, shipped.encoder, batch, settings.training, 0, OMNISEP)
-    without = supervised._draw(bank, shipped.encoder, batch, smoke.training, 0, OMNISEP)
-    assert with_own.shape == without.shape and not torch.equal(with_own, without)
-
-
-def test_warm_up_and_decay():
-    rates = [learning_rate(step, 1e-3, 100, 1_000) for step in range(2_000)]
-    assert rates[0] == 0 and max(rates) == rates[100] == 1e-3
-    assert rates[-1] == pytest.approx(1e-4)
-    assert all(a >= b for a, b in zip(rates[100:], rates[101:]))
