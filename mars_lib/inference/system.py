@@ -11,7 +11,7 @@ from torch import nn
 
 from mars_lib import check, config, waveform
 from mars_lib.data.synthesis import classes
-from mars_lib.encoders.base import Encoder
+from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.inference import files, inputs, long_audio, queries
 from mars_lib.inference.inputs import Numbers, Picture, Sound
 from mars_lib.inference.long_audio import Segments
@@ -78,7 +78,7 @@ def _path(name_or_path: str | Path) -> Path:
 class System:
     """A separator and the encoder whose queries it was trained on."""
 
-    def __init__(self, separator: Separator, encoder: Encoder, name: str) -> None:
+    def __init__(self, separator: Separator, encoder: TrainableEncoder, name: str) -> None:
         self.separator, self.encoder, self.name = separator, encoder, name
 
     @property

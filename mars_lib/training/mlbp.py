@@ -1,16 +1,13 @@
 """Training of MLBP, whose anchor z* the fused reward compares an estimate with (Eq. 10-12)."""
 
-from typing import Protocol
-
 import torch
-from torch import nn
 from torch.nn import functional
 from tqdm.std import tqdm
 
 from mars_lib.check import fail
 from mars_lib.data import random_streams
 from mars_lib.data.music import Music
-from mars_lib.encoders.base import Encoder
+from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.reward import MLBP, MODALITIES
 from mars_lib.training.query_bank import QueryBank, elsewhere
 from mars_lib.training.schedule import learning_rate
@@ -26,14 +23,8 @@ EXAMPLES = 32
 PEAK_RATE = 1e-2
 
 
-class TemperedEncoder(Encoder, Protocol):
-    """An encoder that says at which temperature its embeddings were contrasted."""
-
-    log_temperature: nn.Parameter
-
-
 def train_mlbp(
-    encoder: TemperedEncoder,
+    encoder: TrainableEncoder,
     music: Music,
     *,
     examples: int = EXAMPLES,
