@@ -119,7 +119,7 @@ def make_aligned(encoder: MiniBind, music: Music, work: Path) -> dict[str, torch
         alignment.trunk_features(encoder, music, split, folder=work)
         for split in ("train", "validation")
     )
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for name, stages in (("stage3", alignment.STAGES), ("one-stage", ("one-stage",))):
         ours = alignment.with_trainable_heads(encoder)
         paths = alignment.align(ours, train, validation, work / name, stages=stages, resume=True)

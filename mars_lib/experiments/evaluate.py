@@ -195,9 +195,9 @@ def _score(
     names: list[tuple[str, ...]] = []
     for batch in batches:
         estimates = _estimates(system, batch)
-        judged = judge and {
-            name: _judged(judge, each, batch.classes) for name, each in estimates.items()
-        }
+        judged = None
+        if judge is not None:
+            judged = {name: _judged(judge, each, batch.classes) for name, each in estimates.items()}
         found = scoring.score(estimates, batch.reference, batch.mixture, protocol, judged)
         for name, new in found.items():
             scores[name] += new

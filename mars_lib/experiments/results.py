@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, fields
 
+from mars_lib.evaluation.scoring import MetricSummary
+from mars_lib.evaluation.statistics import Summary
+
 # Summaries by mode and system (`score_summary.summarise`).
 Summaries = dict[str, dict[str, dict]]
 
@@ -43,9 +46,9 @@ class Results:
     judge_on_sources: dict[str, float]
     one_family: dict[str, Summaries]
     target_only: dict[str, Summaries]
-    probe: dict[str, dict[str, dict]]
+    probe: dict[str, dict[str, Summary]]
     reward_encoders: dict[str, Summaries] | None
-    robustness: dict[str, dict[str, dict[str, dict]]]
+    robustness: dict[str, dict[str, dict[str, MetricSummary]]]
 
     def to_json(self) -> dict:
         """What `data/results.json` holds."""

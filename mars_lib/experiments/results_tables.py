@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from mars_lib.evaluation.scoring import left_out
+from mars_lib.evaluation.scoring import MetricSummary, left_out
+from mars_lib.evaluation.statistics import Summary
 from mars_lib.experiments.results import (
     AGAINST_SIGNAL,
     AGAINST_SUPERVISED,
@@ -75,7 +76,7 @@ def _system_row(name: str, row: dict, shares: tuple[str, ...]) -> list[str]:
     return [*cells, "", "", ""]
 
 
-def robustness_table(curve: str, places: dict[str, dict[str, dict]]) -> str:
+def robustness_table(curve: str, places: dict[str, dict[str, MetricSummary]]) -> str:
     """One curve: a row a place on its axis, a column a system; below it what no mean holds."""
     heads = [curve, *(TITLES[name] for name in next(iter(places.values())))]
     rows = [
@@ -162,7 +163,7 @@ def bounds(results: Results) -> list[str]:
     return rows
 
 
-def _interval(summary: dict, digits: int = 2) -> str:
+def _interval(summary: Summary, digits: int = 2) -> str:
     low, high = summary["ci95"]
     return f"[{low:.{digits}f}, {high:.{digits}f}]"
 

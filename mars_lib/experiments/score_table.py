@@ -195,10 +195,12 @@ def score(
         key: right(judge, each.flatten(0, 1), batch.names).reshape(each.shape[:2])
         for key, each in estimates.items()
     }
-    similar = clap and {
-        key: clap.score(each.flatten(0, 1), batch.names).reshape(each.shape[:2])
-        for key, each in estimates.items()
-    }
+    similar = None
+    if clap is not None:
+        similar = {
+            key: clap.score(each.flatten(0, 1), batch.names).reshape(each.shape[:2])
+            for key, each in estimates.items()
+        }
     return scoring.score(estimates, batch.reference, batch.mixture, protocol, judged, similar)
 
 

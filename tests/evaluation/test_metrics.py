@@ -10,8 +10,8 @@ from mars_lib.check import InputError
 from mars_lib.data import manifests
 from mars_lib.evaluation import metrics, scoring
 from mars_lib.evaluation.museval_reference import museval_bss_eval
-from mars_lib.experiments import evaluate
 from mars_lib.experiments.evaluate import oracle
+from mars_lib.experiments.report import report
 from mars_lib.inference import system
 
 
@@ -114,7 +114,7 @@ def test_what_means_nothing_is_left_out_of_its_own_mean_and_counted():
     assert systems["a"]["sir"]["mean"] == 9 and systems["a"]["sir"]["left_out"] == 1
     assert systems["b"]["sir"]["left_out"] == 0 and systems["b"]["closer_to_target"] == 1
     assert "sir" not in systems["c"] and systems["c"]["sdr"]["mean"] == 7
-    text = evaluate.report(
+    text = report(
         {"split": "test", "query": "text", "mixtures": 2, "skipped": 0, "systems": systems}
     )
     assert text.endswith(
