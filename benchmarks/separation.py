@@ -1,5 +1,5 @@
-"""How fast the shipped separator is, and how much memory it takes: real-time factor and peak memory
-by length.
+"""How fast the pretrained separator is and how much memory it takes: real-time factor and peak
+memory by length.
 """
 
 import argparse
@@ -12,18 +12,18 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+import soundfile
+import torch
+
+from mars_lib.inference import system
+from mars_lib.inference.files import separate_file
+
 
 def measure(minutes: float, queries: int, repeats: int, warm_up: bool = True) -> dict:
     """In this process: median times real time over `repeats`, and this process's peak memory."""
-    import numpy as np
-    import soundfile
-    import torch
-
-    from mars_lib.inference import system
-    from mars_lib.inference.files import separate_file
-
-    separator = system.load()
-    query = torch.stack([separator.query(text=t) for t in ("violin", "piano", "harp")[:queries]])
+    loaded = system.load()
+    query = torch.stack([loaded.query(text=t) for t in ("violin", "piano", "harp")[:queries]])
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "mix.wav"
         rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ def measure(minutes: float, queries: int, repeats: int, warm_up: bool = True) ->
         took = []
         for _ in range(repeats + warm_up):
             start = time.perf_counter()
-            separate_file(separator, source, targets, query, progress=False)
+            separate_file(loaded, source, targets, query, progress=False)
             took.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"times_real_time": seconds / statistics.median(took[warm_up:]), "peak_mb": peak}

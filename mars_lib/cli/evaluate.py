@@ -119,6 +119,7 @@ def _check_read(
     seed: int | None,
 ) -> None:
     """Raise `InputError` for an option that would not be read."""
+    given: dict[str, object]
     if folder is None and csv is None:
         given = {"--mixtures": mixtures, "--seed": seed}
         options.unread(given, "a split is as it is", "give --folder or --csv")

@@ -26,11 +26,11 @@ from mars_lib.experiments.comparison import (
 from mars_lib.inference.pretrained import load_encoder, load_minibind
 from mars_lib.io import assets, checkpoint
 from mars_lib.separator import Separator
-from mars_lib.training.method import OMNISEP
+from mars_lib.training.method import OMNISEP, Method
 from mars_lib.training.query_bank import QueryBank
 
 NAMES = tuple(dict.fromkeys((*SYSTEMS, *REWARD_HEADS, SIGNAL_ALONE, SIGNAL_SAMPLED)))
-METHODS = {method.kind: method for method in (OMNISEP, CLIPSEP_NIT, AUDIOSEP)}
+METHODS: dict[str, Method] = {method.kind: method for method in (OMNISEP, CLIPSEP_NIT, AUDIOSEP)}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def train_systems(
     """
     steps = config.training.steps
     config = replace(config, training=replace(config.training, seed=seed))
-    music = CachedMusic(replace(music, length=config.signal.length))
+    cached = CachedMusic(replace(music, length=config.signal.length))
     device = devices.choose_device(device)
     # Training would move it too, but what is finished is not trained again.
     encoder = encoder.to(device)
@@ -73,7 +73,7 @@ def train_systems(
         t = replace(config.training, steps=steps, decay_steps=steps)
         return train_supervised(
             replace(config, training=t),
-            music,
+            cached,
             encoder,
             work / folder,
             accelerator=device,
@@ -84,10 +84,27 @@ def train_systems(
 
     start = supervised(OMNISEP, "start", steps // 3)
     rl = further(config, steps - steps // 3, seed)
+    _train_further(start, rl, cached, encoder, work, device, progress)
+    for method in (CLIPSEP_NIT, AUDIOSEP):
+        supervised(method, method.kind, steps)
+    names = (*SYSTEMS, *REWARD_HEADS, SIGNAL_ALONE, SIGNAL_SAMPLED)
+    return {name: work / name / "best.safetensors" for name in names}
+
+
+def _train_further(
+    start: Path,
+    rl: RLConfig,
+    music: CachedMusic,
+    encoder: Encoder,
+    work: Path,
+    device: str,
+    progress: bool,
+) -> None:
+    """Train what goes on from the common start: OmniSep, MARS-Sep and what differs from it."""
     augmented = replace(music, augment=rl.augment)
     classes = augmented.classes("train")
     bank = QueryBank.embed(
-        encoder, augmented, classes, "train", rl.queries_per_class, seed, device, progress
+        encoder, augmented, classes, "train", rl.queries_per_class, rl.seed, device, progress
     )
     for folder, (run, heads) in _further_runs(rl).items():
         train_rl(
@@ -103,10 +120,6 @@ def train_systems(
             progress=progress,
             resume=_begun(work / folder),
         )
-    for method in (CLIPSEP_NIT, AUDIOSEP):
-        supervised(method, method.kind, steps)
-    names = (*SYSTEMS, *REWARD_HEADS, SIGNAL_ALONE, SIGNAL_SAMPLED)
-    return {name: work / name / "best.safetensors" for name in names}
 
 
 def _begun(folder: Path) -> bool:

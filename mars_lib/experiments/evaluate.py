@@ -121,10 +121,10 @@ def evaluate_folder(
 ) -> dict:
     """Score one system on mixtures of the user's own recordings, as `evaluate` does on a manifest.
 
-    There is no `judge`: it knows the classes of mini-MUSIC alone.
+    There is no `judge`: it knows the classes of mini-MUSIC alone. What is not named here is as in
+    `evaluate`.
 
     Args:
-        system: a separator with its encoder.
         folder: a folder of recordings `class/*`, or a prepared CSV that lists them.
         query: one of `queries.QUERIES`. Text queries are the classes' names, known to the text
             encoder or not; audio queries other recordings of the class (or another stretch of its
@@ -133,10 +133,6 @@ def evaluate_folder(
             (MUSIC-clean+ and VGGSound-clean+ are such pairs of lists).
         mixtures: how many to make.
         seed: of the mixtures.
-        protocol: one of `scoring.PROTOCOLS`.
-        per_mixture: a file for the scores of every mixture, as JSON lines.
-        progress: show a progress bar.
-        batch_size: mixtures that are separated at once.
 
     Raises:
         InputError: where fewer than two classes can be queried, and for one that is silent.
@@ -149,14 +145,10 @@ def evaluate_folder(
 
     def batch(start: int) -> Batch:
         part = [source.mixture(i) for i in range(start, min(start + batch_size, mixtures))]
-        embedded = embed(
-            system.encoder,
-            query,
-            [name for row in part for name in row.classes],
-            (clip.wave for row in part for clip in row.clips),
-            (pictures.load_picture(path) for row in part for path in row.pictures),
-            device,
-        )
+        classes = [name for row in part for name in row.classes]
+        clips = (clip.wave for row in part for clip in row.clips)
+        drawings = (pictures.load_picture(path) for row in part for path in row.pictures)
+        embedded = embed(system.encoder, query, classes, clips, drawings, device)
         return Batch(
             [row.classes for row in part],
             torch.stack([row.mixture for row in part]),
@@ -164,9 +156,8 @@ def evaluate_folder(
             embedded.reshape(len(part), -1, embedded.shape[-1]),
         )
 
-    starts = tqdm(
-        range(0, mixtures, batch_size), desc=f"{folder}, {query} query", disable=not progress
-    )
+    title = f"{folder}, {query} query"
+    starts = tqdm(range(0, mixtures, batch_size), desc=title, disable=not progress)
     scored = _score(system, map(batch, starts), protocol, per_mixture)
     return {
         "folder": str(folder),

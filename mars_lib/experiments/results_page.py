@@ -9,6 +9,7 @@ from mars_lib import show
 from mars_lib.evaluation.scoring import LIMIT
 from mars_lib.experiments.results import AGAINST_SUPERVISED, Results, Summaries
 from mars_lib.experiments.results_tables import (
+    LABELS,
     TITLES,
     bounds,
     headline,
@@ -26,8 +27,8 @@ HEAD = """# Results
 Written by `mars benchmark`; do not edit. All systems have about 1.1 million parameters, the same
 sounds, encoder, batches and {steps:,} steps (`mars train systems`); OmniSep and MARS-Sep are one
 separator for the first third of them. MARS-Sep is here the recipe of this course and not the
-paper's PPO: its gradient goes through a sampled mask and the encoder (pathwise), its reward is
-sim + {recipe.signal_weight} SI-SDR, and WBCE x {recipe.anchor} anchors it.
+paper's PPO: its gradient goes through a sampled mask and the encoder (pathwise), its
+reward is sim + {recipe.signal_weight} SI-SDR, and WBCE x {recipe.anchor} anchors it.
 
 Means over mixtures and seeds with standard errors over mixtures and, in brackets, 95 % bootstrap
 intervals over mixtures and seeds; differences are paired by mixture and seed. Three seeds are few:
@@ -87,8 +88,10 @@ def write(results: Results, examples: dict[str, dict[str, torch.Tensor]], folder
     """
     show.save(show.mel_grid(examples), folder / "docs" / "cases.png")
     titled = {
-        curve: {
-            place: {TITLES[name]: value for name, value in by_system.items()}
+        LABELS.get(curve, curve): {
+            LABELS.get(place, place): {
+                TITLES[name]: dict(value) for name, value in by_system.items()
+            }
             for place, by_system in places.items()
         }
         for curve, places in results.robustness.items()

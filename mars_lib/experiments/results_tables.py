@@ -19,6 +19,12 @@ TITLES = {
     "oracle": "oracle mask",
     "mixture": "mixture",
 }
+# Robustness curves and places whose names in `data/results.json` are not those for readers.
+LABELS = {
+    "asked by": "text query by",
+    "asked for what is there": "query of a source in the mixture",
+    "for what is not there": "query of an absent class",
+}
 METRICS = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
 # Tables 4 and 6, in this order, and what the signal term of the reward brings alone.
 FAIR = "supervised + SI-SDR loss, sampled mask"
@@ -78,14 +84,14 @@ def _system_row(name: str, row: dict, shares: tuple[str, ...]) -> list[str]:
 
 def robustness_table(curve: str, places: dict[str, dict[str, MetricSummary]]) -> str:
     """One curve: a row a place on its axis, a column a system; below it what no mean holds."""
-    heads = [curve, *(TITLES[name] for name in next(iter(places.values())))]
+    heads = [LABELS.get(curve, curve), *(TITLES[name] for name in next(iter(places.values())))]
     rows = [
-        [place, *(f"{v['mean']:.2f} {_interval(v)}" for v in by_system.values())]
+        [LABELS.get(place, place), *(f"{v['mean']:.2f} {_interval(v)}" for v in by_system.values())]
         for place, by_system in places.items()
     ]
     without = left_out(
         {
-            place: {TITLES[name]: v["left_out"] for name, v in by_system.items()}
+            LABELS.get(place, place): {TITLES[name]: v["left_out"] for name, v in by_system.items()}
             for place, by_system in places.items()
         }
     )
