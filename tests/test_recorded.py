@@ -136,13 +136,23 @@ def machine() -> str:
     """Where the same bits can be expected: the instructions, threads and version that computed
     them.
     """
-    return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    processor = torch.backends.cpu.get_cpu_capability()
+    return f"torch {torch.__version__}, {processor}, {torch.get_num_threads()} threads"
 
 
 @pytest.fixture(scope="module")
 def recorded():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # as when it was recorded
+    yield read()
+    torch.set_num_threads(threads)
+
+
+def read() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """What was recorded, and digests by name."""
     with safe_open(RECORDED / "before.safetensors", "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()
+        names = list(file.keys())
+        return {key: file.get_tensor(key) for key in names}, file.metadata()
 
 
 def test_the_shipped_separators_return_what_they_returned(recorded):
