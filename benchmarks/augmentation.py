@@ -1,8 +1,8 @@
-"""Does varying the sounds help on an unseen soundfont? Two trainings of the size that `mars
+"""Does augmenting the sounds help on an unseen soundfont? Two trainings of the size that `mars
 benchmark` compares, which differ in nothing else.
 
-Prints the paired difference of SI-SDRi over the same mixtures of `test` and `unseen`, asked by
-text, with its 95 % bootstrap interval.
+Prints the paired difference of SI-SDRi over the same mixtures of `test` and `unseen`, with text
+queries, and its 95 % bootstrap interval.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
     base = config.comparison()
     music = MiniMusic(tuple(soundfonts.find()), base.signal.length)
     scores: dict[str, dict] = {"test": {}, "unseen": {}}
-    for name, share in (("plain", 0.0), ("varied", base.training.augment)):
+    for name, share in (("plain", 0.0), ("augmented", base.training.augment)):
         training = replace(
             base.training,
             augment=share,
@@ -51,13 +51,13 @@ def main() -> None:
     for split, found in scores.items():
         for name, values in found.items():
             row = summary(values)
-            print(
-                f"{split:6} {name:6} SI-SDRi {row['mean']:.2f} dB, 95 % in {row['ci95'][0]:.2f} to {row['ci95'][1]:.2f}"
-            )
-        d = paired_bootstrap(found["varied"], found["plain"])
-        print(
-            f"{split:6} varied minus plain {d.mean:+.2f} dB, 95 % in {d.ci95[0]:+.2f} to {d.ci95[1]:+.2f}"
-        )
+            low, high = row["ci95"]
+            values = f"SI-SDRi {row['mean']:.2f} dB, 95 % in {low:.2f} to {high:.2f}"
+            print(f"{split:6} {name:9} {values}")
+        d = paired_bootstrap(found["augmented"], found["plain"])
+        low, high = d.ci95
+        difference = f"{d.mean:+.2f} dB, 95 % in {low:+.2f} to {high:+.2f}"
+        print(f"{split:6} augmented minus plain {difference}")
 
 
 def read(path: Path, system_name: str) -> list[float]:

@@ -16,7 +16,7 @@ from mars_lib.evaluation.museval_reference import museval_bss_eval
 
 def compared(systems: int, samples: int, repeats: int) -> str:
     """One line of the table. All pairs by ours first, then by museval: the threads of their two
-    libraries of linear algebra do not share cores gladly.
+    libraries of linear algebra do not share cores well.
     """
     rng = np.random.default_rng(0)
     pairs, apart = [], 0.0
@@ -27,10 +27,10 @@ def compared(systems: int, samples: int, repeats: int) -> str:
     mine, ours = timed(
         lambda e, r: bss_eval(estimate=torch.from_numpy(e), reference=torch.from_numpy(r)), pairs
     )
-    his, theirs = timed(
+    reference_scores, theirs = timed(
         lambda e, r: [museval_bss_eval(estimate=each, reference=r) for each in e], pairs
     )
-    for a, b in zip(mine, his):
+    for a, b in zip(mine, reference_scores):
         for k, values in enumerate((a.sdr, a.sir, a.sar)):
             apart = max(apart, np.abs(np.stack([row[k] for row in b]) - values.numpy()).max())
     return f"{systems:9} {1e3 * ours:9.0f} {1e3 * theirs:11.0f} {theirs / ours:6.1f} {apart:14.1e}"

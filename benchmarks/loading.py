@@ -11,7 +11,9 @@ import csv
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def plain(music: CsvMusic, rng: np.random.Generator, count: int) -> torch.Tensor
     return mix(torch.from_numpy(np.stack(sources)).unflatten(0, (-1, 2)), torch.ones(count, 2))[0]
 
 
-def rate(work, count: int) -> float:
+def rate(work: Callable[[], object], count: int) -> float:
     """`count` per second of `work`."""
     start = time.perf_counter()
     work()
@@ -71,22 +73,25 @@ def loading(
     """Medians of mixtures a second (stream, whole files) and of clips a second (stretch alone,
     whole files).
     """
-    stream, rng, sound = (
-        MixtureStream(music, "train", training),
-        np.random.default_rng(0),
-        music.classes("train")[0],
-    )
-    per_block, few = BLOCK * training.batch_size, 16
-    measured = []
-    for r in range(rounds + 1):
-        steps = range(r * BLOCK, (r + 1) * BLOCK)
-        measured.append(
-            (
-                rate(lambda: [stream.batch(step) for step in steps], per_block),
-                rate(lambda: plain(music, rng, few), few),
-                rate(lambda: [music.clip("train", sound, 100 * r + i) for i in range(100)], 100),
-            )
+    stream, rng = MixtureStream(music, "train", training), np.random.default_rng(0)
+    sound, few = music.classes("train")[0], 16
+
+    def batches(first: int) -> None:
+        for step in range(first, first + BLOCK):
+            stream.batch(step)
+
+    def stretches(first: int) -> None:
+        for index in range(first, first + 100):
+            music.clip("train", sound, index)
+
+    measured = [
+        (
+            rate(partial(batches, r * BLOCK), BLOCK * training.batch_size),
+            rate(partial(plain, music, rng, few), few),
+            rate(partial(stretches, 100 * r), 100),
         )
+        for r in range(rounds + 1)
+    ]
     ours, theirs, clips = (statistics.median(column) for column in zip(*measured[1:]))
     return ours, theirs, clips, 2 * theirs
 
@@ -113,7 +118,7 @@ def training_step(settings: config.Config, device: torch.device, repeats: int) -
     return statistics.median(seconds[2:])
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -130,12 +135,17 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--files", type=int, default=8, help="recordings a class")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
     torch.set_num_threads(1)
     settings = config.profile(options.profile)
     settings = replace(settings, training=replace(settings.training, batch_size=options.batch_size))
     print(
-        f"{'recordings of':>14} {'CsvMusic':>22} {'whole files':>20} {'ratio':>7} {'clips: stretch':>18} {'whole':>9} {'ratio':>7}"
+        f"{'recordings of':>14} {'CsvMusic':>22} {'whole files':>20} {'ratio':>7} "
+        f"{'clips: stretch':>18} {'whole':>9} {'ratio':>7}"
     )
     slowest = float("inf")
     for seconds in options.seconds:
@@ -153,8 +163,9 @@ def main() -> None:
     step = training_step(settings, device, options.rounds)
     need = options.batch_size / step
     print(
-        f"a step of profile {options.profile} at batch {options.batch_size} on {device}: {step:.3f} s, so it needs {need:.0f} mixtures "
-        f"a second; one reading thread gives {slowest / need:.1f} times that"
+        f"a step of profile {options.profile} at batch {options.batch_size} on {device}: "
+        f"{step:.3f} s, so it needs {need:.0f} mixtures a second; one reading thread gives "
+        f"{slowest / need:.1f} times that"
     )
 
 

@@ -6,7 +6,7 @@ counted on a small batch under bf16 autocast; from these the largest batch and t
 steps of 128 mixtures, for cards by their data sheets, at a utilisation that you may set. With CUDA:
 mixtures a second and peak memory of real steps, and the utilisation that this is.
 
-With `--imagebind` the operations of ImageBind as the one who hears are added, counted on shapes
+With `--imagebind` the operations of ImageBind as the reward encoder are added, counted on shapes
 alone (no weights, but its package).
 
     python benchmarks/paper_step.py --estimator pathwise
@@ -36,9 +36,9 @@ BATCH, STEPS = 128, 200_000
 
 
 class Step:
-    """One step of an estimator on random sound, with MiniBind as the one who hears."""
+    """One step of an estimator on random sound, with MiniBind as the reward encoder."""
 
-    def __init__(self, estimator: str, batch: int, device: str):
+    def __init__(self, estimator: str, batch: int, device: str) -> None:
         paper = config.paper()
         encoder = pretrained.load_minibind().to(device)
         paper = replace(
@@ -82,9 +82,10 @@ def counted(estimator: str) -> tuple[float, float, float]:
     """
     held = []
     for size in (1, 2):
-        step, seen = Step(estimator, size, "cpu"), {}
+        step = Step(estimator, size, "cpu")
+        seen: dict[int, int] = {}
 
-        def keep(tensor, seen=seen):
+        def keep(tensor: torch.Tensor, seen: dict[int, int] = seen) -> torch.Tensor:
             seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
@@ -110,7 +111,7 @@ def imagebind_flops(estimator: str) -> float:
     return 2 * passes * flops.get_total_flops()
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -124,33 +125,45 @@ def main() -> None:
         help="of the data sheet's throughput, for what is computed",
     )
     parser.add_argument(
-        "--imagebind", action="store_true", help="ImageBind hears, not MiniBind (operations only)"
+        "--imagebind",
+        action="store_true",
+        help="of rewards by ImageBind, not MiniBind (operations only)",
     )
     parser.add_argument(
         "--compile",
         action="store_true",
         help="on a card: torch.compile, as the same option of `mars train`",
     )
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def compute(options: argparse.Namespace) -> float:
+    """Print what the cards' data sheets allow; floating-point operations a mixture."""
     fixed, each, flops = counted(options.estimator)
     if options.imagebind:
         flops += imagebind_flops(options.estimator)
     print(
-        f"{options.estimator}: {fixed / 1e9:.2f} GB and {each / 1e9:.3f} GB a mixture, {flops / 1e9:.0f} GFLOP a mixture (computed)"
+        f"{options.estimator}: {fixed / 1e9:.2f} GB and {each / 1e9:.3f} GB a mixture, "
+        f"{flops / 1e9:.0f} GFLOP a mixture (computed)"
     )
     for name, (memory, tera) in CARDS.items():
         largest = int((0.9 * memory * 1e9 - fixed) / each)
         passes = next(p for p in range(1, BATCH + 1) if BATCH % p == 0 and BATCH // p <= largest)
         seconds = BATCH * flops / (options.utilisation * tera * 1e12)
         print(
-            f"{name}: up to {largest} mixtures a pass, --accumulate {passes}; {1 / seconds:.1f} steps a second, "
-            f"{STEPS * seconds / 3600:.0f} h for {STEPS:,} steps at {100 * options.utilisation:.0f} % (computed)"
+            f"{name}: up to {largest} mixtures a pass, --accumulate {passes}; "
+            f"{1 / seconds:.1f} steps a second, {STEPS * seconds / 3600:.0f} h for {STEPS:,} steps "
+            f"at {100 * options.utilisation:.0f} % (computed)"
         )
-    if not torch.cuda.is_available():
-        return
+    return flops
+
+
+def measure(options: argparse.Namespace, flops: float) -> None:
+    """Print what real steps on the card take."""
     step, times = Step(options.estimator, options.batch_size, "cuda"), []
     if options.compile:
-        step.separator.compile(), step.old.compile()
+        step.separator.compile()
+        step.old.compile()
     for _ in range(options.repeats + 3):
         begun = time.perf_counter()
         step()
@@ -158,9 +171,17 @@ def main() -> None:
         times.append(time.perf_counter() - begun)
     rate = options.batch_size / statistics.median(times[3:])
     print(
-        f"{torch.cuda.get_device_name()}: {rate:.0f} mixtures a second, {rate * flops / 1e12:.0f} TFLOP/s, "
-        f"peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB at batch {options.batch_size} (measured)"
+        f"{torch.cuda.get_device_name()}: {rate:.0f} mixtures a second, "
+        f"{rate * flops / 1e12:.0f} TFLOP/s, peak "
+        f"{torch.cuda.max_memory_allocated() / 1e9:.1f} GB at batch {options.batch_size} (measured)"
     )
+
+
+def main() -> None:
+    options = parse()
+    flops = compute(options)
+    if torch.cuda.is_available():
+        measure(options, flops)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 from torch.distributions import Beta, kl_divergence
@@ -33,16 +34,25 @@ def distribution(proposal: torch.Tensor) -> Beta:
     return Beta(1 + KAPPA * proposal, 1 + KAPPA * (1 - proposal))
 
 
-def ours(proposal, action, old):
+def ours(
+    proposal: torch.Tensor, action: torch.Tensor, old: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
     return BetaMaskPolicy(proposal, KAPPA).statistics(action, BetaMaskPolicy(old, KAPPA))
 
 
-def theirs(proposal, action, old):
+def theirs(
+    proposal: torch.Tensor, action: torch.Tensor, old: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
     new, before = distribution(proposal), distribution(old)
     return new.log_prob(action), new.entropy(), kl_divergence(new, before)
 
 
-def there_and_back(compute, proposal, action, old) -> torch.Tensor:
+def there_and_back(
+    compute: Callable[..., tuple[torch.Tensor, ...]],
+    proposal: torch.Tensor,
+    action: torch.Tensor,
+    old: torch.Tensor,
+) -> torch.Tensor:
     """Forward and backward through log-probability, entropy and KL; the gradient."""
     log_prob, entropy, kl = compute(proposal, action, old)
     (gradient,) = torch.autograd.grad(log_prob.mean() + entropy.mean() - kl.mean(), proposal)
@@ -65,13 +75,13 @@ def lift_mb(name: str, shape: list[int]) -> float:
     return peak_mb() - before
 
 
-def seconds(work) -> float:
+def seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
-def medians(jobs: dict, repeats: int) -> list[float]:
+def medians(jobs: dict[object, Callable[[], object]], repeats: int) -> list[float]:
     """Median processor seconds of each job, the jobs taking turns, after one pass that does not
     count.
     """

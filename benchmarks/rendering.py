@@ -1,4 +1,4 @@
-"""How fast mini-MUSIC is rendered, in times real time: plain and varied clips, one thread."""
+"""How fast mini-MUSIC is rendered, in times real time: plain and augmented clips, one thread."""
 
 import argparse
 import statistics
@@ -17,8 +17,8 @@ def main() -> None:
     torch.set_num_threads(1)
     plain = manifests.music()
     classes = plain.classes("train")
-    print(f"{'':8} {'median':>10} {'slowest class':>30}")
-    for name, music in (("plain", plain), ("varied", replace(plain, augment=1.0))):
+    print(f"{'':9} {'median':>10} {'slowest class':>30}")
+    for name, music in (("plain", plain), ("augmented", replace(plain, augment=1.0))):
         rates = {}
         for sound in classes:
             music.clip("train", sound, 0)
@@ -29,7 +29,7 @@ def main() -> None:
             rates[sound.name] = music.length / music.sample_rate / each
         slow = min(rates, key=rates.get)
         middle = statistics.median(rates.values())
-        print(f"{name:8} {middle:8.0f} x {slow:>20} {rates[slow]:7.0f} x")
+        print(f"{name:9} {middle:8.0f} x {slow:>20} {rates[slow]:7.0f} x")
 
 
 if __name__ == "__main__":

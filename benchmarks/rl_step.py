@@ -2,8 +2,8 @@
 several G and estimators.
 
 Every row is timed in a process of its own, whose peak memory is read; ratios are of medians. Below
-them, what no step can do without, alone: the old policy's U-Net, the encoder hearing the target
-(once) and an estimate (G times). With the supervised step they bound the ratio from below.
+them, what no step can do without, alone: the old policy's U-Net, the reward encoder on the target
+(once) and on an estimate (G times). With the supervised step they bound the ratio from below.
 """
 
 import argparse
@@ -14,7 +14,22 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+
+import torch
+
+from mars_lib import config
+from mars_lib.advantage import MovingBaseline
+from mars_lib.config import PolicyConfig
+from mars_lib.data import manifests
+from mars_lib.data.mixtures import MixtureStream
+from mars_lib.inference import pretrained, system
+from mars_lib.query import query_mixup
+from mars_lib.training.query_bank import QueryBank, draw_queries
+from mars_lib.training.rl_config import RLConfig, make_reward
+from mars_lib.training.steps import rl_step, supervised_loss
+from mars_lib.training.targets import queried_batch
 
 ROWS = {
     "supervised": ("supervised", 1),
@@ -27,26 +42,11 @@ ROWS = {
 
 def measure(name: str, batch_size: int, repeats: int) -> dict:
     """Median seconds of one step, targets included, and this process's peak memory in MB."""
-    import torch
-
-    from mars_lib import config
-    from mars_lib.advantage import MovingBaseline
-    from mars_lib.config import PolicyConfig
-    from mars_lib.data import manifests
-    from mars_lib.data.mixtures import MixtureStream
-    from mars_lib.inference import pretrained, system
-    from mars_lib.query import query_mixup
-    from mars_lib.training.query_bank import QueryBank, draw_queries
-    from mars_lib.training.rl_config import RLConfig, make_reward
-    from mars_lib.training.steps import rl_step, supervised_loss
-    from mars_lib.training.targets import queried_batch
-
     estimator, group = ROWS[name]
     run = RLConfig(
         estimator=estimator, policy=PolicyConfig(group_size=group), batch_size=batch_size
     )
-    start, old = (system.load(device="cpu") for _ in range(2))
-    old = old.separator
+    start, old = system.load(device="cpu"), system.load(device="cpu").separator
     separator, encoder = start.separator, start.encoder
     music = manifests.music()
     training = replace(config.small().training, batch_size=batch_size, augment=0.0)
@@ -56,7 +56,7 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     reward = make_reward(run, encoder.embed_audio, pretrained.load_mlbp())
     batch, baseline, steps = stream.batch(0), MovingBaseline(), itertools.count()
 
-    def one_step():
+    def one_step() -> None:
         step = next(steps)
         generator = torch.Generator().manual_seed(step)
         # As the two trainers have it: encoder and reward in float32, U-Nets in bfloat16.
@@ -83,10 +83,6 @@ def parts(batch_size: int, repeats: int) -> dict:
     """Median seconds of the U-Net without a gradient, and of the encoder on two sounds a
     mixture.
     """
-    import torch
-
-    from mars_lib.inference import system
-
     start = system.load(device="cpu")
     signal = start.separator.config.signal
     magnitude = torch.rand(batch_size, signal.n_bins, signal.n_frames)
@@ -95,7 +91,7 @@ def parts(batch_size: int, repeats: int) -> dict:
     )
     sounds = torch.randn(2 * batch_size, signal.length)
 
-    def unet():
+    def unet() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             start.separator(magnitude, query)
 
@@ -104,7 +100,7 @@ def parts(batch_size: int, repeats: int) -> dict:
         return {name: timed(call, repeats) for name, call in found.items()}
 
 
-def timed(call, repeats: int) -> float:
+def timed(call: Callable[[], object], repeats: int) -> float:
     """Median seconds of a call, after one that does not count."""
     seconds = []
     for _ in range(repeats + 1):
@@ -134,14 +130,16 @@ def main() -> None:
     base, alone = found["supervised"], found.pop("parts")
     for name, row in found.items():
         print(
-            f"{name:14} {row['seconds']:6.2f} s a step, {row['seconds'] / base['seconds']:4.1f} times a supervised one; "
+            f"{name:14} {row['seconds']:6.2f} s a step, "
+            f"{row['seconds'] / base['seconds']:4.1f} times a supervised one; "
             f"peak {row['peak']:5.0f} MB"
         )
     least = {
         g: 1 + (alone["unet"] + (1 + g) * alone["encoder"]) / base["seconds"] for g in (1, 4, 8)
     }
     print(
-        f"the old policy's U-Net alone {alone['unet']:.2f} s, the encoder alone {alone['encoder']:.2f} s a hearing: at least "
+        f"the old policy's U-Net alone {alone['unet']:.2f} s, the encoder alone "
+        f"{alone['encoder']:.2f} s a pass: at least "
         + ", ".join(f"{ratio:.1f} times with G = {g}" for g, ratio in least.items())
     )
 

@@ -1,5 +1,5 @@
-"""How fast the shipped separator is, and how much memory it takes: real-time factor and peak memory
-by length.
+"""How fast the pretrained separator is and how much memory it takes: real-time factor and peak
+memory by length.
 """
 
 import argparse
@@ -12,16 +12,16 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+import soundfile
+import torch
+
+from mars_lib.inference import system
+from mars_lib.inference.files import separate_file
+
 
 def measure(minutes: float, queries: int, repeats: int, warm_up: bool = True) -> dict:
     """In this process: median times real time over `repeats`, and this process's peak memory."""
-    import numpy as np
-    import soundfile
-    import torch
-
-    from mars_lib.inference import system
-    from mars_lib.inference.files import separate_file
-
     loaded = system.load(device="cpu")
     query = torch.stack([loaded.query(text=t) for t in ("violin", "piano", "harp")[:queries]])
     with tempfile.TemporaryDirectory() as folder:

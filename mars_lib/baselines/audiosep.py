@@ -24,7 +24,7 @@ class _Conditioned(nn.Module):
     query, and no scale but BatchNorm's own.
     """
 
-    def __init__(self, channels: int, query_size: int, conv: nn.Module):
+    def __init__(self, channels: int, query_size: int, conv: nn.Module) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, momentum=0.01)
         self.shift = nn.Linear(query_size, channels)
@@ -38,7 +38,7 @@ class _Conditioned(nn.Module):
 class _Block(nn.Module):
     """Two conditioned 3 x 3 convolutions around a shortcut: (B, C, H, T) -> (B, C', H, T)."""
 
-    def __init__(self, inner: int, outer: int, query_size: int):
+    def __init__(self, inner: int, outer: int, query_size: int) -> None:
         super().__init__()
         self.first = _Conditioned(
             inner, query_size, nn.Conv2d(inner, outer, 3, padding=1, bias=False)
@@ -53,11 +53,12 @@ class _Block(nn.Module):
 
 
 class ResUNet(nn.Module):
-    """(B, 1, H, T) and (B, D) -> (B, 3, H, T): one pass a query. H and T may be any size: zeros
-    fill them up to multiples of 64 and 32.
+    """(B, 1, H, T) and (B, D) -> (B, 3, H, T): one pass a query.
+
+    H and T may be any size: zeros fill them up to multiples of 64 and 32.
     """
 
-    def __init__(self, width: int, query_size: int):
+    def __init__(self, width: int, query_size: int) -> None:
         super().__init__()
         sizes = [factor * width for factor in CHANNELS]
         self.enter = nn.Conv2d(1, width, 1)
@@ -98,21 +99,26 @@ class AudioSep(nn.Module):
     systems on two cores:
 
     - Signal: 16 kHz and an STFT of 1024 / 256 samples, for 32 kHz and 2048 / 320.
-    - The network sees H log-spaced rows of the spectrogram and its three maps are interpolated to the F bins that they multiply;
-      the original works on the linear bins, and leaves the highest one silent.
-    - A mixture's magnitudes are divided by their RMS, so that the level does not matter; the original sees them as they are.
-    - Width: half of `config.separator.width`, so 32 as in the original for `paper()` and 6 for `comparison()`. The depth is the original's.
-    - Query: the encoder that all systems share, for CLAP; each query of training is a text or a sound with equal chance. The original
-      trains on texts (`use_text_ratio: 1.0` in its release), and where it mixes, one draw decides for a whole batch and the sound is the target
-      itself, not another recording.
-    - Data, batches, optimiser and schedule are the trainer's: other gains, Adam for AdamW with AMSGrad, clipped gradients, a falling rate.
+    - The network sees H log-spaced rows of the spectrogram and its three maps are interpolated to
+      the F bins that they multiply; the original works on the linear bins, and leaves the highest
+      one silent.
+    - A mixture's magnitudes are divided by their RMS, so that the level does not matter; the
+      original sees them as they are.
+    - Width: half of `config.separator.width`, so 32 as in the original for `paper()` and 6 for
+      `comparison()`. The depth is the original's.
+    - Query: the encoder that all systems share, for CLAP; each query of training is a text or a
+      sound with equal chance. The original trains on texts (`use_text_ratio: 1.0` in its release),
+      and where it mixes, one draw decides for a whole batch and the sound is the target itself, not
+      another recording.
+    - Data, batches, optimiser and schedule are the trainer's: other gains, Adam for AdamW with
+      AMSGrad, clipped gradients, a falling rate.
 
     As the original: shifts before every activation, BatchNorm's momentum, average pooling, Xavier's
     start, sigmoid and tanh, three maps. Its code has a fourth map, a magnitude to be added, only in
     a comment; so there is none here, and a silent bin stays silent.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.warp = LogFrequencyWarp(config.signal)
@@ -122,8 +128,9 @@ class AudioSep(nn.Module):
     def maps(
         self, magnitude: torch.Tensor, query: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, F, T) magnitudes, (B, D) queries -> mask in [0, 1] and complex rotation of modulus 1,
-        both (B, F, T), float32.
+        """(B, F, T) magnitudes, (B, D) queries -> mask and complex rotation, (B, F, T), float32.
+
+        The mask is in [0, 1], the rotation of modulus 1.
         """
         level = magnitude.square().mean(dim=(-2, -1), keepdim=True).sqrt().clamp(min=1e-8)
         seen = self.norm(self.warp.warp(magnitude / level)).unsqueeze(1)
@@ -147,8 +154,8 @@ class AudioSep(nn.Module):
             return istft(mask * rotation * spectrogram, self.config.signal, mixture.shape[-1])
 
 
-def loss(network: nn.Module, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
-    """Mean |estimate - reference| of the waveforms, a scalar.
+def loss(network: AudioSep, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
+    """Mean |estimate - reference| of the waveforms, a scalar (L1).
 
     AudioSep learns one target a mixture, so of the (B, N, D) queries we use the first source's: a
     step is one pass a mixture. Sources are in random order.
@@ -156,9 +163,10 @@ def loss(network: nn.Module, batch: MixtureBatch, query: torch.Tensor) -> torch.
     return functional.l1_loss(network(batch.mixture, query[:, 0]), batch.references[:, 0])
 
 
-def separate(network: nn.Module, mixture: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """Estimates of the queried sources: (B, L), (B, N, D) -> (B, N, L). One pass a query. A silent
-    mixture gives silence.
+def separate(network: AudioSep, mixture: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """Estimates of the queried sources: (B, L), (B, N, D) -> (B, N, L).
+
+    One pass a query. A silent mixture gives silence.
     """
     check.shape("query", query, "B N D", B=mixture.shape[0])
     n_queries = query.shape[1]

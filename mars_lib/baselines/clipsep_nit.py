@@ -1,8 +1,9 @@
-"""CLIPSep-NIT: pictures teach, words ask, and two noise masks take what no query explains (Dong et
-al., "CLIPSep", ICLR 2023).
+"""CLIPSep-NIT: trained with pictures, queried by text; two noise masks take what no query explains
+(Dong et al., "CLIPSep", ICLR 2023).
 """
 
 from itertools import permutations
+from typing import Literal, overload
 
 import torch
 from torch import nn
@@ -31,28 +32,44 @@ class CLIPSepNIT(Separator):
 
     What differs from the original (github.com/sony/CLIPSep):
 
-    - Query: the encoder that all systems share, for CLIP; unit norm; one drawing for the mean of a few frames; at test a bare word.
-    - Sounds: rendered clips are clean. The noise masks were made for noisy videos and have little to take here, so the comparison
-      understates what the method is for.
+    - Query: the encoder that all systems share, for CLIP; unit norm; one drawing for the mean of a
+      few frames; at test a bare word.
+    - Sounds: rendered clips are clean. The noise masks were made for noisy videos and have little
+      to take here, so the comparison understates what the method is for.
     - U-Net: OmniSep's sizes, start and level-free log magnitudes.
-    - Data, batches, optimiser and schedule are the trainer's; with several processes the limit on the noise holds for each one's part.
+    - Data, batches, optimiser and schedule are the trainer's; with several processes the limit on
+      the noise holds for each one's part.
 
     As the original: pictures alone in training, binary masks, WBCE weights, gate, loss; the noise
     masks act from the first step.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         n_masks = config.separator.n_masks
         self.noise = nn.ModuleList(
             nn.Linear(n_masks, n_masks) for _ in range(config.training.n_sources)
         )
 
+    @overload
+    def forward(
+        self, magnitude: torch.Tensor, query: torch.Tensor, with_noise: Literal[False] = False
+    ) -> torch.Tensor: ...
+
+    @overload
+    def forward(
+        self, magnitude: torch.Tensor, query: torch.Tensor, with_noise: Literal[True]
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
+
     def forward(
         self, magnitude: torch.Tensor, query: torch.Tensor, with_noise: bool = False
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """(B, H, T) warped magnitudes, (B, N, D) queries -> (B, N, H, T) masks; `with_noise` also
-        the (B, N, H, T) noise masks.
+        """Masks (B, N, H, T) of queries; `with_noise` also the (B, N, H, T) noise masks.
+
+        Args:
+            magnitude: (B, H, T) warped magnitudes of the mixtures.
+            query: (B, N, D).
+            with_noise: as training needs it.
         """
         maps = self.maps(magnitude)
         masks = self.gate(maps, query)
@@ -68,10 +85,14 @@ class CLIPSepNIT(Separator):
 def noise_invariant(
     masks: torch.Tensor, noise: torch.Tensor, ideal: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """min over permutations s of (1 / N) sum_i WBCE(min(1, mask_i + noise_s(i)), ideal_i), a mean
-    over mixtures; plus 0.1 max(0, mean of sum_i noise_i - 0.25).
+    """Noise-invariant loss, a scalar: which noise mask goes with which query is left open.
 
-    All (B, N, H, T), `weight` (B, 1, H, T). Which noise mask goes with which query is left open.
+    Mean over mixtures of the min over permutations s of (1 / N) sum_i WBCE(min(1, mask_i +
+    noise_s(i)), ideal_i); plus 0.1 max(0, mean of sum_i noise_i - 0.25).
+
+    Args:
+        masks, noise, ideal: (B, N, H, T).
+        weight: (B, 1, H, T), of the bins.
     """
     check_masks(masks + noise)
     options = []
@@ -88,7 +109,7 @@ def noise_invariant(
     return torch.stack(options).amin(dim=0).mean() + NOISE_WEIGHT * excess
 
 
-def loss(network: nn.Module, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
+def loss(network: CLIPSepNIT, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
     """Noise-invariant training of one batch, a scalar; `query` is (B, N, D), one a source."""
     mixture_magnitude, ideal = ideal_binary_of(network, batch)
     masks, noise = network(mixture_magnitude, query, with_noise=True)

@@ -1,8 +1,8 @@
-"""The offline judge: a network of its own that names the class of a sound, for evaluation alone.
+"""The judge: a held-out classifier that names the class of a sound, for evaluation alone.
 
 It stands where the paper has the CLAP score and is not called so. It shares soundfonts with
-MiniBind, but neither clips, nor architecture, nor weights, and no reward ever hears it: a gain that
-it confirms is no echo of the ear that was trained for.
+MiniBind, but neither clips, nor architecture, nor weights, and no reward ever uses it: a gain that
+it confirms is no artefact of the reward encoder that was trained against.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Judge(nn.Module):
     and a deviation of each channel. `names` are the classes, in the order of the logits.
     """
 
-    def __init__(self, names: Sequence[str], width: int = 192):
+    def __init__(self, names: Sequence[str], width: int = 192) -> None:
         super().__init__()
         self.names = tuple(names)
         with torch.device("cpu"):  # it looks at its own numbers, which shapes alone do not have
@@ -49,10 +49,9 @@ class Judge(nn.Module):
         self.out = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * width, len(self.names)))
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        """(B, L) at 16 kHz -> (B, classes) logits. Does not depend on the level; below 80 ms it is
-        padded.
+        """(B, L) at 16 kHz -> (B, classes) logits, whatever the level.
 
-        Raises `InputError` for another shape and for NaN.
+        Sounds below 80 ms are padded. Raises `InputError` for another shape and for NaN.
         """
         check.shape("waveform", waveform, "B L")
         check.finite("waveform", waveform)
@@ -87,7 +86,7 @@ def _block(width: int, dilation: int) -> nn.Sequential:
 
 
 def right(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
-    """Whether the judge, free to name any of its classes, names the one that was asked for.
+    """Whether the judge, free to name any of its classes, names the queried one.
 
     (B, L) estimates at 16 kHz and B class names -> (B,) bool, on the device of the estimates,
     wherever the judge is. Raises `InputError` for a class that it does not know.
@@ -97,9 +96,7 @@ def right(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> t
 
 
 def probability(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
-    """The probability that the judge gives to the class that was asked for: (B, L), B names -> (B,)
-    in [0, 1].
-    """
+    """Probability in [0, 1] that the judge gives to the queried class: (B, L), B names -> (B,)."""
     wanted = _labels(judge, estimate, class_names)
     return _logits(judge, estimate).softmax(dim=-1).gather(1, wanted[:, None])[:, 0]
 

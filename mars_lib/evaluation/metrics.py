@@ -43,21 +43,25 @@ def is_silent(waveform: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Improvement:
-    """Eq. 14 for one mixture, one entry a reference; all None where the energy guard skips it.
+    """Eq. 14 for one mixture, one entry a reference; all are empty where the energy guard skips it.
 
-    `matrix[k, n]` is the SI-SDR of estimate n against reference k, of which a permutation makes
-    `si_sdr`.
+    Attributes:
+        si_sdr: SI-SDR of each reference's matched estimate, in dB.
+        baseline: SI-SDR of the mixture against each reference, in dB.
+        permutation: number of the estimate that is matched to each reference.
+        matrix: (N, N); `matrix[k, n]` is the SI-SDR of estimate n against reference k, from which
+            the permutation picks `si_sdr`.
     """
 
-    si_sdr: list[float] | None
-    baseline: list[float] | None
-    permutation: list[int] | None
-    matrix: torch.Tensor | None
+    si_sdr: list[float]
+    baseline: list[float]
+    permutation: list[int]
+    matrix: torch.Tensor
 
     @property
     def skipped(self) -> bool:
         """True where a reference or its matched estimate is silent."""
-        return self.si_sdr is None
+        return not self.si_sdr
 
     @property
     def mean(self) -> float:
@@ -68,12 +72,15 @@ class Improvement:
 def si_sdr_improvement(
     *, estimate: torch.Tensor, reference: torch.Tensor, mixture: torch.Tensor, permute: bool = True
 ) -> Improvement:
-    """SI-SDRi of one mixture: (N, L) estimates, (N, L) references, (L,) mixture (Appendix C, Eq.
-    14).
+    """SI-SDRi of one mixture (Appendix C, Eq. 14).
 
-    `permute=True` is the paper's protocol: S[k, n] = SI-SDR(estimate n, reference k), Hungarian on
-    -S. `permute=False` takes estimate n for reference n, as a query demands; with N = 1 it is the
-    target-only protocol of OmniSep's code.
+    Args:
+        estimate: (N, L), one for each source.
+        reference: (N, L), the sources.
+        mixture: (L,).
+        permute: True is the paper's protocol: S[k, n] = SI-SDR(estimate n, reference k), Hungarian
+            algorithm on -S. False takes estimate n for reference n, as a query demands; with N = 1
+            it is the target-only protocol of OmniSep's code.
     """
     n = len(reference)
     scores = si_sdr(estimate=estimate[None, :], reference=reference[:, None])
@@ -82,7 +89,7 @@ def si_sdr_improvement(
         usable = torch.nan_to_num(scores, nan=-1e3, posinf=1e3, neginf=-1e3)
         order = torch.from_numpy(linear_sum_assignment(-usable.detach().cpu().numpy())[1])
     if (is_silent(reference) | is_silent(estimate[order])).any():
-        return Improvement(None, None, None, None)
+        return Improvement([], [], [], scores.new_empty(0, 0))
     baseline = si_sdr(estimate=mixture.expand_as(reference), reference=reference)
     matched = scores[torch.arange(n), order]
     return Improvement(matched.tolist(), baseline.tolist(), order.tolist(), scores)
@@ -110,15 +117,23 @@ class BssEval:
 
 
 def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512) -> BssEval:
-    """SDR, SIR, SAR of one mixture as museval's `bss_eval(window=inf)` for mono sources, no
-    permutation.
+    """SDR, SIR, SAR of one mixture as museval's `bss_eval(window=inf)` without permutation.
 
-    (..., N, L) estimates, any number of systems, and (N, L) references. With P_k the projection on
-    the `taps` shifts of reference k and P that on the shifts of all (Vincent et al., 2006): SIR =
-    |P_k e|^2 / |P e - P_k e|^2, SAR = |P e|^2 / |e - P e|^2, and SDR is the SNR. float64, on the
-    CPU. A part of the estimate that is no more than the rounding of these projections counts as
-    none, so that SIR and SAR may be infinite (`_parts`). Raises `InputError` for silence, for which
-    there is no projection.
+    With P_k the projection on the `taps` shifts of reference k and P that on the shifts of all
+    (Vincent et al., 2006): SIR = |P_k e|^2 / |P e - P_k e|^2, SAR = |P e|^2 / |e - P e|^2, and SDR
+    is the SNR. A part of the estimate that is no more than the rounding of these projections counts
+    as none, so that SIR and SAR may be infinite (`_parts`).
+
+    Args:
+        estimate: (..., N, L) mono estimates, of any number of systems.
+        reference: (N, L) mono sources.
+        taps: length of the filters that a source may pass and still count as itself.
+
+    Returns:
+        Decibels (..., N), float64, on the CPU.
+
+    Raises:
+        InputError: for silence, for which there is no projection.
     """
     check.shape("reference", reference, "N L")
     check.shape("estimate", estimate, "... N L", N=reference.shape[0])
@@ -149,7 +164,7 @@ def bss_eval(*, estimate: torch.Tensor, reference: torch.Tensor, taps: int = 512
 
 
 def _parts(
-    heard: torch.Tensor, reference: torch.Tensor, gram: torch.Tensor, cross: torch.Tensor
+    estimate: torch.Tensor, reference: torch.Tensor, gram: torch.Tensor, cross: torch.Tensor
 ) -> torch.Tensor:
     """Energies of target, interference and artefacts in (M, L) estimates of the first reference:
     (3, M).
@@ -166,42 +181,44 @@ def _parts(
         # Band-limited references: positive in theory, not quite in floating point.
         factor = torch.linalg.cholesky(gram + size * eps * torch.eye(size, dtype=gram.dtype))
     y = torch.linalg.solve_triangular(factor, cross.flatten(1).T, upper=False)
-    energy = heard.square().sum(dim=-1)
+    energy = estimate.square().sum(dim=-1)
     target, interference = (part.square().sum(dim=0) for part in (y[:taps], y[taps:]))
     artefacts = energy - target - interference
     small = artefacts < 1e-4 * energy
     if small.any():
         filters = torch.linalg.solve_triangular(factor.mT, y[:, small], upper=True)
         filters = filters.T.reshape(-1, len(reference), taps)
-        artefacts[small] = _residual(heard[small], reference, filters)
+        artefacts[small] = _residual(estimate[small], reference, filters)
     pivots = factor.diagonal()
     floor = (size * eps * pivots.max() / pivots.min()).square() * energy
     parts = torch.stack([target, interference, artefacts])
     return torch.where(parts > floor, parts, 0.0)
 
 
-def _residual(heard: torch.Tensor, reference: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
+def _residual(
+    estimate: torch.Tensor, reference: torch.Tensor, filters: torch.Tensor
+) -> torch.Tensor:
     """|e - sum of the filtered references|^2: (M, L), (N, L) and (M, N, taps) -> (M,)."""
-    size = heard.shape[-1] + filters.shape[-1] - 1
+    size = estimate.shape[-1] + filters.shape[-1] - 1
     padded = next_fast_len(size, real=True)
     spectrum = torch.fft.rfft(filters, padded) * torch.fft.rfft(reference, padded)
     explained = torch.fft.irfft(spectrum.sum(dim=1), padded)[:, :size]
-    return (F.pad(heard, (0, filters.shape[-1] - 1)) - explained).square().sum(dim=-1)
+    return (F.pad(estimate, (0, filters.shape[-1] - 1)) - explained).square().sum(dim=-1)
 
 
 def _correlation(
-    heard: torch.Tensor, reference: torch.Tensor, taps: int, size: int = 4096
+    estimate: torch.Tensor, reference: torch.Tensor, taps: int, size: int = 4096
 ) -> torch.Tensor:
-    """<heard, reference k delayed by d> for d = 0 ... taps - 1: (M, L) and (N, L) -> (M, N, taps).
+    """<estimate, reference k delayed by d> for d < taps: (M, L) and (N, L) -> (M, N, taps).
 
     By blocks that stay in the cache: the lags are few and the sound is long, so one short inverse
     transform serves all of it.
     """
     hop = size - taps + 1
     reference = F.pad(reference, (taps - 1, 0))
-    product = torch.zeros(len(heard), len(reference), size // 2 + 1, dtype=torch.complex128)
-    for start in range(0, heard.shape[-1], hop):
-        block = torch.fft.rfft(heard[:, start : start + hop], size).conj().resolve_conj()
+    product = torch.zeros(len(estimate), len(reference), size // 2 + 1, dtype=torch.complex128)
+    for start in range(0, estimate.shape[-1], hop):
+        block = torch.fft.rfft(estimate[:, start : start + hop], size).conj().resolve_conj()
         product.addcmul_(block[:, None], torch.fft.rfft(reference[:, start : start + size], size))
     return torch.fft.irfft(product, size)[..., :taps].flip(-1)
 
@@ -209,10 +226,10 @@ def _correlation(
 def closer_to_target(
     *, estimate: torch.Tensor, reference: torch.Tensor, other: torch.Tensor
 ) -> torch.Tensor:
-    """True where the estimate is more like the queried reference than like another: (..., L) ->
-    (...).
+    """True where the estimate is nearer to the queried reference: (..., L) -> (...).
 
-    By SI-SDR: the simplest answer to "did it pick the right source?".
+    By SI-SDR: the simplest answer to "did it pick the right source?". `other` is another source of
+    the mixture.
     """
     return si_sdr(estimate=estimate, reference=reference) > si_sdr(
         estimate=estimate, reference=other

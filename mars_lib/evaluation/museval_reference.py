@@ -2,6 +2,7 @@
 
 import importlib.util
 from functools import cache
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
@@ -15,19 +16,21 @@ def _metrics() -> ModuleType:
     """museval/metrics.py alone: `import museval` needs musdb and stempeg, which raise without
     ffmpeg.
     """
-    spec = importlib.util.find_spec("museval")
-    if spec is None:
+    package = importlib.util.find_spec("museval")
+    if package is None or package.origin is None:
         fail("museval", "is not installed", "pip install --no-deps museval==0.4.1")
-    path = Path(spec.origin).parent / "metrics.py"
-    spec = importlib.util.spec_from_file_location("museval_metrics", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader("museval_metrics", str(Path(package.origin).parent / "metrics.py"))
+    module = importlib.util.module_from_spec(ModuleSpec(loader.name, loader))
+    loader.exec_module(module)
     return module
 
 
-def museval_bss_eval(*, estimate: np.ndarray, reference: np.ndarray):
-    """(SDR, SIR, SAR) in dB of (N, L) estimates and references, one window, no permutation: each
-    (N,).
+def museval_bss_eval(
+    *, estimate: np.ndarray, reference: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(SDR, SIR, SAR) in dB, each (N,), of (N, L) estimates and references.
+
+    One window over the whole sound, no permutation.
     """
     sdr, _, sir, sar, _ = _metrics().bss_eval(
         reference[..., None], estimate[..., None], window=np.inf, compute_permutation=False

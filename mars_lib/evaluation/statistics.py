@@ -5,6 +5,7 @@ Values are (mixtures,), or (seeds, mixtures) of one system trained with several 
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +15,19 @@ from mars_lib.check import fail
 DRAWS = 10_000
 
 
-def summary(values: ArrayLike, seed: int = 0) -> dict:
-    """{"mean", "sem", "ci95": [low, high]} of per-mixture values, in their unit."""
-    values = _clean(values)
-    low, high = bootstrap_interval(values, seed=seed)
-    return {"mean": float(values.mean()), "sem": standard_error(values), "ci95": [low, high]}
+class Summary(TypedDict):
+    """Mean, standard error over mixtures and 95 % interval [low, high], in the values' unit."""
+
+    mean: float
+    sem: float
+    ci95: list[float]
+
+
+def summary(values: ArrayLike, seed: int = 0) -> Summary:
+    """Mean, standard error and 95 % bootstrap interval of per-mixture values."""
+    array = _clean(values)
+    low, high = bootstrap_interval(array, seed=seed)
+    return {"mean": float(array.mean()), "sem": standard_error(array), "ci95": [low, high]}
 
 
 def standard_error(values: ArrayLike) -> float:
@@ -26,8 +35,8 @@ def standard_error(values: ArrayLike) -> float:
 
     Over the mixtures alone: seeds are averaged first.
     """
-    values = _clean(values).mean(axis=0)
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+    means = _clean(values).mean(axis=0)
+    return float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
 
 
 def bootstrap_interval(
@@ -48,7 +57,9 @@ def bootstrap_interval(
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """System a minus system b on the same mixtures."""
+    """System a minus system b on the same mixtures: the mean, its 95 % interval (low, high), and
+    the share of mixtures where a is better.
+    """
 
     mean: float
     ci95: tuple[float, float]
@@ -63,16 +74,13 @@ def paired_bootstrap(a: ArrayLike, b: ArrayLike, seed: int = 0) -> PairedDiffere
     mixtures, and of seeds where they have as many: seed i of both is one pair, as a common start
     makes it. Raises `InputError` for unequal numbers of mixtures.
     """
-    a, b = _clean(a), _clean(b)
-    if a.shape[1] != b.shape[1]:
-        fail(
-            "paired bootstrap",
-            f"has {a.shape[1]} and {b.shape[1]} values",
-            "score the same mixtures",
-        )
-    low, high = _interval(_resampled_means(a, seed) - _resampled_means(b, seed), 0.95)
-    better = a.mean(axis=0) > b.mean(axis=0)
-    return PairedDifference(float(a.mean() - b.mean()), (low, high), float(better.mean()))
+    ours, base = _clean(a), _clean(b)
+    if ours.shape[1] != base.shape[1]:
+        problem = f"has {ours.shape[1]} and {base.shape[1]} values"
+        fail("paired bootstrap", problem, "score the same mixtures")
+    low, high = _interval(_resampled_means(ours, seed) - _resampled_means(base, seed), 0.95)
+    better = ours.mean(axis=0) > base.mean(axis=0)
+    return PairedDifference(float(ours.mean() - base.mean()), (low, high), float(better.mean()))
 
 
 def macro_average(values: ArrayLike, categories: ArrayLike) -> float:
@@ -81,10 +89,10 @@ def macro_average(values: ArrayLike, categories: ArrayLike) -> float:
     >>> macro_average([1.0, 3.0, 10.0], ["a", "a", "b"])
     6.0
     """
-    values, names = _clean(values).mean(axis=0), np.asarray(categories)
-    if len(values) != len(names):
-        fail("macro average", f"has {len(values)} values, {len(names)} categories", "pair them")
-    return float(np.mean([values[names == name].mean() for name in np.unique(names)]))
+    means, names = _clean(values).mean(axis=0), np.asarray(categories)
+    if len(means) != len(names):
+        fail("macro average", f"has {len(means)} values, {len(names)} categories", "pair them")
+    return float(np.mean([means[names == name].mean() for name in np.unique(names)]))
 
 
 def _interval(means: np.ndarray, level: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How the shipped checkpoints are made, from nothing: `make checkpoints`.
+"""How the pretrained checkpoints are made, from nothing: `make checkpoints`.
 
 Sound comes from three soundfonts: TimGM6mb, which the course installs, and two that Debian
 packages, fluid-soundfont-gm (MIT) and musescore-general-soundfont-lossless (MIT). The unseen font
@@ -35,19 +35,27 @@ FOLDER = Path("/usr/share/sounds/sf2")
 TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
 # Of the systems that `mars benchmark` compares.
 SEEDS = 3
-# Of the weights that ship: of 0.25, 0.5, 0.75 and 1 the share with the best reward on the
+# Of the pretrained separator: of 0.25, 0.5, 0.75 and 1 the share with the best reward on the
 # validation split.
 REWARDED = 0.75
 BATCH = {"audio": 48, "image": 64, "text": 64}
 
 
 def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "auto") -> None:
-    """Train MiniBind, the small separator with supervision and then with rewards, fusions, heads,
-    the judge and the compared systems in `work`, and write them into the shipped data.
+    """Train every pretrained network and write it into the package's data.
 
-    Finished parts are found again in `work` and interrupted training is resumed. Raises
-    `InputError` when a soundfont of the recipe is missing, and where `work` holds parts made of
-    other data or by another version of the code.
+    MiniBind, the small separator with supervision and then with rewards, fusions, heads, the judge
+    and the compared systems. Finished parts are found again in `work` and interrupted training is
+    resumed.
+
+    Args:
+        work: folder of the runs.
+        config: of the small separator; None for `config.small()`.
+        device: "cpu", "cuda", "mps" or "auto".
+
+    Raises:
+        InputError: when a soundfont of the recipe is missing, and where `work` holds parts made of
+            other data or by another version of the code.
     """
     work, config = Path(work), config or configs.small()
     music = MiniMusic(tuple(recipe_fonts()), config.signal.length, augment=config.training.augment)
@@ -95,9 +103,7 @@ def make_systems(
     device: str = "auto",
     config: Config | None = None,
 ) -> None:
-    """Train the systems of `mars benchmark` with each of so many seeds in `work`, and write them
-    into `target`.
-    """
+    """Train the systems of `mars benchmark` in `work`, with `seeds` seeds each, into `target`."""
     for seed in range(seeds):
         trained = train_systems(
             config or configs.comparison(),
@@ -112,14 +118,12 @@ def make_systems(
 
 
 def make_aligned(encoder: MiniBind, music: Music, work: Path) -> dict[str, torch.Tensor]:
-    """Heads after each stage of alignment, those of the one-stage control, and the fusions that fit
-    the last of both.
-    """
+    """Tensors of the aligned heads: each stage's, the one-stage control's, and fitting fusions."""
     train, validation = (
         alignment.trunk_features(encoder, music, split, folder=work)
         for split in ("train", "validation")
     )
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for name, stages in (("stage3", alignment.STAGES), ("one-stage", ("one-stage",))):
         ours = alignment.with_trainable_heads(encoder)
         paths = alignment.align(ours, train, validation, work / name, stages=stages, resume=True)
@@ -139,12 +143,19 @@ def export(trained: Path, path: Path) -> None:
 
 
 def blend(start: Path, rewarded: Path, path: Path, share: float = REWARDED) -> None:
-    """A separator whose weights lie between those of `start` (share 0) and those that rewards made
-    of it (share 1), in half precision.
+    """Interpolate the weights of a separator before and after training with rewards.
 
     Not in the paper: Wortsman et al., "Robust fine-tuning of zero-shot models" (2022). What was
-    learned on mini-MUSIC stays, and less is lost on real recordings. Raises `InputError` for
-    separators of two configurations.
+    learned on mini-MUSIC stays, and less is lost on real recordings.
+
+    Args:
+        start: checkpoint before, share 0.
+        rewarded: checkpoint after, share 1.
+        path: where the result is written, in half precision.
+        share: of `rewarded`, 0 to 1.
+
+    Raises:
+        InputError: for separators of two configurations.
     """
     first, last = (checkpoint.load(each, "separator") for each in (start, rewarded))
     ours, theirs = (configs.from_dict(each.meta["config"]) for each in (first, last))
@@ -175,9 +186,7 @@ def halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def recipe_fonts() -> list[soundfonts.Soundfont]:
-    """The fonts of the recipe. Those that Debian packages are looked for where its packages put
-    them.
-    """
+    """The fonts of the recipe; those that Debian packages, where its packages put them."""
     fonts = soundfonts.find()
     known = {font.name for font in fonts}
     extra = [str(FOLDER / f"{n}.sf2") for n in PACKAGED if n not in known]

@@ -2,8 +2,8 @@
 
 The same sounds, encoder, optimiser and number of steps for all, and a network of the same size.
 OmniSep and MARS-Sep are one separator for the first third of the steps; then the one goes on with
-its loss, the other with rewards. Beside them two that differ from MARS-Sep in the ear alone, and
-two that have its signal term and no ear.
+its loss, the other with rewards. Beside them two that differ from MARS-Sep in the reward encoder
+alone, and two that have its signal term and no reward encoder.
 """
 
 from dataclasses import replace
@@ -24,16 +24,16 @@ from mars_lib.training.rl_config import RLConfig, recipe
 from mars_lib.training.supervised import train_supervised
 
 SYSTEMS = ("clipsep-nit", "audiosep", "omnisep", "mars-sep")
-# Heads of the encoder that hears MARS-Sep, and of those that hear the two others (Tables 4 and 6:
-# no alignment, one stage, three stages).
+# Heads of the reward encoder of MARS-Sep, and of those of the two others (Tables 4 and 6: no
+# alignment, one stage, three stages).
 REWARD_HEADS = {
     "mars-sep": "stage3",
     "mars-sep-one-stage": "one-stage",
     "mars-sep-not-aligned": None,
 }
-# Controls of a reward that holds SI-SDR: the same start, anchor, signal term and rates, and nobody
-# who hears. The fair one takes its gradient through the sampled mask, as MARS-Sep does; "si-sdr"
-# through the mask as it is.
+# Controls of a reward that holds SI-SDR: the same start, anchor, signal term and rates, and no
+# reward encoder. The fair one takes its gradient through the sampled mask, as MARS-Sep does;
+# "si-sdr" through the mask as it is.
 SIGNAL_SAMPLED, SIGNAL_ALONE = "si-sdr-sampled", "si-sdr"
 
 
@@ -47,59 +47,66 @@ def train_systems(
     device: str = "auto",
     progress: bool = True,
 ) -> dict[str, Path]:
-    """Train the systems with one seed in `work`; {system: its checkpoint}.
+    """Train the systems with one seed; {system: its checkpoint}.
 
-    `config.training.steps` are those of each system. What is finished in `work` is taken from
-    there, what was interrupted goes on. Raises `InputError` where `work` holds runs of other
-    options, data, encoders or of another version of the code.
+    Args:
+        config: of every system; `config.training.steps` are those of each.
+        music: what they are trained on.
+        encoder: of their queries.
+        work: folder of the runs. What is finished there is taken, what was interrupted goes on.
+        seed: of the training.
+        device: "cpu", "cuda", "mps" or "auto".
+        progress: show progress bars.
+
+    Raises:
+        InputError: where `work` holds runs of other options, data, encoders or of another version
+            of the code.
     """
     steps = config.training.steps
     config = replace(config, training=replace(config.training, seed=seed))
-    music = CachedMusic(replace(music, length=config.signal.length))
+    cached = CachedMusic(replace(music, length=config.signal.length))
     device = devices.choose_device(device)
     # Training would move it too, but what is finished is not trained again.
     encoder = encoder.to(device)
-
-    def begun(folder: str) -> bool:
-        return (work / folder / "last.safetensors").is_file()
 
     def supervised(method: Method, folder: str, steps: int) -> Path:
         t = replace(config.training, steps=steps, decay_steps=steps)
         return train_supervised(
             replace(config, training=t),
-            music,
+            cached,
             encoder,
             work / folder,
             accelerator=device,
             progress=progress,
             method=method,
-            resume=begun(folder),
+            resume=_begun(work / folder),
         )
 
     start = supervised(OMNISEP, "start", steps // 3)
     rl = further(config, steps - steps // 3, seed)
-    varied = replace(music, augment=rl.augment)
+    _train_further(start, rl, cached, encoder, work, device, progress)
+    for method in (CLIPSEP_NIT, AUDIOSEP):
+        supervised(method, method.kind, steps)
+    names = (*SYSTEMS, *REWARD_HEADS, SIGNAL_ALONE, SIGNAL_SAMPLED)
+    return {name: work / name / "best.safetensors" for name in names}
+
+
+def _train_further(
+    start: Path,
+    rl: RLConfig,
+    music: CachedMusic,
+    encoder: Encoder,
+    work: Path,
+    device: str,
+    progress: bool,
+) -> None:
+    """Train what goes on from the common start: OmniSep, MARS-Sep and what differs from it."""
+    augmented = replace(music, augment=rl.augment)
+    classes = augmented.classes("train")
     bank = QueryBank.embed(
-        encoder,
-        varied,
-        varied.classes("train"),
-        "train",
-        rl.queries_per_class,
-        seed,
-        device,
-        progress,
+        encoder, augmented, classes, "train", rl.queries_per_class, rl.seed, device, progress
     )
-    alone = replace(rl, estimator="supervised", anchor=1.0)
-    sampled = replace(rl, estimator="pathwise", reward="signal")
-    signal = replace(sampled, estimator="mode")
-    controls = ((SIGNAL_ALONE, signal, None), (SIGNAL_SAMPLED, sampled, None))
-    runs = (
-        ("omnisep", alone, None),
-        *((name, rl, heads) for name, heads in REWARD_HEADS.items()),
-        *controls,
-    )
-    for folder, run, heads in runs:
-        reward_encoder = None if heads is None else pretrained.load_minibind(heads=heads)
+    for folder, (run, heads) in _further_runs(rl).items():
         train_rl(
             start,
             run,
@@ -107,17 +114,26 @@ def train_systems(
             encoder,
             pretrained.load_mlbp(heads=heads),
             work / folder,
-            reward_encoder=reward_encoder,
+            reward_encoder=None if heads is None else pretrained.load_minibind(heads=heads),
             bank=bank,
             accelerator=device,
             progress=progress,
-            resume=begun(folder),
+            resume=_begun(work / folder),
         )
-    for method in (CLIPSEP_NIT, AUDIOSEP):
-        supervised(method, method.kind, steps)
+
+
+def _begun(folder: Path) -> bool:
+    return (folder / "last.safetensors").is_file()
+
+
+def _further_runs(rl: RLConfig) -> dict[str, tuple[RLConfig, str | None]]:
+    """{system: (its run from the common start, heads of its reward encoder)}, in this order."""
+    sampled = replace(rl, estimator="pathwise", reward="signal")
     return {
-        name: work / name / "best.safetensors"
-        for name in (*SYSTEMS, *REWARD_HEADS, SIGNAL_ALONE, SIGNAL_SAMPLED)
+        "omnisep": (replace(rl, estimator="supervised", anchor=1.0), None),
+        **{name: (rl, heads) for name, heads in REWARD_HEADS.items()},
+        SIGNAL_ALONE: (replace(sampled, estimator="mode"), None),
+        SIGNAL_SAMPLED: (sampled, None),
     }
 
 

@@ -6,42 +6,48 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
-import numpy as np
 import torch
 from tqdm.std import tqdm
 
-from mars_lib.check import fail
 from mars_lib.data import manifests, pictures
 from mars_lib.data.folder_mixtures import FolderMixtures
-from mars_lib.data.manifests import TestMixture
-from mars_lib.data.music import Music
 from mars_lib.data.synthesis.classes import warn_of_unknown
 from mars_lib.evaluation import scoring
 from mars_lib.evaluation.judge import Judge, right
+from mars_lib.experiments.queries import check_query, embed, embed_queries
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.inference.system import System
 from mars_lib.io import atomic
-from mars_lib.query import query_mixup
 from mars_lib.rollout import ideal_estimate
 from mars_lib.separator import Separator, separate
-
-# Weights of audio, image and text in a composed query. The paper does not say; OmniSep's code adds
-# one audio, two image and two text embeddings.
-COMPOSED = (0.5, 1.0, 1.0)
-QUERIES = ("text", "audio", "image", "composed")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is scored at once: the N class names of each mixture, `mixture` (B, L), `reference` (B,
-    N, L) and the `query` (B, N, D) that asks for each source.
+    """What is scored at once.
+
+    Attributes:
+        classes: the N class names of each mixture.
+        mixture: (B, L).
+        reference: (B, N, L).
+        query: (B, N, D), one for each source.
     """
 
     classes: list[tuple[str, ...]]
     mixture: torch.Tensor
     reference: torch.Tensor
     query: torch.Tensor
+
+
+class Scored(TypedDict):
+    """The part of the JSON that every evaluation has."""
+
+    mixtures: int
+    skipped: int
+    systems: dict[str, dict[str, scoring.MetricSummary | float]]
+    per_mixture: str | None
 
 
 def evaluate(
@@ -55,18 +61,27 @@ def evaluate(
     progress: bool = True,
     batch_size: int = 16,
 ) -> dict:
-    """Score one system on a shipped manifest with one kind of query; returns the JSON of `mars
-    evaluate`.
+    """Score one system on a fixed manifest with one kind of query.
 
-    Audio queries are other clips of the class, image queries are drawings held out from training,
-    text queries are the class names. `judge` is the share of estimates in which the offline judge
-    hears the class that was asked for. `limit` takes the first mixtures only. With `per_mixture`,
-    every score goes to that file as JSON lines.
+    Args:
+        system: a separator with its encoder.
+        split: "test" or "unseen".
+        query: one of `queries.QUERIES`. Audio queries are other clips of the class, image queries
+            are drawings held out from training, text queries are the class names.
+        limit: take the first mixtures only.
+        protocol: one of `scoring.PROTOCOLS`.
+        per_mixture: a file for the scores of every mixture, as JSON lines.
+        progress: show a progress bar.
+        batch_size: mixtures that are separated at once.
+
+    Returns:
+        The JSON of `mars evaluate`. `judge` is the share of estimates in which the held-out
+        classifier names the queried class.
     """
-    _check(query)
+    check_query(query)
     rows = manifests.read(split)[:limit]
-    music = manifests.music()
-    mixtures = []
+    music, device = manifests.music(), _device(system)
+    mixtures: list[torch.Tensor] = []
 
     def batch(start: int) -> Batch:
         part = rows[start : start + batch_size]
@@ -74,12 +89,8 @@ def evaluate(
             torch.stack(each) for each in zip(*(manifests.render(row, music) for row in part))
         )
         mixtures.extend(mixture)
-        return Batch(
-            [row.classes for row in part],
-            mixture,
-            reference,
-            embed_queries(system, part, query, music),
-        )
+        embedded = embed_queries(system.encoder, part, query, music, device)
+        return Batch([row.classes for row in part], mixture, reference, embedded)
 
     starts = tqdm(
         range(0, len(rows), batch_size), desc=f"{split}, {query} query", disable=not progress
@@ -108,45 +119,49 @@ def evaluate_folder(
     progress: bool = True,
     batch_size: int = 16,
 ) -> dict:
-    """Score one system on mixtures of the recordings in `folder/class/*`, as `evaluate` does on a
-    manifest; or of those that a prepared CSV lists, with the second sources from the CSV
-    `interference` where one is given (MUSIC-clean+ and VGGSound-clean+ are such pairs of lists).
+    """Score one system on mixtures of the user's own recordings, as `evaluate` does on a manifest.
 
-    Text queries are the classes' names, known to the text encoder or not; audio queries other
-    recordings of the class (or another stretch of its only one), image queries its pictures. There
-    is no `judge`: it knows the classes of mini-MUSIC alone. Raises `InputError` where fewer than
-    two classes can be asked for, and for one that is silent.
+    There is no `judge`: it knows the classes of mini-MUSIC alone. What is not named here is as in
+    `evaluate`.
+
+    Args:
+        folder: a folder of recordings `class/*`, or a prepared CSV that lists them.
+        query: one of `queries.QUERIES`. Text queries are the classes' names, known to the text
+            encoder or not; audio queries other recordings of the class (or another stretch of its
+            only one), image queries its pictures.
+        interference: a CSV that the second sources are from, where they are not of `folder`
+            (MUSIC-clean+ and VGGSound-clean+ are such pairs of lists).
+        mixtures: how many to make.
+        seed: of the mixtures.
+
+    Raises:
+        InputError: where fewer than two classes can be queried, and for one that is silent.
     """
-    _check(query)
+    check_query(query)
     source = FolderMixtures(folder, query, system.separator.config, seed, interference)
-    names = source.classes
+    names, device = source.classes, _device(system)
     for name in names if query in ("text", "composed") else ():
         warn_of_unknown(name, stacklevel=2)
 
     def batch(start: int) -> Batch:
         part = [source.mixture(i) for i in range(start, min(start + batch_size, mixtures))]
-        asked = _embed(
-            system,
-            query,
-            [name for row in part for name in row.classes],
-            (clip.wave for row in part for clip in row.clips),
-            (pictures.load_picture(path) for row in part for path in row.pictures),
-        )
+        classes = [name for row in part for name in row.classes]
+        clips = (clip.wave for row in part for clip in row.clips)
+        drawings = (pictures.load_picture(path) for row in part for path in row.pictures)
+        embedded = embed(system.encoder, query, classes, clips, drawings, device)
         return Batch(
             [row.classes for row in part],
             torch.stack([row.mixture for row in part]),
             torch.stack([row.references for row in part]),
-            asked.reshape(len(part), -1, asked.shape[-1]),
+            embedded.reshape(len(part), -1, embedded.shape[-1]),
         )
 
-    starts = tqdm(
-        range(0, mixtures, batch_size), desc=f"{folder}, {query} query", disable=not progress
-    )
+    title = f"{folder}, {query} query"
+    starts = tqdm(range(0, mixtures, batch_size), desc=title, disable=not progress)
     scored = _score(system, map(batch, starts), protocol, per_mixture)
-    beside = {"interference": str(interference)} if interference else {}
     return {
         "folder": str(folder),
-        **beside,
+        **({"interference": str(interference)} if interference else {}),
         "query": query,
         "protocol": protocol,
         "seed": seed,
@@ -155,98 +170,8 @@ def evaluate_folder(
     }
 
 
-def report(result: dict) -> str:
-    """The table of an evaluation as text: a line a system, means with their standard errors, and
-    what no mean holds.
-    """
-    source = result.get("split", result.get("folder"))
-    lines = [
-        f"{source}, {result['query']} query, {result['mixtures']} mixtures, {result['skipped']} skipped"
-    ]
-    name, row = next(iter(result["systems"].items()))
-    judged = ["judge"] * ("judge" in row)
-    decibels = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
-    lines.append(
-        f"{'':20}" + "".join(f"{head:>18}" for head in (*decibels.values(), "closer", *judged))
-    )
-    for system, metrics in result["systems"].items():
-        cells = [
-            f"{metrics[m]['mean']:9.2f} ± {metrics[m]['sem']:4.2f}" if m in metrics else "none"
-            for m in decibels
-        ]
-        cells.append(f"{100 * metrics['closer_to_target']:.1f} %")
-        cells += [
-            f"{100 * metrics[m]['mean']:.1f} ± {100 * metrics[m]['sem']:.1f} %" for m in judged
-        ]
-        lines.append(f"{system:20}" + "".join(f"{cell:>18}" for cell in cells))
-    scored = result["mixtures"] - result["skipped"]
-    missing = {
-        system: {
-            title: metrics[m]["left_out"] if m in metrics else scored
-            for m, title in decibels.items()
-        }
-        for system, metrics in result["systems"].items()
-    }
-    note = "dB, mean ± standard error"
-    if "si_sdri" in row:
-        low, high = row["si_sdri"]["ci95"]
-        note += f"; SI-SDRi of {name}: 95 % in [{low:.2f}, {high:.2f}]"
-    return "\n".join(filter(None, (*lines, note, scoring.left_out(missing))))
-
-
-@torch.no_grad()
-def embed_queries(
-    system: System, rows: list[TestMixture], query: str, music: Music
-) -> torch.Tensor:
-    """(B, N, D) queries of manifest rows, each source asked for by its own."""
-    pairs = [(row, n) for row in rows for n in range(len(row.classes))]
-    asked = _embed(
-        system,
-        query,
-        [r.classes[n] for r, n in pairs],
-        (music.clip(r.split, r.sounds()[n], r.query_clips[n]) for r, n in pairs),
-        (_held_out_drawing(r, n) for r, n in pairs),
-    )
-    return asked.reshape(len(rows), -1, asked.shape[-1])
-
-
-@torch.no_grad()
-def _embed(
-    system: System,
-    query: str,
-    names: list[str],
-    clips: Iterable[np.ndarray],
-    drawings: Iterable[torch.Tensor],
-) -> torch.Tensor:
-    """(M, D) queries by M names, clips (L,) or drawings (3, 224, 224), whichever the kind of query
-    takes.
-    """
-    encoder = system.encoder
-    device = next(system.separator.parameters()).device
-    found = {}
-    if query in ("audio", "composed"):
-        waves = torch.stack([torch.from_numpy(clip) for clip in clips])
-        found["audio"] = encoder.embed_audio(waves.to(device))
-    if query in ("image", "composed"):
-        found["image"] = encoder.embed_image(torch.stack(list(drawings)).to(device))
-    if query in ("text", "composed"):
-        found["text"] = encoder.embed_text(names)
-    if query == "composed":
-        stacked = torch.stack([found[m] for m in ("audio", "image", "text")], dim=1)
-        weights = torch.tensor(COMPOSED, device=device).expand(len(names), -1)
-        found["composed"] = query_mixup(stacked, weights)
-    return found[query]
-
-
-def _held_out_drawing(row: TestMixture, source: int) -> torch.Tensor:
-    sound = row.sounds()[source]
-    files = {path.stem: path for path in pictures.drawings(sound, row.split)}
-    return pictures.load_picture(files[row.query_drawings[source]])
-
-
-def _check(query: str) -> None:
-    if query not in QUERIES:
-        fail("query", f"is {query!r}", f"give one of {', '.join(QUERIES)}")
+def _device(system: System) -> torch.device:
+    return next(system.separator.parameters()).device
 
 
 def _score(
@@ -255,25 +180,17 @@ def _score(
     protocol: str,
     per_mixture: str | Path | None,
     judge: Judge | None = None,
-) -> dict:
-    """The system, the oracle and the mixture itself on all batches: the part of the JSON that every
-    evaluation has.
-    """
-    scores: dict[str, list] = {system.name: [], "oracle": [], "mixture": []}
+) -> Scored:
+    """The system, the oracle and the mixture itself on all batches."""
+    scores: dict[str, list[scoring.Score]] = {system.name: [], "oracle": [], "mixture": []}
     names: list[tuple[str, ...]] = []
     for batch in batches:
-        mixture, reference, device = batch.mixture, batch.reference, batch.query.device
-        with torch.no_grad():
-            heard = separate(system.separator, mixture.to(device), batch.query).cpu()
-            ceiling = oracle(system.separator, mixture.to(device), reference.to(device)).cpu()
-        floor = mixture[:, None].expand_as(reference)
-        estimates = {system.name: heard, "oracle": ceiling, "mixture": floor}
-        judged = (
-            {name: _judged(judge, each, batch.classes) for name, each in estimates.items()}
-            if judge
-            else None
-        )
-        for name, new in scoring.score(estimates, reference, mixture, protocol, judged).items():
+        estimates = _estimates(system, batch)
+        judged = None
+        if judge is not None:
+            judged = {name: _judged(judge, each, batch.classes) for name, each in estimates.items()}
+        found = scoring.score(estimates, batch.reference, batch.mixture, protocol, judged)
+        for name, new in found.items():
             scores[name] += new
         names += batch.classes
     if per_mixture:
@@ -291,16 +208,24 @@ def _score(
     }
 
 
+@torch.no_grad()
+def _estimates(system: System, batch: Batch) -> dict[str, torch.Tensor]:
+    """(B, N, L) estimates on the CPU: the system's, the ceiling and the floor."""
+    device = batch.query.device
+    mixture, reference = batch.mixture.to(device), batch.reference.to(device)
+    return {
+        system.name: separate(system.separator, mixture, batch.query).cpu(),
+        "oracle": oracle(system.separator, mixture, reference).cpu(),
+        "mixture": batch.mixture[:, None].expand_as(batch.reference),
+    }
+
+
 def _judged(judge: Judge, estimate: torch.Tensor, classes: list[tuple[str, ...]]) -> torch.Tensor:
-    """Whether the judge names the class that each of the (B, N, L) estimates was asked for: (B, N)
-    bool.
-    """
-    asked = [name for row in classes for name in row]
-    return right(judge, estimate.flatten(0, 1), asked).reshape(estimate.shape[:2])
+    """Whether the judge names the queried class of each of the (B, N, L) estimates: (B, N) bool."""
+    queried = [name for row in classes for name in row]
+    return right(judge, estimate.flatten(0, 1), queried).reshape(estimate.shape[:2])
 
 
 def oracle(separator: Separator, mixture: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """The ceiling: ideal binary masks at the separator's own resolution, (B, L), (B, N, L) -> (B,
-    N, L).
-    """
+    """The ceiling: estimates (B, N, L) by ideal binary masks, of (B, L) and (B, N, L)."""
     return ideal_estimate(separator, mixture, reference)

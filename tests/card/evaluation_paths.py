@@ -65,8 +65,10 @@ def systems(start, device, tmp_path):
 
 
 def test_the_benchmark_s_scores_and_cases(systems):
-    scores = benchmark.score("unseen", systems, limit=2, modes=("text", "negative"), progress=False)
-    found = benchmark.cases(systems, scores)
+    scores = benchmark.measure(
+        "unseen", systems, limit=2, modes=("text", "negative"), progress=False
+    )
+    found = benchmark.example_mixtures(systems, scores)
     assert len(found) == 3 and all(
         sound.device == CPU for case in found.values() for sound in case.values()
     )

@@ -24,15 +24,26 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clap")
     sizes = transformers.ClapConfig(
         text_config={
-            "vocab_size": len(WORDS), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
-            "max_position_embeddings": 32, "pad_token_id": 0,
+            "vocab_size": len(WORDS),
+            "hidden_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 16,
+            "max_position_embeddings": 32,
+            "pad_token_id": 0,
         },
         audio_config={
-            "patch_embeds_hidden_size": 16, "hidden_size": 32, "depths": [1, 1], "num_attention_heads": [2, 2], "num_hidden_layers": 2,
-            "spec_size": 128, "num_mel_bins": 16, "window_size": 4,
+            "patch_embeds_hidden_size": 16,
+            "hidden_size": 32,
+            "depths": [1, 1],
+            "num_attention_heads": [2, 2],
+            "num_hidden_layers": 2,
+            "spec_size": 128,
+            "num_mel_bins": 16,
+            "window_size": 4,
         },
         projection_dim=16,
-    )  # fmt: skip
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         transformers.ClapModel(sizes).save_pretrained(folder)
@@ -50,18 +61,18 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reward_encoder(folder):
+def published(folder):
     return clap.load(folder)
 
 
-def test_a_score_is_the_cosine_that_the_model_itself_gives(reward_encoder, folder):
+def test_a_score_is_the_cosine_that_the_model_itself_gives(published, folder):
     rng = np.random.default_rng(0)
     sounds = torch.from_numpy(rng.standard_normal((2, 32_767))).float()
     model = transformers.ClapModel.from_pretrained(folder).eval()
     extractor = transformers.ClapFeatureExtractor.from_pretrained(folder)
     ids = torch.tensor([[4, 5, 6, 7], [4, 5, 6, 8]])
     with torch.no_grad():
-        # scipy's filter is not torchaudio's; what both hear is the same.
+        # scipy's filter is not torchaudio's; what both pass is the same.
         features = extractor(
             list(resample_poly(sounds.numpy(), 3, 1, axis=-1)),
             sampling_rate=48_000,
@@ -69,14 +80,14 @@ def test_a_score_is_the_cosine_that_the_model_itself_gives(reward_encoder, folde
         )
         output = model(input_ids=ids, attention_mask=torch.ones_like(ids), **features)
     expected = output.logits_per_audio.diagonal() / model.logit_scale_a.exp()
-    found = reward_encoder.score(sounds, ["violin", "harp"])
+    found = published.score(sounds, ["violin", "harp"])
     torch.testing.assert_close(found, expected, atol=5e-3, rtol=0)
-    assert not torch.allclose(found, reward_encoder.score(sounds, ["harp", "violin"]), atol=5e-3)
+    assert not torch.allclose(found, published.score(sounds, ["harp", "violin"]), atol=5e-3)
 
 
-def test_a_score_is_the_same_every_time(reward_encoder):
+def test_a_score_is_the_same_every_time(published):
     sound = torch.randn(1, 48_000, generator=torch.Generator().manual_seed(1))
-    assert reward_encoder.score(sound, ["harp"]) == reward_encoder.score(sound, ["harp"])
+    assert published.score(sound, ["harp"]) == published.score(sound, ["harp"])
 
 
 @pytest.mark.parametrize(
@@ -88,9 +99,9 @@ def test_a_score_is_the_same_every_time(reward_encoder):
         (torch.zeros(1, 80_000), ["harp"], "cut it to 4 s"),
     ],
 )
-def test_sounds_that_cannot_be_scored(reward_encoder, sound, names, message):
+def test_sounds_that_cannot_be_scored(published, sound, names, message):
     with pytest.raises(InputError, match=message):
-        reward_encoder.score(sound, names)
+        published.score(sound, names)
 
 
 def test_weights_that_are_not_there_or_not_whole(folder, tmp_path):

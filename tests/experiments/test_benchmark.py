@@ -1,6 +1,5 @@
-"""`mars benchmark`: what it scores, how it summarises, and that RESULTS.md is what it wrote."""
+"""`mars benchmark`: what it compares, and that RESULTS.md is what it wrote."""
 
-import importlib.util
 import json
 from dataclasses import replace
 
@@ -9,180 +8,19 @@ import pytest
 import torch
 
 from mars_lib import config
-from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.check import InputError
 from mars_lib.data import manifests
-from mars_lib.evaluation import metrics
-from mars_lib.experiments import benchmark, compared_systems, comparison, results_page
-from mars_lib.experiments.comparison import SYSTEMS
-from mars_lib.io import checkpoint
+from mars_lib.evaluation import scoring
+from mars_lib.experiments import (
+    benchmark,
+    compared_systems,
+    comparison,
+    results_page,
+    results_tables,
+)
+from mars_lib.experiments.results import AGAINST_SIGNAL, AGAINST_SUPERVISED, Results
 from mars_lib.training.method import OMNISEP
-from mars_lib.training.rl_config import RLConfig
-from mars_lib.training.state import separator_checkpoint
-
-
-def save(folder, method, name, settings):
-    torch.manual_seed(0)
-    network = method.build(settings)
-    tensors, meta = separator_checkpoint(config.to_dict(settings), network, method.kind)
-    checkpoint.save(folder / f"{name}.safetensors", tensors, meta)
-    return network.eval()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("systems")
-    ours = (
-        "omnisep-0",
-        "omnisep-1",
-        "mars-sep-0",
-        "mars-sep-one-stage-0",
-        "mars-sep-not-aligned-0",
-        "si-sdr-0",
-        "si-sdr-sampled-0",
-    )
-    for method, name in (*((OMNISEP, name) for name in ours), (AUDIOSEP, "audiosep-0")):
-        save(folder, method, name, config.smoke())
-    return folder
-
-
-def four(folder):
-    return [each for each in compared_systems.load(folder) if each.system in SYSTEMS]
-
-
-@pytest.fixture(scope="module")
-def scores(folder):
-    return benchmark.score("test", four(folder), limit=3, progress=False, batch_size=2)
-
-
-def test_every_system_is_scored_in_every_mode(scores):
-    assert list(scores.values) == ["text", "audio", "image", "composed", "negative"]
-    for by_system in scores.values.values():
-        shapes = {name: table.shape for name, table in by_system.items()}
-        seeds = {"omnisep": 2, "mars-sep": 1, "audiosep": 1, "oracle": 1, "mixture": 1}
-        assert shapes == {name: (count, 3, 8) for name, count in seeds.items()}
-    gains = scores.values["text"]["mixture"][0, :, benchmark.SCORES.index("si_sdri")]
-    np.testing.assert_allclose(gains, 0, atol=1e-4)
-
-
-def test_a_score_is_what_a_separator_and_the_metrics_give_one_by_one(scores, folder, shipped):
-    first = next(each for each in compared_systems.load(folder) if each.system == "audiosep")
-    row, music = manifests.read("test")[2], manifests.music()
-    mixture, reference = manifests.render(row, music)
-    query = shipped.encoder.embed_text(list(row.classes))
-    query = 1.5 * query - 0.5 * query.flip(0)
-    estimate = first.separate(first.network, mixture[None], query[None])[0]
-    expected = metrics.si_sdr_improvement(
-        estimate=estimate, reference=reference, mixture=mixture, permute=True
-    ).mean
-    assert scores.values["negative"]["audiosep"][0, 2, 0] == pytest.approx(expected, abs=1e-3)
-
-
-def made(values):
-    """Scores of two mixtures by hand: `values[system]` is (seeds, mixtures) of SI-SDRi."""
-    tables = {
-        name: np.repeat(np.asarray(v, dtype=float)[..., None], 8, axis=2)
-        for name, v in values.items()
-    }
-    pair = manifests.read("test")[0].classes
-    return benchmark.Scores(
-        "test", "appendix-c", [pair] * len(next(iter(values.values()))[0]), {"text": tables}
-    )
-
-
-def test_seeds_are_averaged_before_mixtures_are_paired():
-    found = benchmark.summarise(made({"omnisep": [[1, 2, 3], [3, 4, 5]], "mars-sep": [[4, 3, 4]]}))[
-        "text"
-    ]
-    assert found["omnisep"]["si_sdri"]["mean"] == 3 and found["omnisep"]["seeds"] == 2
-    against = found["mars-sep"]["against"]["si_sdri"]
-    assert against["mean"] == pytest.approx(2 / 3) and against["share_better"] == pytest.approx(
-        1 / 3
-    )
-    assert "against" not in found["omnisep"]
-
-
-def test_a_mixture_skipped_for_one_is_left_out_for_all():
-    found = benchmark.summarise(made({"omnisep": [[1, 2, 9]], "mars-sep": [[2, 3, np.nan]]}))[
-        "text"
-    ]
-    assert found["omnisep"]["mixtures"] == 2 and found["omnisep"]["si_sdri"]["mean"] == 1.5
-    with pytest.raises(InputError, match="has 1 mixtures"):
-        benchmark.summarise(made({"omnisep": [[1, np.nan]]}))
-
-
-def test_a_score_that_means_nothing_is_left_out_of_its_own_mean_alone():
-    """For all systems, as they are compared; what bounds them is left out for itself."""
-    scores = made(
-        {
-            "omnisep": [[1, 2, 9], [1, 2, 9]],
-            "mars-sep": [[2, 3, 1]],
-            "oracle": [[20, 20, 20]],
-            "mixture": [[0, 0, 0]],
-        }
-    )
-    by, sir, sar = (
-        scores.values["text"],
-        benchmark.SCORES.index("sir"),
-        benchmark.SCORES.index("sar"),
-    )
-    by["omnisep"][1, 2, sir] = np.nan
-    by["oracle"][0, 0, sir] = np.nan
-    by["mixture"][..., sar] = np.nan
-    found = benchmark.summarise(scores)["text"]
-    assert found["omnisep"]["si_sdri"]["mean"] == 4 and found["omnisep"]["mixtures"] == 3
-    assert found["omnisep"]["sir"]["mean"] == 1.5 and found["mars-sep"]["sir"]["mean"] == 2.5
-    counts = {
-        name: (row["si_sdri"]["left_out"], row["sir"]["left_out"]) for name, row in found.items()
-    }
-    assert counts == {"omnisep": (0, 1), "mars-sep": (0, 1), "oracle": (0, 2), "mixture": (0, 1)}
-    assert "sar" not in found["mixture"] and found["oracle"]["sar"]["mean"] == 20
-    page = results_page._table(found)
-    assert "| mixture | 0.00 ± 0.00 [0.00, 0.00] | 0.00 ± 0.00 | 0.00 ± 0.00 |  |" in page
-    assert page.endswith(
-        "MARS-Sep (pathwise, sampled mask) SIR 1, oracle mask SIR 2, mixture SIR 1, mixture SAR 3."
-    )
-
-
-def test_intervals_of_a_summary_are_over_seeds_too():
-    apart = [[0, 1, 0, 1], [4, 5, 4, 5], [8, 9, 8, 9]]
-    found = benchmark.summarise(made({"omnisep": apart, "mars-sep": np.add(apart, 1)}))["text"]
-    low, high = found["omnisep"]["si_sdri"]["ci95"]
-    assert high - low > 6
-    # Seed by seed they are one apart.
-    assert found["mars-sep"]["against"]["si_sdri"]["ci95"] == pytest.approx((1, 1))
-
-
-def test_pairs_of_one_family_follow_the_class_list():
-    rows = manifests.read("unseen")
-    scores = benchmark.Scores("unseen", "appendix-c", [row.classes for row in rows], {})
-    family = {sound.name: sound.family for row in rows for sound in row.sounds()}
-    chosen = benchmark.one_family(scores)
-    assert (
-        chosen.tolist() == [family[a] == family[b] for a, b in scores.classes]
-        and 20 < chosen.sum() < 100
-    )
-
-
-def test_cases_are_the_worst_the_median_and_the_best(folder, scores):
-    found = benchmark.cases(four(folder), scores)
-    gains = scores.values["text"]["mars-sep"][0, :, 0]
-    order = [scores.classes[i] for i in np.argsort(gains)]
-    assert list(found) == [
-        f"{label}: {a}, with {b}" for label, (a, b) in zip(("worst", "median", "best"), order)
-    ]
-    for row in found.values():
-        assert list(row) == [
-            "mixture",
-            "target",
-            "interference",
-            "AudioSep (supervised)",
-            "OmniSep (supervised)",
-            "MARS-Sep (pathwise, sampled mask)",
-        ]
-        torch.testing.assert_close(
-            row["target"] + row["interference"], row["mixture"], atol=1e-6, rtol=1e-4
-        )
+from tests.experiments.systems import four, save
 
 
 class Louder:
@@ -197,20 +35,24 @@ class Louder:
 
 def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "one_family", lambda scores: np.ones(len(scores.classes), bool))
-    readme = "a\n<!-- headline -->\n\n| old |\n\n<!-- end -->\nb\n<!-- who hears --><!-- end -->\n| mixture (floor) | 9 |\n"
+    readme = (
+        "a\n<!-- headline -->\n\n| old |\n\n<!-- end -->\nb\n"
+        "<!-- reward encoders --><!-- end -->\n| mixture (floor) | 9 |\n"
+    )
     (tmp_path / "README.md").write_text(readme)
     with pytest.warns(
         UserWarning, match="no checkpoints si-sdr-1, si-sdr-sampled-1, .*`mars train systems`"
     ):
-        found, cases = benchmark.run(
+        results, examples = benchmark.run(
             compared_systems.load(folder), limit=3, progress=False, clap=Louder()
         )
-    results_page.write(found, cases, tmp_path)
+    results_page.write(results, examples, tmp_path)
+    found = results.to_json()
     again = (tmp_path / "README.md").read_text()
     assert (
-        results_page.headline(found) in again
-        and results_page.ears_table(found) in again
-        and results_page.bounds(found)[1] in again
+        results_tables.headline(results) in again
+        and results_tables.reward_encoder_table(results) in again
+        and results_tables.bounds(results)[1] in again
     )
     assert (
         "old" not in again
@@ -224,20 +66,21 @@ def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
         "OmniSep",
         "AudioSep",
         "reverberation time, s",
-        "for what is not there",
+        "query of an absent class",
         "of one family",
-        "ear not aligned",
+        "reward encoder not aligned",
         "stage2",
         "`louder`",
         "reward is sim + 0.03 SI-SDR, and WBCE x 0.3",
         "against supervised + SI-SDR loss, sampled mask",
     ):
         assert part in page
-    assert results_page.left_out({"mixture": {"SAR": 3}}) in page
-    assert "CLAP_t" in page and "mars-sep-one-stage" not in found["splits"]["test"]["text"]
-    assert found["ears"]["against supervised"]["audio"]["mars-sep"]["seeds"] == 1
-    assert "against" not in found["ears"]["against SI-SDR"]["text"]["si-sdr-sampled"]
-    assert found["missing"] == [f"{name}-1" for name in benchmark.HEARD[1:]]
+    assert scoring.left_out({"mixture": {"SAR": 3}}) in page
+    assert "CLAP_t" in page and "mars-sep-one-stage" not in results.splits["test"]["text"]
+    rewarded = results.reward_encoders
+    assert rewarded[AGAINST_SUPERVISED]["audio"]["mars-sep"]["seeds"] == 1
+    assert "against" not in rewarded[AGAINST_SIGNAL]["text"]["si-sdr-sampled"]
+    assert found["missing"] == [f"{name}-1" for name in benchmark.REWARDED[1:]]
     mixture = torch.stack(
         [manifests.render(row, manifests.music())[0] for row in manifests.read("test")[:3]]
     )
@@ -252,14 +95,16 @@ def test_what_is_not_there_to_be_compared_is_named(folder, tmp_path):
     systems = [
         each for each in compared_systems.load(folder) if not each.system.startswith("si-sdr-")
     ]
-    assert benchmark.ears(systems, 3) is None
+    assert benchmark.compare_reward_encoders(systems, 3) is None
     assert {"si-sdr-sampled-0", "si-sdr-sampled-1"} < set(benchmark.missing(systems))
     assert (
         benchmark.missing([each for each in compared_systems.load(folder) if each.seed == 0]) == []
     )
 
 
-def test_the_fair_control_differs_from_mars_sep_in_the_ear_alone(monkeypatch, tmp_path, shipped):
+def test_the_fair_control_differs_from_mars_sep_in_the_reward_encoder_alone(
+    monkeypatch, tmp_path, shipped
+):
     runs = {}
     monkeypatch.setattr(comparison, "train_supervised", lambda *a, **k: None)
     monkeypatch.setattr(
@@ -274,61 +119,14 @@ def test_the_fair_control_differs_from_mars_sep_in_the_ear_alone(monkeypatch, tm
         config.smoke(), manifests.music(), shipped.encoder, tmp_path, progress=False
     )
     assert set(trained) == set(compared_systems.NAMES)
-    (ours, ear), (fair, nobody), (unsampled, _) = (
+    (ours, reward_encoder), (fair, none), (unsampled, _) = (
         runs[name] for name in ("mars-sep", "si-sdr-sampled", "si-sdr")
     )
-    assert ear is not None and nobody is None and ours.reward == "fused"
+    assert reward_encoder is not None and none is None and ours.reward == "fused"
     assert replace(fair, reward="fused") == ours and replace(fair, estimator="mode") == unsampled
 
 
-def test_controls_are_held_against_the_one_that_samples_too(root):
-    spec = importlib.util.spec_from_file_location("controls", root / "benchmarks" / "controls.py")
-    controls = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(controls)
-    rows = controls.rows(RLConfig())
-    assert (
-        replace(rows[controls.FAIR], reward="fused") == rows["recipe"]
-        and rows[controls.FAIR].estimator == "pathwise"
-    )
-    # The seeds of a row are far apart, those of a pair are not: an interval of each says so.
-    runs = {
-        seed: dict.fromkeys(("si_sdri", "judge", "reward"), [4.0 * seed, 4.0 * seed + 1])
-        for seed in range(3)
-    }
-    above = {
-        seed: {metric: [x + 1 for x in values] for metric, values in run.items()}
-        for seed, run in runs.items()
-    }
-    silent = {
-        seed: {
-            metric: [*values, np.nan if (seed, metric) == (2, "si_sdri") else 0]
-            for metric, values in run.items()
-        }
-        for seed, run in above.items()
-    }
-    names = {controls.FROZEN: {0: runs[1]}, controls.FAIR: runs, "recipe": above}
-    page = controls.table({name: {"search": {}, "runs": rows} for name, rows in names.items()})
-    fair, frozen = (
-        next(line for line in part.splitlines() if line.startswith("recipe"))
-        for part in page.split("against")[1:]
-    )
-    assert (
-        "+1.00 [+1.00, +1.00] dB" in fair
-        and "+1.00 [-3.00, +5.00] dB" in frozen
-        and "left out" not in page
-    )
-    # A third mixture, on which one seed of one row returned silence, is in no mean.
-    longer = {
-        name: {seed: {m: [*v, 0] for m, v in run.items()} for seed, run in each.items()}
-        for name, each in names.items()
-    }
-    again = controls.table(
-        {name: {"search": {}, "runs": rows} for name, rows in (longer | {"recipe": silent}).items()}
-    )
-    assert again == f"1 mixtures left out\n{page}"
-
-
-def test_alignment_alone_asks_the_same_separator_in_another_language(folder):
+def test_alignment_alone_queries_the_same_separator_in_another_embedding_space(folder):
     systems = [each for each in four(folder) if each.system == "omnisep" and each.seed == 1]
     plain, adapted = compared_systems.alignment_alone(systems, clips=2, progress=False)
     assert plain.network is systems[0].network and plain.heads == adapted.heads == "stage3"
@@ -351,17 +149,25 @@ def test_checkpoints_that_are_none_of_a_system(tmp_path):
 
 @pytest.fixture(scope="module")
 def written(root):
-    return json.loads((root / "data" / "results.json").read_text(encoding="utf-8"))
+    text = (root / "data" / "results.json").read_text(encoding="utf-8")
+    return Results.from_json(json.loads(text))
+
+
+def test_results_are_read_as_they_were_written(root, written):
+    text = (root / "data" / "results.json").read_text(encoding="utf-8")
+    assert json.dumps(written.to_json(), indent=2) + "\n" == text
 
 
 def test_results_page_is_what_the_benchmark_wrote(root, written):
     assert (root / "RESULTS.md").read_text(encoding="utf-8") == results_page.markdown(written)
-    assert written["systems"] == sorted(
+    assert written.systems == sorted(
         path.stem for path in (root / "data" / "checkpoints" / "systems").glob("*.safetensors")
     )
 
 
 def test_readme_quotes_the_results(root, written):
     readme = (root / "README.md").read_text(encoding="utf-8")
-    assert results_page.headline(written) in readme and results_page.ears_table(written) in readme
-    assert all(row in readme for row in results_page.bounds(written))
+    assert results_page.quoted(readme, written) == readme
+    assert results_tables.headline(written) in readme
+    assert results_tables.reward_encoder_table(written) in readme
+    assert all(row in readme for row in results_tables.bounds(written))

@@ -32,9 +32,9 @@ def test_a_folder_of_another_run_is_refused_and_its_own_is_taken_as_it_is(
 ):
     monkeypatch.setattr(comparison, "REWARD_HEADS", {"mars-sep": "stage3"})
 
-    def train(settings=settings, music=few()):
+    def train(settings=settings, music=None):
         return train_systems(
-            settings, music, shipped.encoder, tmp_path, device="cpu", progress=False
+            settings, music or few(), shipped.encoder, tmp_path, device="cpu", progress=False
         )
 
     made = {name: path.read_bytes() for name, path in train().items()}

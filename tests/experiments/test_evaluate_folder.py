@@ -109,9 +109,11 @@ def test_rests_are_not_mixed(tmp_path):
 
 def test_what_a_folder_lacks_is_said(own, tmp_path):
     (own / "violin" / "picture.png").unlink()
-    with pytest.warns(UserWarning, match="violin: left out of image queries for want of a picture"):
-        with pytest.raises(InputError, match="own: has 1 classes that image queries can ask for"):
-            FolderMixtures(own, "image", SMALL)
+    with (
+        pytest.warns(UserWarning, match="violin: left out of image queries for want of a picture"),
+        pytest.raises(InputError, match="own: has 1 classes that image queries can ask for"),
+    ):
+        FolderMixtures(own, "image", SMALL)
     with pytest.raises(InputError, match="at least two classes"):
         FolderMixtures(tmp_path / "nowhere", "text", SMALL)
     soundfile.write(own / "kettle" / "short.wav", np.zeros(9_000), 16_000)

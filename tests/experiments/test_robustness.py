@@ -8,6 +8,7 @@ from mars_lib import config
 from mars_lib.check import InputError
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.experiments import compared_systems, robustness
+from mars_lib.inference.pretrained import load_encoder
 from mars_lib.separator import Separator
 from mars_lib.training.method import OMNISEP
 
@@ -57,8 +58,8 @@ def test_noise_lies_so_far_below_the_mixture(level):
 def test_a_room_dies_away_by_60_db(seconds):
     pulse = np.zeros(2 * robustness.RATE, dtype=np.float32)
     pulse[0] = 1.0
-    heard = robustness._reverberated(pulse, seconds, np.random.default_rng(0))
-    frames = np.square(heard[1 : int(0.9 * seconds * robustness.RATE)])
+    wave = robustness._reverberated(pulse, seconds, np.random.default_rng(0))
+    frames = np.square(wave[1 : int(0.9 * seconds * robustness.RATE)])
     time = np.arange(len(frames)) / robustness.RATE
     early, late = (
         frames[(time > t) & (time < t + 0.1 * seconds)].mean()
@@ -75,18 +76,20 @@ def test_curves_are_means_over_seeds_then_mixtures(monkeypatch):
     torch.manual_seed(0)
     network = Separator(config.smoke()).eval()
     systems = [
-        compared_systems.Contender("omnisep", seed, network, OMNISEP.separate) for seed in (0, 1)
+        compared_systems.TrainedSystem("omnisep", seed, network, OMNISEP.separate)
+        for seed in (0, 1)
     ]
     # An estimate that is the mixture itself gains nothing, and leaks everything.
-    same = [compared_systems.Contender("mixture", 0, network, lambda n, x, q: x[:, None])]
+    same = [compared_systems.TrainedSystem("mixture", 0, network, lambda n, x, q: x[:, None])]
     monkeypatch.setattr(robustness, "LEVELS", (0,))
     found = robustness.curves([*systems, *same], count=2, progress=False)
     assert found["sources"]["2"]["mixture"]["mean"] == pytest.approx(0, abs=1e-6)
     assert found["leak, dB"]["for what is not there"]["mixture"]["mean"] == pytest.approx(
         0, abs=1e-4
     )
-    case = [robustness._case(row) for row in robustness.sources("unseen", 2, 4)]
-    query = robustness.load_encoder("minibind").embed_text([c.words for c in case])[:, None]
+    rng = np.random.default_rng(0)
+    case = [robustness._case(row, rng) for row in robustness.sources("unseen", 2, 4)]
+    query = load_encoder("minibind").embed_text([c.words for c in case])[:, None]
     mixture, reference = (
         torch.stack([getattr(c, f) for c in case]) for f in ("mixture", "reference")
     )
@@ -98,15 +101,14 @@ def test_curves_are_means_over_seeds_then_mixtures(monkeypatch):
 
 
 def test_what_cannot_be_scored_is_left_out_for_all_and_counted():
-    systems = [compared_systems.Contender(name, 0, None, None) for name in ("a", "b")]
     values = {
         ("a", 0): torch.tensor([1.0, torch.nan, 3.0, 150.0]),
         ("b", 0): torch.tensor([0.0, 5.0, 1.0, 2.0]),
     }
-    found = robustness._by_system(systems, values)
+    found = robustness._summaries(values)
     assert {name: (row["mean"], row["left_out"]) for name, row in found.items()} == {
         "a": (2, 2),
         "b": (0.5, 2),
     }
     with pytest.raises(InputError, match="no mixture that all systems"):
-        robustness._by_system(systems, {**values, ("b", 0): torch.full((4,), torch.nan)})
+        robustness._summaries({**values, ("b", 0): torch.full((4,), torch.nan)})

@@ -1,0 +1,23 @@
+import pytest
+
+from mars_lib import config
+from mars_lib.baselines.audiosep import AUDIOSEP
+from mars_lib.training.method import OMNISEP
+from tests.experiments.systems import save
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("systems")
+    ours = (
+        "omnisep-0",
+        "omnisep-1",
+        "mars-sep-0",
+        "mars-sep-one-stage-0",
+        "mars-sep-not-aligned-0",
+        "si-sdr-0",
+        "si-sdr-sampled-0",
+    )
+    for method, name in (*((OMNISEP, name) for name in ours), (AUDIOSEP, "audiosep-0")):
+        save(folder, method, name, config.smoke())
+    return folder

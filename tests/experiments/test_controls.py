@@ -1,0 +1,55 @@
+"""`benchmarks/controls.py`: its rows and its table."""
+
+import importlib.util
+from dataclasses import replace
+
+import numpy as np
+
+from mars_lib.training.rl_config import RLConfig
+
+
+def test_controls_are_held_against_the_one_that_samples_too(root):
+    spec = importlib.util.spec_from_file_location("rows", root / "benchmarks" / "control_rows.py")
+    controls = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(controls)
+    rows = controls.rows(RLConfig())
+    assert (
+        replace(rows[controls.FAIR], reward="fused") == rows["recipe"]
+        and rows[controls.FAIR].estimator == "pathwise"
+    )
+    # The seeds of a row are far apart, those of a pair are not: an interval of each says so.
+    runs = {
+        seed: {metric: [4.0 * seed, 4.0 * seed + 1] for metric in ("si_sdri", "judge", "reward")}
+        for seed in range(3)
+    }
+    above = {
+        seed: {metric: [x + 1 for x in values] for metric, values in run.items()}
+        for seed, run in runs.items()
+    }
+    silent = {
+        seed: {
+            metric: [*values, np.nan if (seed, metric) == (2, "si_sdri") else 0]
+            for metric, values in run.items()
+        }
+        for seed, run in above.items()
+    }
+    names = {controls.FROZEN: {0: runs[1]}, controls.FAIR: runs, "recipe": above}
+    page = controls.table({name: {"search": {}, "runs": rows} for name, rows in names.items()})
+    fair, frozen = (
+        next(line for line in part.splitlines() if line.startswith("recipe"))
+        for part in page.split("against")[1:]
+    )
+    assert (
+        "+1.00 [+1.00, +1.00] dB" in fair
+        and "+1.00 [-3.00, +5.00] dB" in frozen
+        and "left out" not in page
+    )
+    # A third mixture, on which one seed of one row returned silence, is in no mean.
+    longer = {
+        name: {seed: {m: [*v, 0] for m, v in run.items()} for seed, run in each.items()}
+        for name, each in names.items()
+    }
+    again = controls.table(
+        {name: {"search": {}, "runs": rows} for name, rows in (longer | {"recipe": silent}).items()}
+    )
+    assert again == f"1 mixtures left out\n{page}"
