@@ -161,7 +161,7 @@ def test_samples_pass_kolmogorov_smirnov(p, kappa, generator):
 @pytest.mark.parametrize("p", PROPOSALS)
 @pytest.mark.parametrize("kappa", KAPPAS)
 def test_moments_of_the_quantile_function(p, kappa):
-    """The mean, and the mean log density, which is sensitive to the tails: it must be minus the entropy."""
+    """The mean, and the mean log density, which shows the tails: it must be minus the entropy."""
     u = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000
     q = beta.quantile(torch.full((1,), p), u[:, None], kappa)[:, 0].double()
     exact = stats.beta(1 + kappa * p, 1 + kappa * (1 - p))

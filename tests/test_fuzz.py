@@ -1,6 +1,4 @@
-"""Damaged files: whatever the bytes, a reader gives a result or an `InputError`, and no other
-error.
-"""
+"""Damaged files: whatever the bytes, a reader gives a result or an `InputError`, nothing else."""
 
 import io
 import json
@@ -124,8 +122,9 @@ HEADERS = ("mlbp", "separator")
 
 
 def damaged(whole, rng, head):
-    """One of: cut off, bits turned, numbers made extreme, a stretch put elsewhere; half of the time
-    within the first `head` bytes.
+    """Cut off, or with bits turned, numbers made extreme, or a stretch put elsewhere.
+
+    Half of the time that is within the first `head` bytes.
     """
     data = bytearray(whole)
     reach = min(len(data), head) if rng.random() < 0.5 else len(data)

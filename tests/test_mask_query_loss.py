@@ -102,9 +102,7 @@ def test_wbce_gradient_and_bounds():
 
 
 def test_masks_that_are_no_numbers_end_supervised_training_with_the_remedy():
-    """Torch's own words, "all elements of input should be between 0 and 1", say neither what broke
-    nor what helps.
-    """
+    """Torch's own "all elements of input should be between 0 and 1" names no remedy."""
     broken, ideal = torch.full((1, 2, 3, 4), float("nan")), torch.ones(1, 2, 3, 4)
     with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
         loss.wbce(broken, ideal, torch.rand(1, 3, 4))

@@ -1,6 +1,4 @@
-"""Problems whose best policy is known: does the objective find it, and only when it is told the
-truth?
-"""
+"""Problems whose best policy is known: the objective finds it, from true rewards alone."""
 
 from types import SimpleNamespace
 
@@ -16,9 +14,7 @@ CONFIG = PolicyConfig(entropy_coefficient=0.0, group_size=16)
 
 
 def learn(reward, shape, generator, steps=100, learning_rate=0.1, shuffled=False, frozen=False):
-    """Free logits under Adam through policy and `rl_loss`, the old policy a step behind; the last
-    P.
-    """
+    """The last P of free logits under Adam and `rl_loss`, the old policy a step behind."""
     logits = torch.zeros(1, 1, *shape, requires_grad=True)
     before, baseline = logits.detach().clone(), MovingBaseline()
     optimiser = torch.optim.Adam([logits], lr=0.0 if frozen else learning_rate)

@@ -141,9 +141,7 @@ def learn_once(learner, batch, rollout, learning_rate):
 
 
 def test_an_old_policy_one_step_behind_gives_a_ratio_that_is_not_1(separator, batch, generator):
-    """theta_{t-1} samples while theta_t learns; with the snapshot taken too late every ratio is
-    1.
-    """
+    """theta_{t-1} samples while theta_t learns; with a snapshot too late every ratio is 1."""
     learner, policy_config = copy.deepcopy(separator), PolicyConfig(group_size=4)
 
     def step(old):
@@ -200,9 +198,7 @@ def test_scores_are_float32_also_under_autocast(generator):
 
 @pytest.mark.parametrize("estimator", ["score", "pathwise", "mode", "supervised"])
 def test_weights_that_broke_end_a_step_with_the_remedy(separator, batch, generator, estimator):
-    """What a learning rate of 1e30 leaves; the sampler, the cross-entropy and the reward each
-    stopped with a word of their own.
-    """
+    """What a learning rate of 1e30 leaves: each part would else stop with words of its own."""
     broken = copy.deepcopy(separator)
     with torch.no_grad():
         next(broken.parameters()).fill_(float("nan"))

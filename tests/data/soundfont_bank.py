@@ -17,8 +17,8 @@ def tone(hertz=440.0, seconds=1.0):
 def write_bank(path, samples, zones, preset=None, program=0, root=69, cents=0):
     """One program of one instrument; each zone is {number of a generator: amount}.
 
-    A zone plays sample 0 unless it names another (53). `preset` are generators of the preset's only zone; `root` and `cents` go into the samples'
-    headers. Returns `path`.
+    A zone plays sample 0 unless it names another (53). `preset` are generators of the preset's only
+    zone; `root` and `cents` go into the samples' headers. Returns `path`.
     """
     data, headers = b"", b""
     for sample in samples:

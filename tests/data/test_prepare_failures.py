@@ -85,7 +85,7 @@ def test_wrong_folders_tables_and_lists(films, tmp_path):
 
 
 def test_what_is_no_file_or_has_no_name_in_utf8_is_skipped_and_the_rest_is_made(tmp_path):
-    """A pipe would be waited for; no CSV holds names of other bytes; hidden folders are no class."""
+    """A pipe would be waited for; no CSV holds names of other bytes; hidden folders are none."""
     wave = 0.1 * np.random.default_rng(0).standard_normal(3 * decode.RATE)
     for name in ("door/take.wav", "kettle/take.wav", ".ipynb_checkpoints/take.wav"):
         (tmp_path / "in" / name).parent.mkdir(parents=True)
