@@ -64,7 +64,7 @@ def test_audio_queries(shipped, example):
 
 @pytest.mark.xfail(
     strict=True,
-    reason="the pretrained system takes a player for no trumpet; its supervised start took it for one",
+    reason="the pretrained system takes a player for no trumpet, its supervised start did not",
 )
 def test_the_drawing_of_a_player_queries_its_instrument(shipped, example):
     mixture, references = example
