@@ -155,10 +155,9 @@ def train_stage(
             _update(encoder, optimizer, loss)
             if (step + 1) % config.validate_every and step + 1 < steps:
                 continue
-            held = _validate(encoder, stage, checks, config)
+            held, tau = _validate(encoder, stage, checks, config), encoder.log_temperature.exp()
             if log is not None:
-                tau = encoder.log_temperature.exp().item()
-                log(step, loss=loss.item(), temperature=tau, validation_loss=held)
+                log(step, loss=loss.item(), temperature=tau.item(), validation_loss=held)
             best.offer(step + 1, held)
             bar.set_postfix(loss=f"{loss.item():.3f}", validation=f"{held:.3f}")
             if best.waited >= config.patience:

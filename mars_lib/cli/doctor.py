@@ -13,9 +13,8 @@ from mars_lib.check import InputError
 from mars_lib.data.pictures import drawings
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import sound_classes
-from mars_lib.inference.pretrained import load_judge, load_mlbp
+from mars_lib.inference.pretrained import load_judge
 from mars_lib.inference.system import load
-from mars_lib.io import assets
 from mars_lib.io.devices import multiplies_bfloat16
 
 # The extra that brings each of them.
@@ -92,14 +91,14 @@ def _pictures() -> Finding:
 def _checkpoints() -> Finding:
     try:
         system = load()
-        load(assets.checkpoint("separator-small")), load_mlbp(), load_judge()
+        load("separator-small"), load_judge()
     except InputError as error:
         return Finding(False, "pretrained checkpoints", str(error))
     size = sum(p.numel() for p in system.separator.parameters())
     return Finding(
         True,
         f"checkpoint {system.name}, {size:,} parameters; the supervised one; "
-        "MiniBind, its MLBP, the held-out classifier",
+        "MiniBind, the held-out classifier",
     )
 
 

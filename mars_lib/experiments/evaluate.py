@@ -16,7 +16,7 @@ from mars_lib.data.folder_mixtures import FolderMixtures
 from mars_lib.data.synthesis.classes import warn_of_unknown
 from mars_lib.evaluation import scoring
 from mars_lib.evaluation.judge import Judge, right
-from mars_lib.experiments.queries import check_query, embed, embed_queries
+from mars_lib.experiments.query_kinds import check_query, embed, embed_queries
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.inference.system import System
 from mars_lib.io import atomic
@@ -66,7 +66,7 @@ def evaluate(
     Args:
         system: a separator with its encoder.
         split: "test" or "unseen".
-        query: one of `queries.QUERIES`. Audio queries are other clips of the class, image queries
+        query: one of `query_kinds.QUERIES`. Audio queries are other clips of the class, image queries
             are drawings held out from training, text queries are the class names.
         limit: take the first mixtures only.
         protocol: one of `scoring.PROTOCOLS`.
@@ -126,7 +126,7 @@ def evaluate_folder(
 
     Args:
         folder: a folder of recordings `class/*`, or a prepared CSV that lists them.
-        query: one of `queries.QUERIES`. Text queries are the classes' names, known to the text
+        query: one of `query_kinds.QUERIES`. Text queries are the classes' names, known to the text
             encoder or not; audio queries other recordings of the class (or another stretch of its
             only one), image queries its pictures.
         interference: a CSV that the second sources are from, where they are not of `folder`
@@ -156,12 +156,12 @@ def evaluate_folder(
             embedded.reshape(len(part), -1, embedded.shape[-1]),
         )
 
-    title = f"{folder}, {query} query"
-    starts = tqdm(range(0, mixtures, batch_size), desc=title, disable=not progress)
+    starts = tqdm(range(0, mixtures, batch_size), f"{folder}, {query} query", disable=not progress)
     scored = _score(system, map(batch, starts), protocol, per_mixture)
+    second = {"interference": str(interference)} if interference else {}
     return {
         "folder": str(folder),
-        **({"interference": str(interference)} if interference else {}),
+        **second,
         "query": query,
         "protocol": protocol,
         "seed": seed,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from mars_lib.advantage import MovingBaseline
@@ -14,6 +13,7 @@ from mars_lib.config import Config
 from mars_lib.io import checkpoint
 from mars_lib.policy import kappa_at
 from mars_lib.separator import Separator
+from mars_lib.training.distributed import Fabric
 from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.schedule import learning_rate
 from mars_lib.training.state import Run, Weights, on_device, optimizer_tensors

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from mars_lib import config as configs
@@ -14,6 +13,7 @@ from mars_lib.config import Config, TrainingConfig
 from mars_lib.io import checkpoint
 from mars_lib.training import distributed
 from mars_lib.training.budget import Budget
+from mars_lib.training.distributed import Fabric
 from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.run_folder import last_of
 

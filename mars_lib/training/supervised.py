@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from mars_lib import config as configs
 from mars_lib.config import Config, TrainingConfig
@@ -17,6 +16,7 @@ from mars_lib.encoders.base import Encoder
 from mars_lib.io import checkpoint
 from mars_lib.query import query_mixup
 from mars_lib.training import distributed
+from mars_lib.training.distributed import Fabric
 from mars_lib.training.loop import loop_of
 from mars_lib.training.method import OMNISEP, Method
 from mars_lib.training.optimisation import backward, clip_and_step, explained_divergence
