@@ -16,8 +16,12 @@ from mars_lib import config
 from mars_lib.data import manifests
 from mars_lib.inference import system
 
-THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
-torch.set_num_threads(THREADS)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+    # Of the processes that tests start: notebooks' kernels, torchrun, the command.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+else:
+    torch.set_num_threads(2)
 ROOT = Path(__file__).resolve().parents[1]
 
 
