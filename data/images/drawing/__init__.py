@@ -1,0 +1,1 @@
+"""Drawings as SVG: two constructions a class, and renderings that colour them."""
