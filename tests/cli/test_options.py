@@ -243,7 +243,7 @@ def test_json_to_a_pipe_stands_there_alone(tmp_path, monkeypatch):
     """`mars evaluate --json PIPE` writes into what is no file, leaves it what it is, and puts
     nothing beside it.
     """
-    from mars_lib.cli import evaluate
+    from mars_lib.cli import evaluation_commands
 
     pipe, heard = tmp_path / "pipe", []
     os.mkfifo(pipe)
@@ -251,9 +251,9 @@ def test_json_to_a_pipe_stands_there_alone(tmp_path, monkeypatch):
     reader.start()
     monkeypatch.setattr(system, "load", lambda *_: None)
     monkeypatch.setattr(
-        evaluate, "evaluate_split", lambda *_, per_mixture, **__: {"per_mixture": per_mixture}
+        evaluation_commands, "evaluate_split", lambda *_, per_mixture, **__: {"per_mixture": per_mixture}
     )
-    monkeypatch.setattr(evaluate, "report", lambda _: "the table")
+    monkeypatch.setattr(evaluation_commands, "report", lambda _: "the table")
     status, _, err = mars(*EVALUATE, "--json", pipe)
     reader.join(5)
     assert status == 0, err
@@ -265,13 +265,13 @@ def test_json_to_a_pipe_stands_there_alone(tmp_path, monkeypatch):
 
 
 def test_json_on_the_screen_is_not_mixed_with_the_table(tmp_path, monkeypatch):
-    from mars_lib.cli import evaluate
+    from mars_lib.cli import evaluation_commands
     from mars_lib.io import atomic, paths
 
     written = []
     monkeypatch.setattr(system, "load", lambda *_: None)
-    monkeypatch.setattr(evaluate, "evaluate_split", lambda *_, **__: {})
-    monkeypatch.setattr(evaluate, "report", lambda _: "the table")
+    monkeypatch.setattr(evaluation_commands, "evaluate_split", lambda *_, **__: {})
+    monkeypatch.setattr(evaluation_commands, "report", lambda _: "the table")
     monkeypatch.setattr(atomic, "write_json", lambda path, _: written.append(str(path)))
     monkeypatch.setattr(paths, "output_file", lambda *_: None)
     status, out, err = mars(*EVALUATE, "--json", "/dev/stdout")

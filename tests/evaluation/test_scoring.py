@@ -7,7 +7,7 @@ from mars_lib.check import InputError
 from mars_lib.data import manifests
 from mars_lib.evaluation import metrics, scoring
 from mars_lib.experiments.evaluate import oracle
-from mars_lib.experiments.report import report
+from mars_lib.experiments.evaluation_report import report
 from mars_lib.inference import system
 from tests.evaluation.noise import coloured
 

@@ -17,8 +17,8 @@ from mars_lib.experiments import compared_systems, results_page
 from mars_lib.experiments.benchmark import run
 from mars_lib.experiments.evaluate import evaluate as evaluate_split
 from mars_lib.experiments.evaluate import evaluate_folder
-from mars_lib.experiments.queries import QUERIES
-from mars_lib.experiments.report import report
+from mars_lib.experiments.evaluation_report import report
+from mars_lib.experiments.query_modes import QUERIES
 from mars_lib.inference import system
 from mars_lib.io import atomic, devices, paths
 
