@@ -66,8 +66,8 @@ def evaluate(
     Args:
         system: a separator with its encoder.
         split: "test" or "unseen".
-        query: one of `query_modes.QUERIES`. Audio queries are other clips of the class, image queries
-            are drawings held out from training, text queries are the class names.
+        query: one of `query_modes.QUERIES`. Audio queries are other clips of the class, image
+            queries are drawings held out from training, text queries are the class names.
         limit: take the first mixtures only.
         protocol: one of `scoring.PROTOCOLS`.
         per_mixture: a file for the scores of every mixture, as JSON lines.

@@ -251,7 +251,9 @@ def test_json_to_a_pipe_stands_there_alone(tmp_path, monkeypatch):
     reader.start()
     monkeypatch.setattr(system, "load", lambda *_: None)
     monkeypatch.setattr(
-        evaluation_commands, "evaluate_split", lambda *_, per_mixture, **__: {"per_mixture": per_mixture}
+        evaluation_commands,
+        "evaluate_split",
+        lambda *_, per_mixture, **__: {"per_mixture": per_mixture},
     )
     monkeypatch.setattr(evaluation_commands, "report", lambda _: "the table")
     status, _, err = mars(*EVALUATE, "--json", pipe)
