@@ -7,7 +7,7 @@ from mars_lib.data import manifests
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge, right
 from mars_lib.evaluation.metrics import si_sdr
-from mars_lib.experiments.query_kinds import embed_queries
+from mars_lib.experiments.query_modes import embed_queries
 from mars_lib.inference.system import System
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import MLBP, Target, fused

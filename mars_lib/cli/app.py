@@ -13,7 +13,7 @@ from mars_lib.cli import options
 from mars_lib.cli.align import align
 from mars_lib.cli.data import data
 from mars_lib.cli.doctor import examine
-from mars_lib.cli.measure import benchmark, evaluate
+from mars_lib.cli.evaluation_commands import benchmark, evaluate
 from mars_lib.cli.separate import separate
 from mars_lib.cli.train import Device, train
 from mars_lib.course.notebooks import run_course

@@ -20,7 +20,7 @@ from mars_lib.experiments.comparison import (
     SIGNAL_SAMPLED,
     SYSTEMS,
 )
-from mars_lib.experiments.query_kinds import QUERIES
+from mars_lib.experiments.query_modes import QUERIES
 from mars_lib.experiments.results import (
     AGAINST_SIGNAL,
     AGAINST_SUPERVISED,

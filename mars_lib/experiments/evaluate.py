@@ -16,7 +16,7 @@ from mars_lib.data.folder_mixtures import FolderMixtures
 from mars_lib.data.synthesis.classes import warn_of_unknown
 from mars_lib.evaluation import scoring
 from mars_lib.evaluation.judge import Judge, right
-from mars_lib.experiments.query_kinds import check_query, embed, embed_queries
+from mars_lib.experiments.query_modes import check_query, embed, embed_queries
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.inference.system import System
 from mars_lib.io import atomic
@@ -66,7 +66,7 @@ def evaluate(
     Args:
         system: a separator with its encoder.
         split: "test" or "unseen".
-        query: one of `query_kinds.QUERIES`. Audio queries are other clips of the class, image
+        query: one of `query_modes.QUERIES`. Audio queries are other clips of the class, image
             queries are drawings held out from training, text queries are the class names.
         limit: take the first mixtures only.
         protocol: one of `scoring.PROTOCOLS`.
@@ -121,18 +121,16 @@ def evaluate_folder(
 ) -> dict:
     """Score one system on mixtures of the user's own recordings, as `evaluate` does on a manifest.
 
-    There is no `judge`: it knows the classes of mini-MUSIC alone. What is not named here is as in
-    `evaluate`.
+    There is no `judge`: it knows the classes of mini-MUSIC alone. Other arguments: see `evaluate`.
 
     Args:
         folder: a folder of recordings `class/*`, or a prepared CSV that lists them.
-        query: one of `query_kinds.QUERIES`. Text queries are the classes' names, known to the text
+        query: one of `query_modes.QUERIES`. Text queries are the classes' names, known to the text
             encoder or not; audio queries other recordings of the class (or another stretch of its
             only one), image queries its pictures.
         interference: a CSV that the second sources are from, where they are not of `folder`
             (MUSIC-clean+ and VGGSound-clean+ are such pairs of lists).
-        mixtures: how many to make.
-        seed: of the mixtures.
+        mixtures, seed: how many to make, and from which seed.
 
     Raises:
         InputError: where fewer than two classes can be queried, and for one that is silent.
@@ -158,10 +156,9 @@ def evaluate_folder(
 
     starts = tqdm(range(0, mixtures, batch_size), f"{folder}, {query} query", disable=not progress)
     scored = _score(system, map(batch, starts), protocol, per_mixture)
-    second = {"interference": str(interference)} if interference else {}
     return {
         "folder": str(folder),
-        **second,
+        **({"interference": str(interference)} if interference else {}),
         "query": query,
         "protocol": protocol,
         "seed": seed,

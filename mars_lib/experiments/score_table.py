@@ -23,7 +23,7 @@ from mars_lib.evaluation.judge import Judge, right
 from mars_lib.evaluation.scoring import Score
 from mars_lib.experiments.compared_systems import TrainedSystem, first_separator
 from mars_lib.experiments.evaluate import oracle
-from mars_lib.experiments.query_kinds import QUERIES, embed_queries
+from mars_lib.experiments.query_modes import QUERIES, embed_queries
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.query import subtract
 from mars_lib.separator import Separator

@@ -13,7 +13,7 @@ import torch
 
 from mars_lib import check
 from mars_lib.check import InputError
-from mars_lib.cli import measure, options
+from mars_lib.cli import evaluation_commands, options
 from mars_lib.config import LARGEST_KAPPA
 from mars_lib.inference import system
 from mars_lib.io import atomic, devices, paths
@@ -163,9 +163,11 @@ def test_json_to_a_pipe_stands_there_alone(tmp_path, monkeypatch):
     reader.start()
     monkeypatch.setattr(system, "load", lambda *_: None)
     monkeypatch.setattr(
-        measure, "evaluate_split", lambda *_, per_mixture, **__: {"per_mixture": per_mixture}
+        evaluation_commands,
+        "evaluate_split",
+        lambda *_, per_mixture, **__: {"per_mixture": per_mixture},
     )
-    monkeypatch.setattr(measure, "report", lambda _: "the table")
+    monkeypatch.setattr(evaluation_commands, "report", lambda _: "the table")
     status, _, err = mars(*EVALUATE, "--json", pipe)
     reader.join(5)
     assert status == 0, err
@@ -179,8 +181,8 @@ def test_json_to_a_pipe_stands_there_alone(tmp_path, monkeypatch):
 def test_json_on_the_screen_is_not_mixed_with_the_table(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(system, "load", lambda *_: None)
-    monkeypatch.setattr(measure, "evaluate_split", lambda *_, **__: {})
-    monkeypatch.setattr(measure, "report", lambda _: "the table")
+    monkeypatch.setattr(evaluation_commands, "evaluate_split", lambda *_, **__: {})
+    monkeypatch.setattr(evaluation_commands, "report", lambda _: "the table")
     monkeypatch.setattr(atomic, "write_json", lambda path, _: written.append(str(path)))
     monkeypatch.setattr(paths, "output_file", lambda *_: None)
     status, out, err = mars(*EVALUATE, "--json", "/dev/stdout")

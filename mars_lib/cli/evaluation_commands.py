@@ -18,7 +18,7 @@ from mars_lib.experiments.benchmark import run
 from mars_lib.experiments.evaluate import evaluate as evaluate_split
 from mars_lib.experiments.evaluate import evaluate_folder
 from mars_lib.experiments.evaluation_report import report
-from mars_lib.experiments.query_kinds import QUERIES
+from mars_lib.experiments.query_modes import QUERIES
 from mars_lib.inference import system
 from mars_lib.io import atomic, devices, paths
 
