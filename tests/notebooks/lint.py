@@ -198,8 +198,9 @@ def missing_names(text: str) -> list[str]:
     """The modules, attributes and files of the repository that a text names and that are not there.
 
     Looks at dotted names that begin with `mars_lib.`, wherever they stand, and at paths into the
-    repository's folders.
+    repository's folders. NAME and NN stand for names of the reader's own.
     """
+    text = re.sub(r"\S*(?:NAME|NN)\S*", "", text)
     names = set(re.findall(r"(?<![\w./-])mars_lib(?:\.[A-Za-z_]\w*)+(?![\w/])", text))
     paths = set(re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*\w", text))
     return [f"{name} does not exist" for name in sorted(names) if not _resolves(name)] + [
