@@ -154,7 +154,8 @@ def test_vggsound_by_its_table_and_the_benchmark_lists(tmp_path):
     assert labels == {"bee, wasp, etc. buzzing", "bird chirping"}
     good = tmp_path / "test-good.csv"
     good.write_text(
-        f"data/vggsound/audio/g/o/{ids[4]}.wav,data/x,12,bird\n/vggsound/{ids[5]}_000030.wav,/vggsound/x,12,bird\n"
+        f"data/vggsound/audio/g/o/{ids[4]}.wav,data/x,12,bird\n"
+        f"/vggsound/{ids[5]}_000030.wav,/vggsound/x,12,bird\n"
     )
     (tmp_path / "test.csv").write_text(good.read_text())
     lists = {"test": tmp_path / "test.csv", "test-good": good}
