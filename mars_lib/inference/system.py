@@ -50,7 +50,7 @@ def load(
         for weights that are not given or do not fit, and for a device that is not there.
     """
     device = choose_device(str(device))
-    path = _path(name_or_path)
+    path = path_of(name_or_path)
     saved, name = checkpoint.load(path, "separator"), f"checkpoint {path}"
     settings = config.from_dict(saved.meta["config"], name)
     separator = checkpoint.build(lambda: Separator(settings), saved.part("separator"), name)
@@ -65,10 +65,11 @@ def load(
     return System(separator.eval(), encoder, path.stem).to(device)
 
 
-def _path(name_or_path: str | Path) -> Path:
-    if isinstance(name_or_path, str) and name_or_path in PRETRAINED:
-        return assets.checkpoint(name_or_path)
+def path_of(name_or_path: str | Path) -> Path:
+    """The path of a separator's checkpoint, by its name of `available()` or as it is given."""
     path = inputs.path("checkpoint", name_or_path)
+    if str(path) in PRETRAINED:
+        return assets.checkpoint(str(path))
     if path.name == str(path) and not path.suffix and not path.exists():
         remedy = f"give {' or '.join(PRETRAINED)}, or the path of a .safetensors file"
         check.fail(f"checkpoint {path}", "is no pretrained separator and no file", remedy)
@@ -217,7 +218,7 @@ class System:
         if not len(embeddings):
             check.fail("queries", "are none", "give one or more")
         if not samples.any():
-            warnings.warn("the mixture is silent, and so are the estimates", stacklevel=2)
+            warnings.warn("the mixture is silent, and so are the estimates", stacklevel=3)
         estimate = self._estimates(samples, rate, embeddings, segments)
         shaped = estimate.reshape(len(embeddings), *waveform.shape)
         if isinstance(waveform, np.ndarray):
