@@ -37,7 +37,11 @@ def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncod
     if name == "minibind":
         if weights is not None:
             problem = f"are not wanted by {name}, which is pretrained"
-            check.fail(f"weights {weights}", problem, "give --encoder imagebind or pe-av")
+            check.fail(
+                f"weights {weights}",
+                problem,
+                "leave them out, or choose the encoder imagebind or pe-av",
+            )
         return load_minibind()
     load, what = ENCODERS[name]
     if weights is None:

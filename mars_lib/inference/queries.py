@@ -55,6 +55,7 @@ def embed(
 
     weights = {} if weights is None else weights
     _check_weights(weights, wanted)
+    check.between("negative-query strength", strength, 0.0, 10.0)
     query = mixup(wanted, weights, "query")
     if any(value is not None for value in negative.values()):
         query = subtract(query, mixup(negative, {}, "negative query"), strength)

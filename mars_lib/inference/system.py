@@ -1,5 +1,6 @@
 """What most people want: `load()` a system, then `separate()` with it."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def path_of(name_or_path: str | Path) -> Path:
     path = inputs.path("checkpoint", name_or_path)
     if str(path) in PRETRAINED:
         return assets.checkpoint(str(path))
-    if path.name == str(path) and not path.suffix and not path.exists():
+    if path.name == str(path) and not path.suffix and not os.path.exists(path):
         remedy = f"give {' or '.join(PRETRAINED)}, or the path of a .safetensors file"
         check.fail(f"checkpoint {path}", "is no pretrained separator and no file", remedy)
     return path
@@ -241,12 +242,12 @@ class System:
         out: str | Path,
         *,
         text: str | Sequence[str] | None = None,
-        audio: str | Path | None = None,
-        image: str | Path | None = None,
+        audio: Sound | None = None,
+        image: Picture | None = None,
         weights: Weights | None = None,
         negative_text: str | None = None,
-        negative_audio: str | Path | None = None,
-        negative_image: str | Path | None = None,
+        negative_audio: Sound | None = None,
+        negative_image: Picture | None = None,
         negative_strength: float = 0.5,
         batch_size: int = 8,
         overlap: float = 0.5,
@@ -269,15 +270,12 @@ class System:
             where one is input and output at once.
         """
         segments = Segments(batch_size, overlap, precision)
-        texts = [text] if text is None or isinstance(text, str) else list(text)
-        if not texts:
-            check.fail("text queries", "are none", "name one sound or more")
-        targets = files.target_names(
-            inputs.path("output", out), [each for each in texts if each is not None]
-        )
+        texts = inputs.texts(text)
+        targets = files.target_names(inputs.path("output", out), texts)
         given = (audio, image, negative_audio, negative_image)
         files.check_targets(inputs.path("source", source), targets, given)
         negative = {"text": negative_text, "audio": negative_audio, "image": negative_image}
+        asked: list[str | None] = [*texts] or [None]
         rows = [
             self._query(
                 {"text": each, "audio": audio, "image": image},
@@ -285,7 +283,7 @@ class System:
                 negative,
                 negative_strength,
             )
-            for each in texts
+            for each in asked
         ]
         files.separate_file(self.separator, source, targets, torch.stack(rows), progress, segments)
         return targets
