@@ -25,7 +25,7 @@ lint: .venv/ready  ## Check style, formatting and types: ruff and mypy
 lab: .venv/ready  ## Set up, then open JupyterLab on the first notebook
 	"$(BIN)/jupyter" lab notebooks/00_hear_a_separation.ipynb
 
-checkpoints: .venv/ready  ## Make every shipped checkpoint again from nothing (hours)
+checkpoints: .venv/ready  ## Make every pretrained checkpoint again from nothing (about two hours)
 	"$(BIN)/mars" checkpoints
 
 data: .venv/ready  ## Check the soundfonts and say what each split holds

@@ -86,14 +86,17 @@ def inside(name: str, tensor: torch.Tensor, low: float, high: float) -> None:
 
 def between(name: str, value: float, low: float, high: float) -> None:
     """Raise `InputError` unless `value` is a number from `low` to `high`; NaN is not."""
+    remedy = f"give a number from {low:g} to {high:g}"
+    if not isinstance(value, Real | str | None):
+        fail(name, f"is a {type(value).__name__}", remedy)
     if not isinstance(value, Real) or not low <= value <= high:
-        fail(name, f"is {value!r}", f"give a number from {low:g} to {high:g}")
+        fail(name, f"is {reprlib.repr(value)}", remedy)
 
 
 def one_of(name: str, value: str, known: Collection[str]) -> None:
     """Raise `InputError` unless `value` is one of the `known` words."""
-    if value not in known:
-        fail(name, f"is {value!r}", f"give one of {', '.join(known)}")
+    if not isinstance(value, str) or value not in known:
+        fail(name, f"is {reprlib.repr(value)}", f"give one of {', '.join(known)}")
 
 
 def at_least(name: str, value: float, least: float) -> None:

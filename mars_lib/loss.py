@@ -7,9 +7,8 @@ from torch.nn import functional
 
 from mars_lib import check
 from mars_lib.config import PolicyConfig
+from mars_lib.mask import check_masks
 from mars_lib.policy import BetaMaskPolicy
-
-DIVERGED = "the masks are no longer finite"
 
 
 def wbce_weight(mixture_magnitude: torch.Tensor) -> torch.Tensor:
@@ -18,16 +17,6 @@ def wbce_weight(mixture_magnitude: torch.Tensor) -> torch.Tensor:
     Loud bins count more. The paper says "weighted"; the weight is the one of OmniSep's recipe.
     """
     return torch.log1p(mixture_magnitude).clamp(1e-3, 10.0)
-
-
-def check_masks(masks: torch.Tensor) -> None:
-    """Raise FloatingPointError for masks that hold NaN or an infinity.
-
-    Torch and the sampler would stop at them with words of their own, on a card with an error that
-    ends the process.
-    """
-    if not torch.isfinite(masks).all():
-        raise FloatingPointError(DIVERGED)
 
 
 def wbce(

@@ -6,6 +6,8 @@ from mars_lib import check
 from mars_lib.config import SignalConfig
 from mars_lib.stft import istft
 
+DIVERGED = "the masks are no longer finite"
+
 
 def ideal_binary(
     reference_magnitude: torch.Tensor, mixture_magnitude: torch.Tensor
@@ -53,3 +55,13 @@ def to_waveform(
     L being `length`.
     """
     return istft(apply(mask, spectrogram), signal, length)
+
+
+def check_masks(masks: torch.Tensor) -> None:
+    """Raise FloatingPointError for masks that hold NaN or an infinity.
+
+    Torch and the sampler would stop at them with words of their own, on a card with an error that
+    ends the process.
+    """
+    if not torch.isfinite(masks).all():
+        raise FloatingPointError(DIVERGED)

@@ -6,8 +6,7 @@ import torch
 
 from mars_lib import check
 from mars_lib.config import PolicyConfig
-from mars_lib.loss import DIVERGED
-from mars_lib.mask import ideal_binary
+from mars_lib.mask import DIVERGED, ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target
 from mars_lib.separator import Separator, analyse, reconstruct

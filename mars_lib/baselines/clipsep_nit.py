@@ -12,7 +12,8 @@ from torch.nn import functional
 from mars_lib import check
 from mars_lib.config import Config
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.loss import check_masks, wbce_weight
+from mars_lib.loss import wbce_weight
+from mars_lib.mask import check_masks
 from mars_lib.separator import Separator, separate
 from mars_lib.training.method import Method
 from mars_lib.training.query_bank import MODALITIES

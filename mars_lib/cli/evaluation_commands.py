@@ -73,7 +73,8 @@ def evaluate(
     oracle mask.
     """
     _check_read(split, limit, folder, csv, interference, mixtures, seed)
-    check.one_of("split", split or SPLITS[0], SPLITS)
+    split = SPLITS[0] if split is None else split
+    check.one_of("split", split, SPLITS)
     check.one_of("query", query, QUERIES)
     check.one_of("protocol", protocol, PROTOCOLS)
     check.seed(seed or 0)
@@ -86,7 +87,7 @@ def evaluate(
     if own is None:
         result = evaluate_split(
             loaded,
-            split or SPLITS[0],
+            split,
             query,
             limit=limit,
             protocol=protocol,

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from mars_lib.cli.train import Device, Weights
@@ -48,22 +47,21 @@ def separate(
     """Pick one source out of a mixture: mars separate mix.wav --text violin -o violin.wav"""
     targets = files.target_names(output, text or [])
     inputs = [audio, image, negative_audio, negative_image, checkpoint, weights]
+    # Before anything is loaded.
     files.check_targets(mixture, targets, inputs)
     loaded = system.load(checkpoint or system.PRETRAINED[0], device, weights)
-    texts: list[str | None] = [*text] if text else [None]
-    queries = [
-        loaded.query(
-            text=each,
-            audio=audio,
-            image=image,
-            weights={"text": text_weight, "audio": audio_weight, "image": image_weight},
-            negative_text=negative_text,
-            negative_audio=negative_audio,
-            negative_image=negative_image,
-            negative_strength=negative_strength,
-        )
-        for each in texts
-    ]
-    files.separate_file(loaded.separator, mixture, [*targets], torch.stack(queries), not quiet)
-    for target in targets:
+    written = loaded.separate_file(
+        mixture,
+        output,
+        text=text or None,
+        audio=audio,
+        image=image,
+        weights={"text": text_weight, "audio": audio_weight, "image": image_weight},
+        negative_text=negative_text,
+        negative_audio=negative_audio,
+        negative_image=negative_image,
+        negative_strength=negative_strength,
+        progress=not quiet,
+    )
+    for target in written:
         print(target)

@@ -22,7 +22,7 @@ from mars_lib.encoders.base import Encoder
 from mars_lib.experiments.checkpoints import make_systems
 from mars_lib.inference import pretrained, system
 from mars_lib.inference.system import System
-from mars_lib.io import assets, checkpoint
+from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP
 from mars_lib.training import distributed, mlbp, reinforce, run_folder
 from mars_lib.training.rl_config import PRESETS
@@ -143,17 +143,17 @@ def rl(
     device: Device = "auto",
     compiled: Compiled = False,
     resume: Resume = False,
-    **given: Value,
+    **chosen: Value,
 ) -> None:
     """MARS-Sep: a Beta policy over masks, rewarded through a frozen encoder (Section 3.2)."""
     device = options.start_of_training(device, out, folder, csv, soundfont)
     if not resume:
         run_folder.no_run(out, "last", "best")
     one_of("preset", preset, PRESETS)
-    config = changed(PRESETS[preset], given)
-    policy = {each.name: given.get(each.name) for each in fields(PolicyConfig)}
-    options.check_read(config, policy, config.anchor if "anchor" in given else None, heads)
-    start = start or assets.checkpoint("separator-small")
+    config = changed(PRESETS[preset], chosen)
+    policy = {each.name: chosen.get(each.name) for each in fields(PolicyConfig)}
+    options.check_read(config, policy, config.anchor if "anchor" in chosen else None, heads)
+    start = system.path_of(start or "separator-small")
     options.check_start(
         configs.from_dict(checkpoint.load(start, "separator").meta["config"]), config, heads
     )

@@ -43,7 +43,7 @@ def load_rgba(path: str | Path) -> torch.Tensor:
     """Like `load_picture`, with the alpha channel kept: (4, 224, 224)."""
     if not isinstance(path, (str, os.PathLike)):
         fail("picture", f"is a {type(path).__name__}", f"give the path of a {KNOWN} file")
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         fail(str(path), "is not there", f"give the path of a picture ({KNOWN})")
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,15 +59,15 @@ def separate_file(
 
 
 def check_targets(
-    source: str | Path, targets: Sequence[str | Path], inputs: Iterable[str | Path | None] = ()
+    source: str | Path, targets: Sequence[str | Path], inputs: Iterable[object] = ()
 ) -> SoundFile:
-    """`source`, opened, once its targets are known to fit.
+    """`source`, opened, once its targets are known to fit; of the `inputs` the paths count.
 
     Raises: `InputError` where a target is also an input or another target, through links too, or
         where its format does not hold what `source` has.
     """
     sound = open_sound(source)
-    given = [Path(path) for path in (source, *inputs) if path is not None]
+    given = [Path(path) for path in (source, *inputs) if isinstance(path, (str, os.PathLike))]
     for n, target in enumerate(map(Path, targets)):
         if any(_same(target, path) for path in given):
             check.fail(str(target), "is input and output at once", "choose another output name")
@@ -154,7 +155,7 @@ class _Blocks:
             yield from _block(convert(samples, False))
         yield from _block(convert(samples[:0], True))
         if silent:
-            tqdm.write(f"{sound.path} is silent, and so are the estimates")
+            warnings.warn(f"{sound.path} is silent, and so are the estimates", stacklevel=2)
 
 
 def _block(samples: np.ndarray) -> list[torch.Tensor]:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,3 +102,15 @@ def of_query(modality: str, value: object) -> Given:
     found, rate = value
     check.between("rate of the audio query", rate, *RATES)
     return torch.atleast_2d(numbers("audio query", found)), rate
+
+
+def texts(value: object) -> list[str]:
+    """The texts of a query, of which each has an estimate of its own; none where there is none.
+
+    Raises: `InputError` for an empty list and for what is no text.
+    """
+    if value is None:
+        return []
+    found: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
+    check_words(found)
+    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch.nn import functional
@@ -33,7 +34,7 @@ class Segments:
 
     def __post_init__(self) -> None:
         size = self.batch_size
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             check.fail("batch size", f"is {size!r}", "give a whole number of 1 or more")
         check.between("overlap", self.overlap, *OVERLAPS)
         check.one_of("precision", self.precision, check.PRECISIONS)

@@ -16,11 +16,11 @@ from mars_lib.reward import MLBP
 
 Module = TypeVar("Module", MiniBind, MLBP, Judge)
 
-# Encoders by name, and what their weights are; None for the one that is pretrained here.
-ENCODERS = {
-    "minibind": None,
-    "imagebind": "imagebind_huge.pth, or the .safetensors made of it",
-    "pe-av": "the folder of a published PE-AV",
+# Encoders whose weights are not in this package: how each is loaded, and what its weights are.
+# MiniBind stands beside them, with its own.
+ENCODERS: dict[str, tuple[Callable[[Path], TrainableEncoder], str]] = {
+    "imagebind": (imagebind.load, "imagebind_huge.pth, or the .safetensors made of it"),
+    "pe-av": (pe_av.load, "the folder of a published PE-AV"),
 }
 
 
@@ -33,18 +33,21 @@ def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncod
     Raises: `InputError` for a name that is none, for weights where none are wanted, and for weights
         that are not given, missing, damaged or of another model.
     """
-    if name not in ENCODERS:
-        check.fail("encoder", f"is {name!r}", f"give one of {', '.join(ENCODERS)}")
+    check.one_of("encoder", name, ("minibind", *ENCODERS))
     if name == "minibind":
         if weights is not None:
             problem = f"are not wanted by {name}, which is pretrained"
-            check.fail(f"weights {weights}", problem, "give --encoder imagebind or pe-av")
+            check.fail(
+                f"weights {weights}",
+                problem,
+                "leave them out, or choose the encoder imagebind or pe-av",
+            )
         return load_minibind()
+    load, what = ENCODERS[name]
     if weights is None:
-        remedy = f"give --weights PATH: {ENCODERS[name]}"
+        remedy = f"give --weights PATH: {what}"
         check.fail(f"encoder {name}", "needs weights that are not in this package", remedy)
-    path = inputs.path("weights", weights)
-    return imagebind.load(path) if name == "imagebind" else pe_av.load(path)
+    return load(inputs.path("weights", weights))
 
 
 # Heads beside those that the separators were trained with: after each stage of alignment, and its

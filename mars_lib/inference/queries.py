@@ -20,6 +20,9 @@ Weights = Mapping[str, float]
 # What was given for each modality; None where nothing was.
 Modalities = Mapping[str, object]
 
+# Frames from `_embed` to the line that called a method of `System`: where a warning points.
+CALLER = 7
+
 
 @torch.no_grad()
 def embed(
@@ -43,12 +46,16 @@ def embed(
         }
         if not used:
             check.fail(name, "is empty", "give text, audio or image")
-        rows = [_embed(encoder, signal, device, key, value) for key, value in used.items()]
+        rows = []
+        # A loop, because a comprehension is a frame of its own in some versions of Python.
+        for key, value in used.items():
+            rows.append(_embed(encoder, signal, device, key, value))
         numbers = torch.tensor([float(weights.get(key, 1.0)) for key in used])
         return query_mixup(torch.cat(rows), numbers.to(rows[0].device))
 
     weights = {} if weights is None else weights
     _check_weights(weights, wanted)
+    check.between("negative-query strength", strength, 0.0, 10.0)
     query = mixup(wanted, weights, "query")
     if any(value is not None for value in negative.values()):
         query = subtract(query, mixup(negative, {}, "negative query"), strength)
@@ -72,7 +79,7 @@ def _embed(
 ) -> torch.Tensor:
     """(1, D) of what was given for a modality: text, samples, a picture, or a file of them."""
     if isinstance(value, str):
-        classes.warn_of_unknown(value, stacklevel=4)
+        classes.warn_of_unknown(value, stacklevel=CALLER)
         return encoder.embed_text([value])
     if isinstance(value, Path):
         image = modality == "image"
@@ -82,7 +89,7 @@ def _embed(
     samples, rate = value
     longest = int(LONGEST * rate)
     if samples.shape[-1] > longest:
-        warnings.warn(f"audio query: only its first {LONGEST:g} s are used", stacklevel=4)
+        warnings.warn(f"audio query: only its first {LONGEST:g} s are used", stacklevel=CALLER)
     samples = samples[..., :longest]
     inputs.check_samples(samples, rate, "audio query", signal.n_fft / signal.sample_rate)
     if not samples.any():

@@ -1,5 +1,6 @@
 """What most people want: `load()` a system, then `separate()` with it."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def load(
         for weights that are not given or do not fit, and for a device that is not there.
     """
     device = choose_device(str(device))
-    path = _path(name_or_path)
+    path = path_of(name_or_path)
     saved, name = checkpoint.load(path, "separator"), f"checkpoint {path}"
     settings = config.from_dict(saved.meta["config"], name)
     separator = checkpoint.build(lambda: Separator(settings), saved.part("separator"), name)
@@ -65,11 +66,12 @@ def load(
     return System(separator.eval(), encoder, path.stem).to(device)
 
 
-def _path(name_or_path: str | Path) -> Path:
-    if isinstance(name_or_path, str) and name_or_path in PRETRAINED:
-        return assets.checkpoint(name_or_path)
+def path_of(name_or_path: str | Path) -> Path:
+    """The path of a separator's checkpoint, by its name of `available()` or as it is given."""
     path = inputs.path("checkpoint", name_or_path)
-    if path.name == str(path) and not path.suffix and not path.exists():
+    if str(path) in PRETRAINED:
+        return assets.checkpoint(str(path))
+    if path.name == str(path) and not path.suffix and not os.path.exists(path):
         remedy = f"give {' or '.join(PRETRAINED)}, or the path of a .safetensors file"
         check.fail(f"checkpoint {path}", "is no pretrained separator and no file", remedy)
     return path
@@ -217,7 +219,7 @@ class System:
         if not len(embeddings):
             check.fail("queries", "are none", "give one or more")
         if not samples.any():
-            warnings.warn("the mixture is silent, and so are the estimates", stacklevel=2)
+            warnings.warn("the mixture is silent, and so are the estimates", stacklevel=3)
         estimate = self._estimates(samples, rate, embeddings, segments)
         shaped = estimate.reshape(len(embeddings), *waveform.shape)
         if isinstance(waveform, np.ndarray):
@@ -240,12 +242,12 @@ class System:
         out: str | Path,
         *,
         text: str | Sequence[str] | None = None,
-        audio: str | Path | None = None,
-        image: str | Path | None = None,
+        audio: Sound | None = None,
+        image: Picture | None = None,
         weights: Weights | None = None,
         negative_text: str | None = None,
-        negative_audio: str | Path | None = None,
-        negative_image: str | Path | None = None,
+        negative_audio: Sound | None = None,
+        negative_image: Picture | None = None,
         negative_strength: float = 0.5,
         batch_size: int = 8,
         overlap: float = 0.5,
@@ -268,15 +270,12 @@ class System:
             where one is input and output at once.
         """
         segments = Segments(batch_size, overlap, precision)
-        texts = [text] if text is None or isinstance(text, str) else list(text)
-        if not texts:
-            check.fail("text queries", "are none", "name one sound or more")
-        targets = files.target_names(
-            inputs.path("output", out), [each for each in texts if each is not None]
-        )
+        texts = inputs.texts(text)
+        targets = files.target_names(inputs.path("output", out), texts)
         given = (audio, image, negative_audio, negative_image)
         files.check_targets(inputs.path("source", source), targets, given)
         negative = {"text": negative_text, "audio": negative_audio, "image": negative_image}
+        asked: list[str | None] = [*texts] or [None]
         rows = [
             self._query(
                 {"text": each, "audio": audio, "image": image},
@@ -284,7 +283,7 @@ class System:
                 negative,
                 negative_strength,
             )
-            for each in texts
+            for each in asked
         ]
         files.separate_file(self.separator, source, targets, torch.stack(rows), progress, segments)
         return targets

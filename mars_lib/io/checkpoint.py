@@ -4,6 +4,7 @@ Nothing is unpickled.
 """
 
 import json
+import os
 import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ def load(path: str | Path, *kinds: str) -> Checkpoint:
     """
     path = Path(path)
     name = f"checkpoint {path}"
-    if not path.is_file():
+    if os.path.isdir(path):
+        fail(name, "is a folder", "give the path of a .safetensors file")
+    if not os.path.isfile(path):
         fail(name, "is not there", REMEDY)
     try:
         with path.open("rb") as file:

@@ -22,8 +22,8 @@ from mars_lib.reward import (
 
 ESTIMATORS = ("score", "pathwise", "mode", "supervised")
 REWARDS = ("fused", "mean", "audio", "text", "image", "signal")
-# What each estimator reads of a `PolicyConfig`; "mode" takes P itself as the mask, whatever the
-# patch.
+# The options of the policy that each estimator reads; "mode" takes P itself as the mask, whatever
+# the patch.
 READS: dict[str, tuple[str, ...]] = {
     "score": (
         "group_size",

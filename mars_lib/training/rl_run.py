@@ -16,7 +16,7 @@ from mars_lib.separator import Separator
 from mars_lib.training.distributed import Fabric
 from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.schedule import learning_rate
-from mars_lib.training.state import Run, Weights, on_device, optimizer_tensors
+from mars_lib.training.state import Run, Weights, on_device
 
 
 class RLRun(Run):
@@ -118,11 +118,8 @@ class RLRun(Run):
         }
 
     def _beside(self, name: str) -> Weights:
-        """`best` carries the separator alone, `last` all that a resumed run needs."""
-        if name != "last":
-            return {}
         past = {f"past.{i}.{k}": v for i, old in enumerate(self.past) for k, v in old.items()}
-        return optimizer_tensors(self.optimizer) | past
+        return super()._beside(name) | (past if name == "last" else {})
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         super().restore(saved)

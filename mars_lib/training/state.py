@@ -10,6 +10,7 @@ from torch import nn
 
 from mars_lib import config as configs
 from mars_lib.config import Config, TrainingConfig
+from mars_lib.encoders.base import Encoder
 from mars_lib.io import checkpoint
 from mars_lib.training import distributed
 from mars_lib.training.budget import Budget
@@ -18,7 +19,7 @@ from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.run_folder import last_of
 
 Network = TypeVar("Network", bound=nn.Module)
-Anything = TypeVar("Anything")
+Frozen = TypeVar("Frozen", bound=Encoder | nn.Module)
 Weights = dict[str, torch.Tensor]
 
 
@@ -125,8 +126,8 @@ class Run(ABC):
         checkpoint.save(self.folder / f"{name}.safetensors", tensors | self._beside(name), meta)
 
     def _beside(self, name: str) -> Weights:
-        """What a checkpoint holds beside the network."""
-        return optimizer_tensors(self.optimizer)
+        """What a checkpoint holds beside the network: `last` all that a resumed run needs."""
+        return optimizer_tensors(self.optimizer) if name == "last" else {}
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """The inverse of `save("last")`: weights, optimiser, step and, in float16, the scale."""
@@ -145,10 +146,9 @@ def on_device(network: Network, device: torch.device) -> Network:
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def placed(module: Anything, device: torch.device) -> Anything:
-    """A frozen network on a device, in evaluation mode; an encoder that is none stays as it is."""
-    if isinstance(module, nn.Module):
-        module.to(device).eval()
+def placed(module: Frozen, device: torch.device) -> Frozen:
+    """A frozen network, moved to a device and put into evaluation mode in place."""
+    module.to(device).eval()
     return module
 
 

@@ -5,8 +5,8 @@ import torch
 from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.config import PolicyConfig
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.loss import check_masks, rl_loss, wbce
-from mars_lib.mask import ideal_binary
+from mars_lib.loss import rl_loss, wbce
+from mars_lib.mask import check_masks, ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward
 from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score

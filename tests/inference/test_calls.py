@@ -98,6 +98,9 @@ def test_several_texts_give_several_files(shipped, sound_file, tmp_path, capsys)
     assert all(path.is_file() for path in written) and not capsys.readouterr().err
     with pytest.raises(InputError, match="is input and output at once"):
         shipped.separate_file(written[0], written[0], text="harp")
+    sound, picture = torch.rand(9_000) - 0.5, torch.rand(3, 224, 224)
+    given = {"audio": (sound, 16_000), "image": picture, "negative_audio": (sound, 16_000)}
+    assert shipped.separate_file(written[0], tmp_path / "q.wav", **given, progress=False)
     with pytest.raises(InputError, match="is input and output at once"):
         shipped.separate_file(written[0], written[1], audio=written[1])
 

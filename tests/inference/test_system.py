@@ -1,6 +1,7 @@
 """What the pretrained system separates, for every kind of query."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from mars_lib.data import manifests, pictures
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.experiments.evaluate import evaluate
-from mars_lib.inference import queries
+from mars_lib.inference import queries, system
 from mars_lib.query import query_mixup, subtract
 
 
@@ -107,6 +108,29 @@ def test_query_algebra(shipped):
     assert torch.allclose(both, expected, atol=1e-6)
     pushed = shipped.query(text="violin", negative_text="piano", negative_strength=0.3)
     assert torch.allclose(pushed, subtract(text, shipped.query(text="piano"), 0.3), atol=1e-6)
+
+
+def test_warnings_point_at_the_line_that_called(shipped, example):
+    mixture, _ = example
+    long = (0.1 * torch.ones(301 * 1_000), 1_000)
+    calls = (
+        lambda: shipped.query(text="kettle"),
+        lambda: shipped.query(text="harp", negative_text="kettle"),
+        lambda: shipped.separate(mixture, 16_000, text="kettle"),
+        lambda: shipped.query(audio=long),
+        lambda: shipped.separate(torch.zeros(16_000), 16_000, text="harp"),
+        lambda: shipped.separate_queries(
+            torch.zeros(16_000), 16_000, shipped.query(text="harp")[None]
+        ),
+    )
+    for call in calls:
+        with pytest.warns(UserWarning) as caught:
+            call()
+        assert [each.filename for each in caught] == [__file__]
+
+
+def test_a_pretrained_separator_is_known_by_its_name_as_a_path_too(shipped):
+    assert system.load(Path("mars-sep-small"), "cpu").name == shipped.name
 
 
 def test_an_unknown_word_warns_with_the_nearest_and_goes_on(shipped, example):

@@ -20,8 +20,8 @@ MODULES = {
 ORDER = (
     *("check", "config", "io"),
     # The paper, in the order of its data.
-    *("waveform", "stft", "mask", "query", "separator", "beta", "policy", "reward", "advantage"),
-    *("loss", "rollout"),
+    *("waveform", "stft", "mask", "query", "separator", "beta", "policy", "reward", "rollout"),
+    *("advantage", "loss"),
     # What stands beside it.
     *("show", "data.synthesis", "data", "data.videos", "encoders", "evaluation", "inference"),
     *("training", "alignment", "baselines", "experiments", "exercises", "course", "cli"),
