@@ -110,8 +110,8 @@ class AudioSep(nn.Module):
       sound with equal chance. The original trains on texts (`use_text_ratio: 1.0` in its release),
       and where it mixes, one draw decides for a whole batch and the sound is the target itself, not
       another recording.
-    - Data, batches, optimiser and schedule are the trainer's: other gains, Adam for AdamW with
-      AMSGrad, clipped gradients, a falling rate.
+    - Data, batches, optimiser and schedule are those of `train_supervised`: other gains, Adam for
+      AdamW with AMSGrad, clipped gradients, a falling rate.
 
     As the original: shifts before every activation, BatchNorm's momentum, average pooling, Xavier's
     start, sigmoid and tanh, three maps. Its code has a fourth map, a magnitude to be added, only in

@@ -38,8 +38,8 @@ class CLIPSepNIT(Separator):
     - Sounds: rendered clips are clean. The noise masks were made for noisy videos and have little
       to take here, so the comparison understates what the method is for.
     - U-Net: OmniSep's sizes, start and level-free log magnitudes.
-    - Data, batches, optimiser and schedule are the trainer's; with several processes the limit on
-      the noise holds for each one's part.
+    - Data, batches, optimiser and schedule are those of `train_supervised`; with several processes
+      the limit on the noise holds for each one's part.
 
     As the original: pictures alone in training, binary masks, WBCE weights, gate, loss; the noise
     masks act from the first step.

@@ -168,7 +168,7 @@ def rl(
         pooling,
         out,
         reward_encoder=reward_encoder,
-        # The judge knows the classes of mini-MUSIC only.
+        # The held-out classifier knows the classes of mini-MUSIC only.
         judge=None if folder or csv else pretrained.load_judge(),
         accelerator=device,
         resume=resume,

@@ -86,17 +86,19 @@ def _block(width: int, dilation: int) -> nn.Sequential:
 
 
 def right(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
-    """Whether the judge, free to name any of its classes, names the queried one.
+    """Whether the classifier, free to name any of its classes, names the queried one.
 
     (B, L) estimates at 16 kHz and B class names -> (B,) bool, on the device of the estimates,
-    wherever the judge is. Raises `InputError` for a class that it does not know.
+    wherever the classifier is. Raises `InputError` for a class that it does not know.
     """
     wanted = _labels(judge, estimate, class_names)
     return _logits(judge, estimate).argmax(dim=-1) == wanted
 
 
 def probability(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) -> torch.Tensor:
-    """Probability in [0, 1] that the judge gives to the queried class: (B, L), B names -> (B,)."""
+    """Probability in [0, 1] that the classifier gives to the queried class: (B, L), B names ->
+    (B,).
+    """
     wanted = _labels(judge, estimate, class_names)
     return _logits(judge, estimate).softmax(dim=-1).gather(1, wanted[:, None])[:, 0]
 
@@ -112,7 +114,7 @@ def _labels(judge: Judge, estimate: torch.Tensor, class_names: Sequence[str]) ->
     if unknown:
         check.fail(
             f"class {unknown[0]!r}",
-            "is unknown to the judge",
+            "is unknown to the held-out classifier",
             f"give one of {', '.join(judge.names)}",
         )
     check.shape("estimate", estimate, "B L", B=len(class_names))

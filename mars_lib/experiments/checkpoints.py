@@ -44,9 +44,9 @@ BATCH = {"audio": 48, "image": 64, "text": 64}
 def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "auto") -> None:
     """Train every pretrained network and write it into the package's data.
 
-    MiniBind, the small separator with supervision and then with rewards, fusions, heads, the judge
-    and the compared systems. Finished parts are found again in `work` and interrupted training is
-    resumed.
+    MiniBind, the small separator with supervision and then with rewards, fusions, heads, the
+    held-out classifier and the compared systems. Finished parts are found again in `work` and
+    interrupted training is resumed.
 
     Args:
         work: folder of the runs.

@@ -35,7 +35,7 @@ intervals over mixtures and seeds; differences are paired by mixture and seed. T
 what they add to an interval is the range of their means, which by itself holds the mean of all
 possible seeds in three cases of four. dB, but for judge (share of estimates in which a held-out
 classifier names the queried class) and nearer (share nearer to the queried source), in per cent;
-differences of the judge are in percentage points. Of the sources themselves the judge names
+differences of that share are in percentage points. Of the sources themselves that classifier names
 {judge}. A score beyond {limit} dB is what rounding leaves of a perfect one (the mixture has no
 artefacts, an ideal mask of sources that never sound together no fault): it is left out of its mean,
 and counted below the table.

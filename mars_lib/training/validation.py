@@ -1,4 +1,4 @@
-"""Fixed mixtures that a run is measured on: SI-SDRi, reward, and the judge's verdict."""
+"""Fixed mixtures that a run is measured on: SI-SDRi, reward, held-out classifier."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -81,7 +81,8 @@ class Validation:
 
 
 class HeldOut:
-    """The validation set with its targets: reward, SI-SDRi and, where there is a judge, its share.
+    """The validation set with its targets: reward, SI-SDRi and, where there is a held-out
+    classifier, its share.
 
     Args:
         validation: mixtures and queries.
@@ -131,8 +132,8 @@ class HeldOut:
 
         Returns:
             `validation_reward` of the mode, the mask that is used at inference;
-            `validation_si_sdri` in dB; `validation_judge`, the share of estimates that the judge
-            names rightly.
+            `validation_si_sdri` in dB; `validation_judge`, the share of estimates that the
+            classifier names rightly.
         """
         estimates = self.validation.estimates(separator)
         device = self.validation.query.device

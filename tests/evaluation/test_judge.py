@@ -75,7 +75,10 @@ def test_it_names_the_louder_source(judge, clips):
     [
         (lambda j: j(torch.zeros(9_000)), "waveform: has shape"),
         (lambda j: j(torch.full((1, 9_000), float("nan"))), "NaN"),
-        (lambda j: right(j, torch.zeros(1, 9_000), ["kazoo"]), "'kazoo': is unknown to the judge"),
+        (
+            lambda j: right(j, torch.zeros(1, 9_000), ["kazoo"]),
+            "'kazoo': is unknown to the held-out classifier",
+        ),
         (lambda j: probability(j, torch.zeros(2, 9_000), ["harp"]), "estimate: has shape"),
     ],
 )
