@@ -11,6 +11,8 @@ from mars_lib.evaluation import metrics
 from mars_lib.evaluation.statistics import Summary, summary
 
 METRICS = ("si_sdri", "si_sdr", "sdr", "sir", "sar")
+# What tables call those that they show.
+METRIC_TITLES = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
 PROTOCOLS = ("appendix-c", "target-only")
 # dB. Sounds are float32: what rounding leaves of a perfect estimate lies 135 to 160 dB below it.
 LIMIT = 100

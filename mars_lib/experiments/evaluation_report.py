@@ -1,8 +1,6 @@
 """The table that `mars evaluate` prints."""
 
-from mars_lib.evaluation.scoring import left_out
-
-METRICS = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
+from mars_lib.evaluation.scoring import METRIC_TITLES, left_out
 
 
 def report(result: dict) -> str:
@@ -17,14 +15,14 @@ def report(result: dict) -> str:
     lines = [
         f"{source}, {result['query']} query, {result['mixtures']} mixtures, "
         f"{result['skipped']} skipped",
-        _line("", [*METRICS.values(), "closer", *judged]),
+        _line("", [*METRIC_TITLES.values(), "closer", *judged]),
         *(_line(name, _cells(row, judged)) for name, row in result["systems"].items()),
     ]
     scored = result["mixtures"] - result["skipped"]
     missing = {
         system: {
             title: row[metric]["left_out"] if metric in row else scored
-            for metric, title in METRICS.items()
+            for metric, title in METRIC_TITLES.items()
         }
         for system, row in result["systems"].items()
     }
@@ -41,7 +39,8 @@ def _line(name: str, cells: list[str]) -> str:
 
 def _cells(row: dict, judged: list[str]) -> list[str]:
     decibels = [
-        f"{row[m]['mean']:9.2f} ± {row[m]['sem']:4.2f}" if m in row else "none" for m in METRICS
+        f"{row[m]['mean']:9.2f} ± {row[m]['sem']:4.2f}" if m in row else "none"
+        for m in METRIC_TITLES
     ]
     shares = [f"{100 * row[m]['mean']:.1f} ± {100 * row[m]['sem']:.1f} %" for m in judged]
     return [*decibels, f"{100 * row['closer_to_target']:.1f} %", *shares]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mars_lib.evaluation.scoring import MetricSummary, left_out
+from mars_lib.evaluation.scoring import METRIC_TITLES, MetricSummary, left_out
 from mars_lib.evaluation.statistics import Summary
 from mars_lib.experiments.results import (
     AGAINST_SIGNAL,
@@ -25,7 +25,6 @@ LABELS = {
     "asked for what is there": "query of a source in the mixture",
     "for what is not there": "query of an absent class",
 }
-METRICS = {"si_sdri": "SI-SDRi", "sdr": "SDR", "sir": "SIR", "sar": "SAR"}
 # Tables 4 and 6, in this order, and what the signal term of the reward brings alone.
 FAIR = "supervised + SI-SDR loss, sampled mask"
 REWARDED = {
@@ -47,7 +46,7 @@ def systems_table(systems: dict[str, dict]) -> str:
     clap = ["clap"] * ("clap" in next(iter(systems.values())))
     heads = [
         "",
-        *METRICS.values(),
+        *METRIC_TITLES.values(),
         "judge",
         *["CLAP_t"] * len(clap),
         "nearer",
@@ -63,7 +62,7 @@ def systems_table(systems: dict[str, dict]) -> str:
     without = {
         TITLES[name]: {
             title: row[m]["left_out"] if m in row else row["mixtures"]
-            for m, title in METRICS.items()
+            for m, title in METRIC_TITLES.items()
         }
         for name, row in systems.items()
     }
@@ -72,7 +71,9 @@ def systems_table(systems: dict[str, dict]) -> str:
 
 
 def _system_row(name: str, row: dict, shares: tuple[str, ...]) -> list[str]:
-    cells = [f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if m in row else "" for m in METRICS]
+    cells = [
+        f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if m in row else "" for m in METRIC_TITLES
+    ]
     if "si_sdri" in row:
         cells[0] += f" {_interval(row['si_sdri'])}"
     cells = [TITLES[name], *cells, *(f"{100 * row[m]['mean']:.1f}" for m in shares)]
