@@ -98,6 +98,7 @@ def test_it_holds_what_inference_and_evaluation_read_and_no_more(wheel):
     with zipfile.ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
     code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mars_lib").rglob("*.py")}
+    code.add("mars_lib/py.typed")
     data = {"classes.json", "soundfonts.json", "manifests/test.jsonl", "manifests/unseen.jsonl"}
     data |= {f"checkpoints/{name}.safetensors" for name in CHECKPOINTS}
     data |= {f"images/{path.parent.name}/{path.name}" for path in drawings()}
