@@ -11,12 +11,13 @@ from typing import TypedDict
 import torch
 from tqdm.std import tqdm
 
+from mars_lib import check
 from mars_lib.data import manifests, pictures
 from mars_lib.data.folder_mixtures import FolderMixtures
 from mars_lib.data.synthesis.classes import warn_of_unknown
 from mars_lib.evaluation import scoring
 from mars_lib.evaluation.judge import Judge, right
-from mars_lib.experiments.query_modes import check_query, embed, embed_queries
+from mars_lib.experiments.query_modes import QUERIES, embed, embed_queries
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.inference.system import System
 from mars_lib.io import atomic
@@ -78,7 +79,7 @@ def evaluate(
         The JSON of `mars evaluate`. `judge` is the share of estimates in which the held-out
         classifier names the queried class.
     """
-    check_query(query)
+    check.one_of("query", query, QUERIES)
     rows = manifests.read(split)[:limit]
     music, device = manifests.music(), _device(system)
     mixtures: list[torch.Tensor] = []
@@ -135,7 +136,7 @@ def evaluate_folder(
     Raises:
         InputError: where fewer than two classes can be queried, and for one that is silent.
     """
-    check_query(query)
+    check.one_of("query", query, QUERIES)
     source = FolderMixtures(folder, query, system.separator.config, seed, interference)
     names, device = source.classes, _device(system)
     for name in names if query in ("text", "composed") else ():

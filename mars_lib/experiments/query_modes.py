@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from mars_lib.check import fail
 from mars_lib.data import pictures
 from mars_lib.data.manifests import TestMixture
 from mars_lib.data.music import Music
@@ -16,12 +15,6 @@ QUERIES = ("text", "audio", "image", "composed")
 # Weights of audio, image and text in a composed query. The paper does not say; OmniSep's code adds
 # one audio, two image and two text embeddings.
 COMPOSED = (0.5, 1.0, 1.0)
-
-
-def check_query(query: str) -> None:
-    """Raise `InputError` for a kind of query that is not known."""
-    if query not in QUERIES:
-        fail("query", f"is {query!r}", f"give one of {', '.join(QUERIES)}")
 
 
 def embed_queries(

@@ -6,12 +6,11 @@ from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.config import PolicyConfig
 from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.loss import rl_loss, wbce
-from mars_lib.mask import check_masks, ideal_binary
+from mars_lib.mask import check_masks
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward
 from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
 from mars_lib.separator import Separator, analyse, reconstruct
-from mars_lib.stft import stft
 from mars_lib.training import distributed
 from mars_lib.training.rl_config import RLConfig
 
@@ -24,11 +23,9 @@ def ideal_binary_of(separator: Separator, batch: MixtureBatch) -> tuple[torch.Te
     Returns:
         (B, H, T) mixture magnitudes and (B, N, H, T) ideal binary masks.
     """
-    warp, signal = separator.warp, separator.config.signal
     with torch.no_grad(), torch.autocast(batch.mixture.device.type, enabled=False):
-        mixture_magnitude = warp.warp(stft(batch.mixture, signal).abs())
-        reference_magnitude = warp.warp(stft(batch.references, signal).abs())
-        return mixture_magnitude, ideal_binary(reference_magnitude, mixture_magnitude)
+        mixture_magnitude, _ = analyse(separator, batch.mixture)
+        return mixture_magnitude, ideal_mask(separator, batch.references, mixture_magnitude)
 
 
 def supervised_loss(separator: Separator, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
