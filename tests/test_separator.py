@@ -40,11 +40,27 @@ def test_proposals_lie_in_0_1_for_any_size(tiny, generator):
     assert 0 <= proposal.min() and proposal.max() <= 1
 
 
+@pytest.mark.parametrize("shape", [(128, 128), (100, 37)])
+def test_proposals_are_what_the_gate_makes_of_the_maps(generator, shape):
+    separator = Separator(config.smoke()).double()
+    magnitude = torch.rand(2, *shape, generator=generator).double()
+    query = torch.randn(2, 3, 256, generator=generator).double()
+    by_maps = separator.gate(separator.maps(magnitude), query)
+    weight = torch.rand(by_maps.shape, generator=generator)
+    parameters = list(separator.parameters())
+    expected = torch.autograd.grad((weight * by_maps).sum(), parameters)
+    proposal = separator(magnitude, query)
+    found = torch.autograd.grad((weight * proposal).sum(), parameters)
+    assert torch.allclose(proposal, by_maps, rtol=0, atol=1e-12)
+    for a, b in zip(found, expected):
+        assert torch.allclose(a, b, rtol=1e-8, atol=1e-10)
+
+
 def test_sources_permute_with_their_queries_and_share_one_pass(tiny, generator):
     mixture = torch.randn(1, 8_000, generator=generator)
     queries = torch.randn(1, 3, 256, generator=generator)
     calls = []
-    handle = tiny.unet.register_forward_hook(lambda *_: calls.append(1))
+    handle = tiny.unet.norm.register_forward_hook(lambda *_: calls.append(1))
     estimates = separate(tiny, mixture, queries)
     handle.remove()
     assert len(calls) == 1 and estimates.shape == (1, 3, 8_000)

@@ -72,15 +72,14 @@ class CLIPSepNIT(Separator):
             query: (B, N, D).
             with_noise: as training needs it.
         """
-        maps = self.maps(magnitude)
-        masks = self.gate(maps, query)
         if not with_noise:
-            return masks
+            return super().forward(magnitude, query)
         check.shape("query", query, "B N D", N=len(self.noise))
         shared = self.gate.channels(query).mean(dim=1)
-        return masks, self.gate.combine(
-            maps, torch.stack([head(shared) for head in self.noise], dim=1)
-        )
+        noise = self.gate.scaled(torch.stack([head(shared) for head in self.noise], dim=1))
+        both = self.masks(magnitude, torch.cat([self.gate.weights(query), noise], dim=1))
+        masks, noise = both.split(len(self.noise), dim=1)
+        return masks, noise
 
 
 def noise_invariant(
