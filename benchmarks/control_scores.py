@@ -11,7 +11,7 @@ from mars_lib.experiments.query_modes import embed_queries
 from mars_lib.inference.system import System
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import MLBP, Target, fused
-from mars_lib.rollout import analyse, ideal_estimate, reconstruct
+from mars_lib.rollout import analyse, ideal_estimate, reconstruct, scene_of
 from mars_lib.separator import Separator, separate
 
 
@@ -43,7 +43,8 @@ class Scorer:
         for i in range(0, count, 16):
             here = slice(i, i + 16)
             with torch.no_grad():
-                ideal = ideal_estimate(start.separator, self.mixture[here], self.reference[here])
+                scene = scene_of(start.separator, self.mixture[here], self.reference[here])
+                ideal = ideal_estimate(start.separator, scene)
                 audio = reward_encoder.embed_audio(ideal.flatten(0, 1))
             embeddings = {
                 "audio": audio,

@@ -16,26 +16,26 @@ class MovingBaseline:
 
     Args:
         decay: from 0 to 1.
-        value: b; None before the first reward.
+        value: b, a number or a tensor of one; None before the first reward.
     """
 
-    def __init__(self, decay: float = 0.92, value: float | None = None):
+    def __init__(self, decay: float = 0.92, value: float | torch.Tensor | None = None):
         check.between("baseline decay", decay, 0.0, 1.0)
         self.decay, self.value = decay, value
 
     def advantage(self, reward: torch.Tensor) -> torch.Tensor:
         """The advantage A = R - b, of the shape of `reward`; then b moves.
 
-        Raises `InputError` for rewards that are not finite.
+        Raises `InputError`, on the CPU, for rewards that are not finite.
         """
-        if not torch.isfinite(reward).all():
-            check.fail("reward", "holds NaN or infinite values", "repair the reward function")
-        mean = reward.mean().item()
+        if not check.on_card(reward):
+            check.finite("reward", reward, "repair the reward function")
+        mean = reward.mean()
         before = mean if self.value is None else self.value
         self.move(mean)
         return reward - before
 
-    def move(self, mean: float) -> None:
+    def move(self, mean: float | torch.Tensor) -> None:
         """Move b towards a step's mean reward; a step of several passes moves it once."""
         before = mean if self.value is None else self.value
         self.value = self.decay * before + (1 - self.decay) * mean

@@ -225,7 +225,8 @@ def quantile(proposal: torch.Tensor, probability: torch.Tensor, kappa: float) ->
     column = probability.float() * (COLUMNS - 1)
     i = row.detach().floor().clamp(0, ROWS - 2)
     j = column.floor().clamp(0, COLUMNS - 2)
-    cell = (i * (COLUMNS - 1) + j).long()
+    # NaN is no place in the table, and a card would end the process for it.
+    cell = (i * (COLUMNS - 1) + j).nan_to_num(0.0).long()
     corners = table.index_select(0, cell.flatten()).view(*cell.shape, 4)
     low = torch.lerp(corners[..., 0], corners[..., 1], column - j)
     high = torch.lerp(corners[..., 2], corners[..., 3], column - j)

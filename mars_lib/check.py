@@ -84,6 +84,14 @@ def inside(name: str, tensor: torch.Tensor, low: float, high: float) -> None:
         fail(name, f"holds {found}", remedy)
 
 
+def on_card(tensor: torch.Tensor) -> bool:
+    """Whether to look at a tensor's numbers would be to wait for its device.
+
+    Training looks at them once a step, with its statistics.
+    """
+    return tensor.device.type != "cpu"
+
+
 def between(name: str, value: float, low: float, high: float) -> None:
     """Raise `InputError` unless `value` is a number from `low` to `high`; NaN is not."""
     remedy = f"give a number from {low:g} to {high:g}"
@@ -132,6 +140,8 @@ class Training(Protocol):
     @property
     def accumulate(self) -> int: ...
     @property
+    def clips_per_class(self) -> int: ...
+    @property
     def queries_per_class(self) -> int: ...
     @property
     def validate_every(self) -> int: ...
@@ -153,6 +163,7 @@ def training(run: Training) -> None:
         ("steps", run.steps),
         ("batch size", run.batch_size),
         ("accumulate", run.accumulate),
+        ("clips per class", run.clips_per_class),
         ("queries per class", run.queries_per_class),
         ("validate every", run.validate_every),
         ("validation mixtures", run.validation_mixtures),

@@ -77,6 +77,8 @@ class TrainingConfig:
     # Random gain of each source before they are summed and divided by N.
     gain_low: float = 0.5
     gain_high: float = 1.5
+    # Clips of a class that mixtures are drawn from. The paper's data sets have some hundreds.
+    clips_per_class: int = 256
     # Share of training clips that are augmented (equaliser, room, pitch, noise ...); 0: none.
     augment: float = 0.9
     # Examples of each modality and class embedded before training starts: the queries to draw from.
@@ -220,6 +222,7 @@ def smoke() -> Config:
             steps=6,
             warmup_steps=2,
             decay_steps=6,
+            clips_per_class=8,
             queries_per_class=4,
             validate_every=3,
             validation_mixtures=4,

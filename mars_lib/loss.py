@@ -37,12 +37,21 @@ def wbce(
         A scalar.
 
     Raises:
-        FloatingPointError: for a proposal with NaN.
+        FloatingPointError: on the CPU, for a proposal with NaN.
     """
     check_masks(proposal)
     weight = wbce_weight(mixture_magnitude).unsqueeze(1).expand_as(proposal)
     with torch.autocast(proposal.device.type, enabled=False):
-        return functional.binary_cross_entropy(proposal.float(), ideal.float(), weight.float())
+        return cross_entropy(proposal.float(), ideal.float(), weight.float())
+
+
+def cross_entropy(
+    proposal: torch.Tensor, ideal: torch.Tensor, weight: torch.Tensor, reduction: str = "mean"
+) -> torch.Tensor:
+    """Torch's binary cross-entropy, for which NaN on a card is 0.5 and not the process's end."""
+    if check.on_card(proposal):
+        proposal = proposal.nan_to_num(0.5)
+    return functional.binary_cross_entropy(proposal, ideal, weight, reduction=reduction)
 
 
 # The axes over which log-ratios are summed.
@@ -117,7 +126,7 @@ class Samples(Protocol):
 
 def rl_loss(
     policy: BetaMaskPolicy, rollout: Samples, advantage: torch.Tensor, config: PolicyConfig
-) -> tuple[torch.Tensor, dict[str, float]]:
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The loss of PPO, L = -J, J = E[Eq. 4] + lambda_H H(pi) - lambda_KL KL(pi || pi_old).
 
     Section 3.2.1. Entropy and KL are means over bins or, with `config.reduction` "sum", sums over
@@ -132,7 +141,8 @@ def rl_loss(
     Returns:
         L, a scalar, and the statistics: mean `ratio`, `clip_fraction` (share of samples outside the
         clip range on the side that the advantage pushes to), `approx_kl` (mean of r - 1 - log r),
-        `entropy` and `kl` (means over bins), `dead_advantages` (share of advantages below 1e-3).
+        `entropy` and `kl` (means over bins), `dead_advantages` (share of advantages below 1e-3):
+        numbers on the policy's device.
 
     Raises:
         InputError: for an advantage of another shape or with a gradient.
@@ -157,4 +167,4 @@ def rl_loss(
             "kl": kl.mean(),
             "dead_advantages": (advantage.abs() < 1e-3).float().mean(),
         }
-    return -(surrogate + bonus - penalty), {k: float(v) for k, v in stats.items()}
+    return -(surrogate + bonus - penalty), stats

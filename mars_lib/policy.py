@@ -24,13 +24,14 @@ class BetaMaskPolicy:
             gradient less noisy. Bins of a patch that overhangs the edge count as they are.
 
     Raises:
-        InputError: for kappa or patch out of range, and for a proposal that holds NaN or leaves
-            [0, 1].
+        InputError: for kappa or patch out of range, and on the CPU for a proposal that holds NaN
+            or leaves [0, 1].
     """
 
     def __init__(self, proposal: torch.Tensor, kappa: float = 9.0, patch: int = 1):
         check.shape("proposal", proposal, "B N H T")
-        check.inside("proposal", proposal, 0.0, 1.0)
+        if not check.on_card(proposal):
+            check.inside("proposal", proposal, 0.0, 1.0)
         _check_numbers(kappa, patch)
         self.kappa, self.patch = float(kappa), patch
         self.proposal = proposal.to(torch.promote_types(proposal.dtype, torch.float32))

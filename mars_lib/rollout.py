@@ -1,12 +1,12 @@
 """A rollout: masks sampled from the old policy, their estimates, and the rewards of these."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
 from mars_lib import check
 from mars_lib.config import PolicyConfig
-from mars_lib.mask import DIVERGED, ideal_binary
+from mars_lib.mask import check_masks, ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target
 from mars_lib.separator import Separator, analyse, reconstruct
@@ -14,12 +14,36 @@ from mars_lib.stft import stft
 
 
 @dataclass(frozen=True)
+class Scene:
+    """Mixtures, their references, and what a separator's signal path makes of both, once.
+
+    Attributes:
+        mixture: (B, L).
+        references: (B, N, L).
+        magnitude: (B, H, T), warped, of the mixtures: what the policy sees.
+        spectrogram: (B, F, T), complex, of the mixtures: what masks multiply.
+        ideal: (B, N, H, T) ideal binary masks (Section 3.1.2), each 0 or 1.
+    """
+
+    mixture: torch.Tensor
+    references: torch.Tensor
+    magnitude: torch.Tensor
+    spectrogram: torch.Tensor
+    ideal: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.mixture)
+
+    def __getitem__(self, rows: slice) -> "Scene":
+        return Scene(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+
+@dataclass(frozen=True)
 class QueriedBatch:
     """Mixtures with their queries.
 
     Attributes:
-        mixture: (B, L).
-        references: (B, N, L), what each query should give.
+        scene: B mixtures of N references, what each query should give.
         query: (B, N, D) embeddings.
         target: of every query, B * N rows in the same order.
         kappa: this step's concentration.
@@ -27,8 +51,7 @@ class QueriedBatch:
             passes, make one step.
     """
 
-    mixture: torch.Tensor
-    references: torch.Tensor
+    scene: Scene
     query: torch.Tensor
     target: Target
     kappa: float = 9.0
@@ -39,7 +62,7 @@ class QueriedBatch:
 
         Raises `InputError` when it cannot be cut evenly.
         """
-        batch, (which, of) = len(self.mixture), self.share
+        batch, (which, of) = len(self.scene), self.share
         if batch % count:
             problem = f"of {batch} cannot be cut into {count} equal parts"
             check.fail("batch", problem, "give a divisor of it")
@@ -48,8 +71,7 @@ class QueriedBatch:
         for i in range(count):
             rows = slice(i * size, (i + 1) * size)
             part = QueriedBatch(
-                mixture=self.mixture[rows],
-                references=self.references[rows],
+                scene=self.scene[rows],
                 query=self.query[rows],
                 target=self.target[rows.start * sources : rows.stop * sources],
                 kappa=self.kappa,
@@ -76,50 +98,38 @@ class Rollout:
     reward: torch.Tensor
 
 
-def ideal_mask(
-    separator: Separator, references: torch.Tensor, magnitude: torch.Tensor
-) -> torch.Tensor:
-    """Ideal binary masks at the separator's resolution (Section 3.1.2).
-
-    Args:
-        references: (B, N, L).
-        magnitude: (B, H, T), the mixture's.
-
-    Returns:
-        (B, N, H, T), each 0 or 1.
-    """
-    reference_magnitude = separator.warp.warp(stft(references, separator.config.signal).abs())
-    return ideal_binary(reference_magnitude, magnitude)
+@torch.no_grad()
+def scene_of(separator: Separator, mixture: torch.Tensor, references: torch.Tensor) -> Scene:
+    """Analyse (B, L) mixtures and their (B, N, L) references, in float32 and without gradients."""
+    with torch.autocast(mixture.device.type, enabled=False):
+        magnitude, spectrogram = analyse(separator, mixture)
+        reference_magnitude = separator.warp.warp(stft(references, separator.config.signal).abs())
+    ideal = ideal_binary(reference_magnitude, magnitude)
+    return Scene(mixture, references, magnitude, spectrogram, ideal)
 
 
-def ideal_estimate(
-    separator: Separator, mixture: torch.Tensor, references: torch.Tensor
-) -> torch.Tensor:
-    """y* of Section 3.2.1: the mixture through the ideal masks of its references.
+def ideal_estimate(separator: Separator, scene: Scene) -> torch.Tensor:
+    """y* of Section 3.2.1, (B, N, L): the mixture through the ideal masks of its references.
 
     "Analogously" to an estimate, so that target and estimate suffer the same masking.
-    (B, L) and (B, N, L) -> (B, N, L).
     """
-    magnitude, spectrogram = analyse(separator, mixture)
-    ideal = ideal_mask(separator, references, magnitude)
-    return reconstruct(separator, ideal, spectrogram, mixture.shape[-1])
+    return reconstruct(separator, scene.ideal, scene.spectrogram, scene.mixture.shape[-1])
 
 
 def score(reward: Reward, estimate: torch.Tensor, target: Target) -> torch.Tensor:
     """The rewards of estimates: (B, N, L) -> (B, N) float32.
 
     Raises:
-        InputError: for a reward of another shape, or NaN.
-        FloatingPointError: for NaN in an estimate.
+        InputError: for a reward of another shape; on the CPU also for NaN.
+        FloatingPointError: on the CPU, for NaN in an estimate.
     """
     batch, sources = estimate.shape[:2]
     with torch.autocast(estimate.device.type, enabled=False):
         value = reward(estimate.flatten(0, 1), target)
     check.shape("reward", value, "B", B=batch * sources)
-    if not torch.isfinite(estimate).all():
-        raise FloatingPointError(DIVERGED)
-    if not torch.isfinite(value).all():
-        check.fail("reward", "holds NaN or infinite values", "repair the reward function")
+    check_masks(estimate)
+    if not check.on_card(value):
+        check.finite("reward", value, "repair the reward function")
     return value.float().reshape(batch, sources)
 
 
@@ -146,14 +156,14 @@ def roll_out(
     Returns:
         Actions, their log-probabilities and rewards, without gradients.
     """
-    magnitude, spectrogram = analyse(old_separator, batch.mixture)
-    proposal = old_separator(magnitude, batch.query)
+    scene, length = batch.scene, batch.scene.mixture.shape[-1]
+    proposal = old_separator(scene.magnitude, batch.query)
     old_policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     action = old_policy.sample(generator, config.group_size, config.antithetic, batch.share)
     rewards = []
     for member in action:
         mask = old_policy.mask(member)
-        estimate = reconstruct(old_separator, mask, spectrogram, batch.mixture.shape[-1])
+        estimate = reconstruct(old_separator, mask, scene.spectrogram, length)
         rewards.append(score(reward, estimate, batch.target))
     # The pass that `rl_loss` makes, so that its rounding cancels: it would add up in a joint ratio.
     old_log_prob, _, _ = old_policy.statistics(action, old_policy)

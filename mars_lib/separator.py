@@ -93,7 +93,8 @@ class _Outermost(nn.Module):
         Returns:
             (B, N, H, T) float32 at least, always computed in it, also under autocast.
         """
-        relu, upsample, last = self.up
+        relu, upsample, last = self.up.children()
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
         x = relu(self.inside(self.down(x)))
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(torch.promote_types(x.dtype, torch.float32))
@@ -103,7 +104,7 @@ class _Outermost(nn.Module):
             mixed = x.permute(0, 2, 3, 1).flatten(1, 2) @ kernels.flatten(1, 3).mT
             neighbours = upsample(mixed.mT.contiguous().unflatten(-1, x.shape[-2:]))
             size = neighbours.shape[-2:]
-            summed = functional.fold(neighbours.flatten(2), size, last.kernel_size, padding=1)
+            summed = functional.fold(neighbours.flatten(2), size, 3, padding=1)
             return summed + (weights @ last.bias)[..., None, None]
 
 

@@ -45,7 +45,7 @@ def test_the_moving_baseline_by_hand():
     with pytest.raises(InputError, match="baseline decay"):
         MovingBaseline(decay=1.5)
     for value in (float("nan"), float("inf")):
-        with pytest.raises(InputError, match="reward: holds NaN"):
+        with pytest.raises(InputError, match="reward: holds 1 values that are NaN"):
             baseline.advantage(torch.tensor([1.0, value]))
     assert baseline.value == pytest.approx(2.4)
 

@@ -13,8 +13,8 @@ from mars_lib.loss import rl_loss
 from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Target, signal_fidelity
-from mars_lib.rollout import QueriedBatch, analyse, ideal_estimate, reconstruct, roll_out, score
-from mars_lib.separator import Separator
+from mars_lib.rollout import QueriedBatch, ideal_estimate, roll_out, scene_of, score
+from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.steps import rl_step
 
@@ -28,17 +28,16 @@ def separator():
     return Separator(config.smoke()).eval()
 
 
-def random_batch(generator, sources=SOURCES):
+def random_batch(separator, generator, sources=SOURCES):
     references = 0.1 * torch.randn(BATCH, sources, LENGTH, generator=generator)
     query = torch.randn(BATCH, sources, 256, generator=generator)
-    return QueriedBatch(
-        references.mean(dim=1), references, query, Target(references.flatten(0, 1), {})
-    )
+    scene = scene_of(separator, references.mean(dim=1), references)
+    return QueriedBatch(scene, query, Target(references.flatten(0, 1), {}))
 
 
 @pytest.fixture
-def batch(generator):
-    return random_batch(generator)
+def batch(separator, generator):
+    return random_batch(separator, generator)
 
 
 def passes(module):
@@ -73,8 +72,7 @@ def test_log_probabilities_and_rewards_belong_to_the_actions(separator, batch, g
     # ratio.
     learners, _, _ = rollout.old_policy.statistics(rollout.action, rollout.old_policy)
     assert torch.equal(rollout.old_log_prob, learners)
-    _, spectrogram = analyse(separator, batch.mixture)
-    estimate = reconstruct(separator, rollout.action[1], spectrogram, LENGTH)
+    estimate = reconstruct(separator, rollout.action[1], batch.scene.spectrogram, LENGTH)
     again = signal_fidelity(estimate.flatten(0, 1), batch.target).reshape(BATCH, SOURCES)
     assert torch.allclose(rollout.reward[1], again, atol=1e-4)
     assert (rollout.reward[0] - rollout.reward[1]).abs().min() > 0
@@ -95,42 +93,45 @@ def test_a_generator_repeats_itself(separator, batch):
 @pytest.mark.parametrize("group_size", [1, 4])
 @pytest.mark.parametrize("sources", [1, 3])
 def test_the_unet_runs_once_whatever_g_and_n_are(separator, generator, group_size, sources):
-    calls, hook = passes(separator.unet)
+    calls, hook = passes(separator.unet.norm)
     policy_config = PolicyConfig(group_size=group_size)
-    roll_out(separator, random_batch(generator, sources), signal_fidelity, generator, policy_config)
+    batch = random_batch(separator, generator, sources)
+    roll_out(separator, batch, signal_fidelity, generator, policy_config)
     hook.remove()
     assert len(calls) == 1
 
 
 def test_hearing_a_mask_of_ones_gives_the_mixture(separator, batch):
-    magnitude, spectrogram = analyse(separator, batch.mixture)
+    magnitude, spectrogram = analyse(separator, batch.scene.mixture)
+    assert torch.equal(magnitude, batch.scene.magnitude)
+    assert torch.equal(spectrogram, batch.scene.spectrogram)
     assert magnitude.shape == (BATCH, 128, FRAMES) and spectrogram.shape == (BATCH, 513, FRAMES)
     estimate = reconstruct(separator, torch.ones(BATCH, SOURCES, 128, FRAMES), spectrogram, LENGTH)
     assert estimate.shape == (BATCH, SOURCES, LENGTH)
-    assert (estimate - batch.mixture.unsqueeze(1)).abs().max() < 1e-5
+    assert (estimate - batch.scene.mixture.unsqueeze(1)).abs().max() < 1e-5
 
 
 def test_the_ideal_estimate_suffers_the_masks(separator, batch):
-    estimate = ideal_estimate(separator, batch.mixture, batch.references)
-    assert estimate.shape == batch.references.shape
+    mixture, references = batch.scene.mixture, batch.scene.references
+    estimate = ideal_estimate(separator, batch.scene)
+    assert estimate.shape == references.shape
 
     def on_rows(waveform):
         return separator.warp.warp(stft.stft(waveform, separator.config.signal).abs())
 
-    ideal = ideal_binary(on_rows(batch.references), on_rows(batch.mixture))
-    assert 0 < ideal.mean() < 1
-    _, spectrogram = analyse(separator, batch.mixture)
+    ideal = ideal_binary(on_rows(references), on_rows(mixture))
+    assert 0 < ideal.mean() < 1 and torch.equal(ideal, batch.scene.ideal)
+    _, spectrogram = analyse(separator, mixture)
     assert torch.allclose(estimate, reconstruct(separator, ideal, spectrogram, LENGTH), atol=1e-6)
     gain = signal_fidelity(estimate.flatten(0, 1), batch.target) - signal_fidelity(
-        batch.mixture.repeat_interleave(SOURCES, dim=0), batch.target
+        mixture.repeat_interleave(SOURCES, dim=0), batch.target
     )
     assert (gain > 0).all()
 
 
 def learn_once(learner, batch, rollout, learning_rate):
     """One step of gradient descent; the statistics are those before it."""
-    magnitude, _ = analyse(learner, batch.mixture)
-    policy = BetaMaskPolicy(learner(magnitude, batch.query), batch.kappa)
+    policy = BetaMaskPolicy(learner(batch.scene.magnitude, batch.query), batch.kappa)
     advantage = group_normalise(rollout.reward)
     loss, stats = rl_loss(policy, rollout, advantage, PolicyConfig(group_size=4))
     parameters = list(learner.parameters())
@@ -170,8 +171,8 @@ def test_any_callable_may_be_the_reward(separator, batch, generator):
 @pytest.mark.parametrize(
     "reward, message",
     [
-        (lambda e, t: torch.full((len(e),), float("nan")), "reward: holds NaN"),
-        (lambda e, t: torch.full((len(e),), float("inf")), "reward: holds NaN"),
+        (lambda e, t: torch.full((len(e),), float("nan")), "reward: holds"),
+        (lambda e, t: torch.full((len(e),), float("inf")), "reward: holds"),
         (lambda e, t: e, "reward: has shape"),
         (lambda e, t: e.mean(), "reward: has shape"),
         (lambda e, t: e.mean(dim=-1)[:-1], "reward: has shape"),
@@ -208,6 +209,6 @@ def test_weights_that_broke_end_a_step_with_the_remedy(separator, batch, generat
 
 
 def test_an_estimate_that_broke_is_not_the_rewards_fault(batch):
-    estimate = batch.references * float("nan")
+    estimate = batch.scene.references * float("nan")
     with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
         score(signal_fidelity, estimate, batch.target)

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -17,22 +17,22 @@ from tqdm.std import tqdm
 from mars_lib.check import InputError, fail
 from mars_lib.config import VERSION
 from mars_lib.data import random_streams
-from mars_lib.data.mini_music import level
 from mars_lib.data.music import Music
 from mars_lib.data.pictures import augment_pictures, load_picture, load_rgba
+from mars_lib.data.pooled_music import make_ready
 from mars_lib.data.synthesis.classes import SoundClass
-from mars_lib.data.variation import vary
+from mars_lib.data.variation import Chains, vary
 from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.io import checkpoint
+from mars_lib.io.paths import GB, check_disk
 from mars_lib.io.published_weights import fingerprint
-from mars_lib.training.budget import GB, check_disk
 
 MODALITIES = ("audio", "text", "image")
 HELD_OUT = ("test", "unseen")  # splits whose examples are never augmented
 # Its clips are the same for every seed: features are kept.
 ALIGNMENT_CLIPS = random_streams.Stream("alignment clips")
 # Part of every key: raise it when clips, variants or pictures are drawn in another way.
-DRAWING = 1
+DRAWING = 2
 
 
 @dataclass(frozen=True)
@@ -107,16 +107,16 @@ def trunk_features(
     """
     if clips < 1 or variants < 1:
         fail("clips and variants", f"are {clips} and {variants}", "give 1 or more of each")
-    plain = replace(music, augment=0.0)
     variants = 1 if split in HELD_OUT else variants
     classes = music.classes(split)
-    key = _key(encoder, plain, split, classes, clips, variants)
+    key = _key(encoder, music, split, classes, clips, variants)
     path = None if folder is None else Path(folder) / f"features-{split}.safetensors"
     if path is not None and path.is_file():
         with suppress(InputError):
             return _load(path, key)
+    make_ready(music, split, ALIGNMENT_CLIPS, clips)
     bar = tqdm(classes, f"trunk features, {split}", unit="class", disable=not progress)
-    rows = [_class_features(encoder, plain, split, sound, clips, variants) for sound in bar]
+    rows = [_class_features(encoder, music, split, sound, clips, variants) for sound in bar]
     audio, text, image, recordings = (list(column) for column in zip(*rows))
     names = tuple(sound.name for sound in classes)
     made = TrunkFeatures(names, audio, text, image, key, recordings)
@@ -134,10 +134,8 @@ def _class_features(
     clips: int,
     variants: int,
 ) -> _ClassFeatures:
-    waves = np.stack([_variants(music, split, sound, i, variants) for i in range(clips)])
-    audio = _run(encoder, "audio", torch.from_numpy(waves).flatten(0, 1))
     return _ClassFeatures(
-        audio.reshape(clips, variants, -1),
+        _audio_features(encoder, music, split, sound, clips, variants),
         _run(encoder, "text", sound.prompts()),
         _image_features(encoder, music, split, sound, clips * variants),
         _recordings(music, split, sound, clips),
@@ -153,12 +151,13 @@ def _image_features(
         return torch.zeros(0, cast(nn.Linear, encoder.heads["image"]).in_features)
     if split in HELD_OUT:
         return _run(encoder, "image", torch.stack([load_picture(path) for path in files]))
-    generator = random_streams.generator("alignment pictures", 0, split, sound.name)
-    picks = torch.randint(len(files), (count,), generator=generator)
-    drawings = [load_rgba(path) for path in files]
+    device = encoder.log_temperature.device
+    generator = random_streams.generator("alignment pictures", 0, split, sound.name, device=device)
+    picks = torch.randint(len(files), (count,), generator=generator, device=device)
+    drawings = torch.stack([load_rgba(path) for path in files]).to(device)
     found = []
     for part in picks.split(32):
-        augmented = augment_pictures(torch.stack([drawings[i] for i in part]), generator)
+        augmented = augment_pictures(drawings[part], generator)
         found.append(_run(encoder, "image", augmented))
     return torch.cat(found)
 
@@ -198,11 +197,20 @@ def forecast(
     )
 
 
-def _variants(music: Music, split: str, sound: SoundClass, index: int, variants: int) -> np.ndarray:
-    """One clip as it is, and augmented: (variants, L)."""
-    wave = music.clip(split, sound, index, ALIGNMENT_CLIPS)
-    rng = random_streams.rng("alignment takes", 0, split, sound.name, index)
-    return np.stack([wave, *(level(vary(wave, rng)) for _ in range(variants - 1))])
+def _audio_features(
+    encoder: TrainableEncoder,
+    music: Music,
+    split: str,
+    sound: SoundClass,
+    clips: int,
+    variants: int,
+) -> torch.Tensor:
+    """Of clips as they are and augmented: (clips, variants, width)."""
+    waves = np.stack([music.clip(split, sound, i, ALIGNMENT_CLIPS) for i in range(clips)])
+    plain = torch.from_numpy(waves).to(encoder.log_temperature.device)
+    rng = random_streams.rng("alignment takes", 0, split, sound.name)
+    takes = [plain, *(vary(plain, Chains.draw(rng, clips)) for _ in range(variants - 1))]
+    return torch.stack([_run(encoder, "audio", take) for take in takes], dim=1)
 
 
 def _recordings(music: Music, split: str, sound: SoundClass, clips: int) -> torch.Tensor:

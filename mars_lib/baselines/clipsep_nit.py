@@ -12,12 +12,12 @@ from torch.nn import functional
 from mars_lib import check
 from mars_lib.config import Config
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.loss import wbce_weight
+from mars_lib.loss import cross_entropy, wbce_weight
 from mars_lib.mask import check_masks
+from mars_lib.rollout import scene_of
 from mars_lib.separator import Separator, separate
 from mars_lib.training.method import Method
 from mars_lib.training.query_bank import MODALITIES
-from mars_lib.training.steps import ideal_binary_of
 
 # Above this mean of the noise masks' sum they are held back, with this weight: the defaults of the
 # released training script.
@@ -101,9 +101,7 @@ def noise_invariant(
         # cross-entropy's is huge.
         both = 1 - functional.relu(1 - (masks + noise[:, list(order)]))
         with torch.autocast(both.device.type, enabled=False):
-            each = functional.binary_cross_entropy(
-                both, ideal, weight.expand_as(both), reduction="none"
-            )
+            each = cross_entropy(both, ideal, weight.expand_as(both), reduction="none")
         options.append(each.mean(dim=(1, 2, 3)))
     excess = functional.relu(noise.sum(dim=1).mean() - NOISE_LIMIT)
     return torch.stack(options).amin(dim=0).mean() + NOISE_WEIGHT * excess
@@ -111,9 +109,9 @@ def noise_invariant(
 
 def loss(network: CLIPSepNIT, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
     """Noise-invariant training of one batch, a scalar; `query` is (B, N, D), one a source."""
-    mixture_magnitude, ideal = ideal_binary_of(network, batch)
-    masks, noise = network(mixture_magnitude, query, with_noise=True)
-    return noise_invariant(masks, noise, ideal, wbce_weight(mixture_magnitude).unsqueeze(1))
+    scene = scene_of(network, batch.mixture, batch.references)
+    masks, noise = network(scene.magnitude, query, with_noise=True)
+    return noise_invariant(masks, noise, scene.ideal, wbce_weight(scene.magnitude).unsqueeze(1))
 
 
 def pictures(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:

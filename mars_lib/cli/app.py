@@ -14,6 +14,7 @@ from mars_lib.cli.align import align
 from mars_lib.cli.data import data
 from mars_lib.cli.doctor import examine
 from mars_lib.cli.evaluation_commands import benchmark, evaluate
+from mars_lib.cli.pool import pool
 from mars_lib.cli.separate import separate
 from mars_lib.cli.train import Device, train
 from mars_lib.course.notebooks import run_course
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(train, name="train")
 app.add_typer(data, name="data")
+data.add_typer(pool, name="pool")
 for command in (align, separate, evaluate, benchmark):
     app.command()(command)
 

@@ -1,6 +1,5 @@
 """The commands `mars data ...`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from mars_lib.data.videos import prepare as preparing
 from mars_lib.data.videos.downloads import Source
 from mars_lib.encoders import imagebind
 from mars_lib.io import paths, published_weights
+from mars_lib.io.processes import cores
 
 data = typer.Typer(
     no_args_is_help=True, help="The embedded data set, mini-MUSIC, and videos of your own."
@@ -40,7 +40,7 @@ BenchmarkList = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(help="Processes.", min=1)]
-PROCESSORS = os.cpu_count() or 1
+PROCESSORS = cores()
 
 
 @data.command()

@@ -12,11 +12,12 @@ from mars_lib import config as configs
 from mars_lib.check import one_of
 from mars_lib.cli import options
 from mars_lib.cli.config_options import Value, changed, with_options_of
-from mars_lib.config import PolicyConfig
+from mars_lib.config import PolicyConfig, TrainingConfig
 from mars_lib.data.csv_music import CsvMusic
 from mars_lib.data.folders import FolderMusic
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.music import Music
+from mars_lib.data.pooled_music import PooledMusic
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.encoders.base import Encoder
 from mars_lib.experiments.checkpoints import make_systems
@@ -25,7 +26,7 @@ from mars_lib.inference.system import System
 from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP
 from mars_lib.training import distributed, mlbp, reinforce, run_folder
-from mars_lib.training.rl_config import PRESETS
+from mars_lib.training.rl_config import PRESETS, RLConfig
 from mars_lib.training.state import placed
 from mars_lib.training.supervised import train_supervised
 
@@ -52,12 +53,10 @@ Accumulate = Annotated[
         help="Passes that make one step, for a card that holds a part of the batch.", min=1
     ),
 ]
-Compiled = Annotated[
-    bool,
+Workers = Annotated[
+    int | None,
     typer.Option(
-        "--compile",
-        help="Put the network through torch.compile: a minute or two at the start, "
-        "for long runs on a card.",
+        help="Processes that read clips, 0 for a thread. By default none on a CPU.", min=0
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where OUT stopped.")]
@@ -82,12 +81,15 @@ def supervised(
     accumulate: Accumulate = None,
     learning_rate: Annotated[float | None, typer.Option(help="Instead of the profile's.")] = None,
     precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = None,
+    clips: Annotated[
+        int | None, typer.Option(help="Of a class that mixtures are drawn from.", min=1)
+    ] = None,
     augment: Annotated[
         float | None, typer.Option(help="Share of augmented clips.", min=0, max=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     device: Device = "auto",
-    compiled: Compiled = False,
+    workers: Workers = None,
     resume: Resume = False,
 ) -> None:
     """OmniSep's recipe: ideal binary masks, weighted cross-entropy, mixed queries."""
@@ -102,6 +104,7 @@ def supervised(
         accumulate=accumulate,
         learning_rate=learning_rate,
         precision=precision,
+        clips_per_class=clips,
         augment=augment,
         seed=seed,
     )
@@ -112,8 +115,9 @@ def supervised(
         config, separator=replace(config.separator, embedding_size=encoder.embedding_size)
     )
     music = music_of(folder, csv, soundfont, config.signal.length)
+    music = pooled(music, config.training)
     best = train_supervised(
-        config, music, encoder, out, accelerator=device, resume=resume, compiled=compiled
+        config, music, encoder, out, accelerator=device, resume=resume, workers=workers
     )
     print(best)
 
@@ -141,7 +145,7 @@ def rl(
     csv: Csv = None,
     soundfont: Soundfont = None,
     device: Device = "auto",
-    compiled: Compiled = False,
+    workers: Workers = None,
     resume: Resume = False,
     **chosen: Value,
 ) -> None:
@@ -159,6 +163,7 @@ def rl(
     )
     loaded = system.load(start, "cpu", weights)
     music = music_of(folder, csv, soundfont, loaded.separator.config.signal.length)
+    music = pooled(music, config, loaded.separator.config.training.n_sources)
     reward_encoder, pooling = reward_encoder_of(loaded, heads, music, distributed.own_card(device))
     best = reinforce.train_rl(
         start,
@@ -172,7 +177,7 @@ def rl(
         judge=None if folder or csv else pretrained.load_judge(),
         accelerator=device,
         resume=resume,
-        compiled=compiled,
+        workers=workers,
     )
     print(best)
 
@@ -196,7 +201,7 @@ def systems(
     config = replace(
         config, training=replace(config.training, **given(steps=steps, decay_steps=steps))
     )
-    music = music_of(folder, csv, soundfont, config.signal.length)
+    music = pooled(music_of(folder, csv, soundfont, config.signal.length), config.training)
     make_systems(out / "work", music, pretrained.load_minibind(), seeds, out, device, config)
     print(out)
 
@@ -251,3 +256,10 @@ def music_of(
     if csv is not None:
         return CsvMusic(csv, length)
     return MiniMusic(tuple(soundfonts.find(tuple(map(str, soundfont or ())))), length)
+
+
+def pooled(music: Music, run: TrainingConfig | RLConfig, n_sources: int = 2) -> Music:
+    """The data set with clips in pools, where a run draws more of them than a pool holds."""
+    drawn = run.steps * run.batch_size * n_sources
+    held = run.clips_per_class * len(music.classes("train"))
+    return PooledMusic(music, progress=distributed.first()) if drawn > held else music

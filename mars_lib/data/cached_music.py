@@ -1,38 +1,34 @@
-"""A data set that caches the clips it made: for runs that are compared on the same clips."""
+"""A data set that remembers the clips it made, for runs on the same clips."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 
 from mars_lib.data.array_cache import GIB, ArrayCache
 from mars_lib.data.music import Music, SoundT
+from mars_lib.data.pooled_music import PooledMusic
 from mars_lib.data.random_streams import Stream
 
 
 @dataclass(frozen=True)
 class CachedMusic(Generic[SoundT]):
-    """Another data set with a cache of 2 GiB; a clip of two seconds takes 130 kB.
-
-    The cache is shared by all that `dataclasses.replace` makes of it.
+    """Another data set with a cache of 2 GiB in memory; a clip of two seconds takes 130 kB.
 
     Args:
-        music: the data set; its own `augment` does not matter.
-        length: samples of a clip; 0 for those of `music`.
-        augment: share of the clips that are augmented, 0 to 1.
+        music: the data set.
     """
 
     music: Music[SoundT]
-    length: int = 0
-    augment: float = 0.0
     clips: ArrayCache = field(
         default_factory=lambda: ArrayCache(2 * GIB), compare=False, repr=False
     )
 
-    def __post_init__(self) -> None:
-        if not self.length:
-            object.__setattr__(self, "length", self.music.length)
+    @property
+    def length(self) -> int:
+        """Samples of a clip."""
+        return self.music.length
 
     @property
     def sample_rate(self) -> int:
@@ -48,20 +44,21 @@ class CachedMusic(Generic[SoundT]):
         return self.music.pictures(sound, split)
 
     def fingerprint(self) -> str:
-        """That of `music` with this length and augmentation."""
-        return self._own().fingerprint()
+        """That of `music`."""
+        return self.music.fingerprint()
 
     def clip(
         self, split: str, sound: SoundT, index: int, stream: Stream | None = None
     ) -> np.ndarray:
         """Clip number `index` of a class: (L,) float32, made where it is not held."""
-        key = (split, sound.name, index, stream, self.augment, self.length)
-        return self.clips.get(key, lambda: self._own().clip(split, sound, index, stream))
+        key = (split, sound.name, index, stream)
+        return self.clips.get(key, lambda: self.music.clip(split, sound, index, stream))
 
     def recording(self, split: str, sound: SoundT, index: int, stream: Stream | None = None) -> str:
         """The recording that a clip is cut from."""
-        return self._own().recording(split, sound, index, stream)
+        return self.music.recording(split, sound, index, stream)
 
-    def _own(self) -> Music[SoundT]:
-        """`music` with this length and augmentation."""
-        return replace(self.music, augment=self.augment, length=self.length)
+
+def remembering(music: Music[Any]) -> Music[Any]:
+    """A data set that gives a clip quickly when it is asked for again: itself, where it does."""
+    return music if isinstance(music, PooledMusic | CachedMusic) else CachedMusic(music)

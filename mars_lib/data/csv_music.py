@@ -12,7 +12,7 @@ import torch
 
 from mars_lib.check import InputError, fail, finite
 from mars_lib.data.fingerprint import content, contents, digest
-from mars_lib.data.mini_music import augmented, clip_rng, manifest_key
+from mars_lib.data.mini_music import clip_rng, level, manifest_key
 from mars_lib.data.random_streams import Stream
 from mars_lib.data.recorded_music import RecordedClass, RecordedMusic, serving
 from mars_lib.waveform import mono
@@ -73,14 +73,14 @@ class CsvMusic(RecordedMusic):
             except InputError as error:
                 warnings.warn(f"left out: {error}", stacklevel=3)
                 continue
-            clip = augmented(stretch, self.augment, rng)
+            clip = level(stretch)
             if clip.any():
                 return clip, path
         problem = f"gave no sound in {TRIES} tries"
         fail(f"class {sound.name!r}", problem, "look at its files, and prepare them again")
 
     def fingerprint(self) -> str:
-        """Digest of lists, sounds and pictures in use by content, length, rate, augmentation."""
+        """Digest of lists, sounds and pictures in use by content, length, rate."""
         said = []
         for split, name in SPLITS.items():
             path = Path(self.folder) / f"{name}.csv"
@@ -89,7 +89,7 @@ class CsvMusic(RecordedMusic):
                 pictures = [each for same in _by_name(rows).values() for each in _pool(same)]
                 files = contents(self.folder, [*(row.audio for row in rows), *pictures])
                 said.append((split, content(path, whole=True), files))
-        return digest(type(self).__name__, said, (self.length, self.sample_rate, self.augment))
+        return digest(type(self).__name__, said, (self.length, self.sample_rate))
 
     def _stretch(self, path: Path, rng: np.random.Generator) -> np.ndarray:
         """A random stretch of a file in mono, repeated where the file is shorter: (L,) float32."""

@@ -12,7 +12,7 @@ from mars_lib import waveform
 from mars_lib.check import InputError, fail
 from mars_lib.data.array_cache import GIB, ArrayCache
 from mars_lib.data.fingerprint import contents, digest
-from mars_lib.data.mini_music import augmented, clip_rng
+from mars_lib.data.mini_music import clip_rng, level
 from mars_lib.data.random_streams import Stream
 from mars_lib.data.recorded_music import RecordedClass, RecordedMusic, serving
 
@@ -64,19 +64,19 @@ class FolderMusic(RecordedMusic):
             path, wave = self.readable(files, rng)
             start = int(rng.integers(max(1, len(wave) - self.length)))
             stretch = np.resize(wave[start : start + self.length], self.length)
-            clip = augmented(stretch, self.augment, rng)
+            clip = level(stretch)
             if clip.any():
                 return clip, path
         problem = f"holds only silence, in {path} for one"
         fail(f"class {sound.name!r}", problem, "give recordings that sound")
 
     def fingerprint(self) -> str:
-        """Digest of names and content of all sounds and pictures, length, rate, augmentation.
+        """Digest of names and content of all sounds and pictures, length, rate.
 
         Where the folder lies does not matter.
         """
         files = [p for p in Path(self.folder).glob("*/*") if p.suffix.lower() in SOUNDS + PICTURES]
-        sizes = (self.length, self.sample_rate, self.augment)
+        sizes = (self.length, self.sample_rate)
         return digest(type(self).__name__, contents(self.folder, files), sizes)
 
     def readable(self, files: Sequence[Path], rng: np.random.Generator) -> tuple[Path, np.ndarray]:

@@ -14,11 +14,10 @@ from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import SoundClass, sound_classes
 from mars_lib.data.synthesis.phrases import phrase
 from mars_lib.data.synthesis.soundfonts import Soundfont
-from mars_lib.data.variation import vary
 from mars_lib.io import assets
 
 SPLITS = ("train", "validation", "test", "unseen")
-# Raise it when phrases, player or augmentation change what a clip sounds like.
+# Raise it when phrases or player change what a clip sounds like.
 RENDERER = 1
 LEVEL = 0.1  # RMS of a clip where it sounds
 
@@ -34,13 +33,11 @@ class MiniMusic:
         fonts: those for train, validation and test, and others for `unseen`.
         length: L, samples of a clip.
         sample_rate: in Hz.
-        augment: share of the clips that are augmented, 0 to 1.
     """
 
     fonts: tuple[Soundfont, ...]
     length: int
     sample_rate: int = 16_000
-    augment: float = 0.0
 
     def sources(self, split: str, sound: SoundClass) -> list[tuple[Soundfont, tuple[int, ...]]]:
         """The soundfonts that a class is rendered from in a split.
@@ -85,8 +82,7 @@ class MiniMusic:
         sources = self.sources(split, sound)
         # A phrase may leave the segment silent (a rest, a soft sample): draw again.
         for _ in range(20):
-            rendered = self._render(*sources[rng.integers(len(sources))], sound, rng)
-            wave = augmented(rendered, self.augment, rng)
+            wave = level(self._render(*sources[rng.integers(len(sources))], sound, rng))
             if wave.any():
                 return wave
         fail(f"clip {sound.name}/{index}", "cannot be rendered", "run `mars doctor`")
@@ -100,12 +96,12 @@ class MiniMusic:
     def fingerprint(self) -> str:
         """Digest of all that clips and pictures are made from.
 
-        Fonts by content, classes, drawings, length, rate, and the share that is augmented.
+        Fonts by content, classes, drawings, length, rate.
         """
         fonts = [(font.role, content(font.path, whole=True)) for font in self.fonts]
         folder = assets.folder()
         shown = contents(folder, [folder / "classes.json", *folder.glob("images/*/*.png")])
-        sizes = (self.length, self.sample_rate, self.augment)
+        sizes = (self.length, self.sample_rate)
         return digest(type(self).__name__, RENDERER, fonts, shown, sizes)
 
     def _render(
@@ -130,12 +126,6 @@ def clip_rng(split: str, name: str, index: int, stream: Stream | None) -> np.ran
 def manifest_key(split: str, name: str) -> int:
     """The 32 bits that seed a class's clips in manifests."""
     return zlib.crc32(f"{split}/{name}".encode("utf-8", "surrogateescape"))
-
-
-def augmented(wave: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """A (L,) clip at its level, with probability `share` augmented."""
-    wave = level(wave)
-    return level(vary(wave, rng)) if rng.random() < share else wave
 
 
 def level(wave: np.ndarray, target: float = LEVEL) -> np.ndarray:

@@ -1,23 +1,21 @@
-"""Mixtures for training: a stream that is a function of the step, so that it can be resumed."""
+"""Mixtures for training: what a step sees is a function of the seed and the step alone."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from mars_lib.check import fail
 from mars_lib.config import TrainingConfig
 from mars_lib.data import random_streams
+from mars_lib.data.cached_music import remembering
 from mars_lib.data.music import Music
+from mars_lib.data.pooled_music import make_ready
+from mars_lib.data.variation import Chains, vary
 from mars_lib.waveform import mix
 
-# Clips are rendered for blocks of steps, and each is used REUSE times in other company and at other
-# gains: rendering would else take longer than the U-Net on two cores.
-BLOCK, REUSE = 8, 4
-
-Made = TypeVar("Made")
+# The same clips for every seed, which draws mixtures of them: they are made once.
+CLIPS = random_streams.Stream("separator clips")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class MixtureBatch:
     Attributes:
         mixture: (B, L) waveforms.
         references: (B, N, L) sources that sum to the mixture.
-        labels: (B, N) places in the split's classes.
+        labels: (B, N) places in the split's classes, on the CPU.
     """
 
     mixture: torch.Tensor
@@ -42,81 +40,98 @@ class MixtureBatch:
 
     def to(self, device: torch.device | str) -> "MixtureBatch":
         """The same mixtures on another device."""
-        return MixtureBatch(
-            self.mixture.to(device), self.references.to(device), self.labels.to(device)
-        )
+        return replace(self, mixture=self.mixture.to(device), references=self.references.to(device))
 
     def split(self, size: int) -> list["MixtureBatch"]:
         """Batches of `size` mixtures in order, as `torch.split`: the last one may be smaller."""
         return [self[i : i + size] for i in range(0, len(self), size)]
 
 
+@dataclass(frozen=True)
+class Ingredients:
+    """What mixtures are made of, as it was read: a device makes the mixtures.
+
+    Attributes:
+        clips: (B, N, L), of different classes in a mixture.
+        gains: (B, N), of the sources.
+        labels: (B, N).
+        chains: how each of the B * N clips is augmented.
+    """
+
+    clips: torch.Tensor
+    gains: torch.Tensor
+    labels: torch.Tensor
+    chains: Chains
+
+    def pin_memory(self) -> "Ingredients":
+        """The same in memory that a card reads without waiting; a data loader asks for it."""
+        return replace(self, clips=self.clips.pin_memory(), gains=self.gains.pin_memory())
+
+    def mixed(self, device: torch.device | str) -> MixtureBatch:
+        """Augment, level and mix on a device, which is not waited for."""
+        clips = self.clips.to(device, non_blocking=True)
+        gains = self.gains.to(device, non_blocking=True)
+        augmented = vary(clips.flatten(0, 1), self.chains).reshape(clips.shape)
+        return MixtureBatch(*mix(augmented, gains), self.labels)
+
+
 class MixtureStream:
     """Endless training mixtures of N different classes each.
 
-    `batch(step)` depends on the seed and the step alone. Clips are rendered when a mixture first
-    needs them.
+    They are drawn from the first `training.clips_per_class` clips of every class, in other company,
+    at other gains, and augmented in another way every time. A clip is made when a mixture first
+    needs it, or comes from the pool of a `PooledMusic`, which is made here.
+
+    Args:
+        music: the sounds.
+        split: of the classes.
+        training: sizes, gains, seed, share of the clips that is augmented.
+
+    Raises:
+        InputError: for fewer classes than sources.
     """
 
     def __init__(self, music: Music, split: str, training: TrainingConfig):
-        self.music, self.split, self.training = music, split, training
+        self.music, self.split, self.training = remembering(music), split, training
         self.classes = music.classes(split)
-        self._stream = random_streams.Stream("separator clips", training.seed)
-        self._block = -1
-        self._clips: dict[int, np.ndarray] = {}
+        if len(self.classes) < training.n_sources:
+            problem = f"has {len(self.classes)} classes, for {training.n_sources} sources"
+            fail(f"split {split!r}", problem, "give more classes")
+        make_ready(music, split, CLIPS, training.clips_per_class)
 
-    def batch(self, step: int, share: tuple[int, int] = (0, 1)) -> MixtureBatch:
-        """The mixtures of one step, or one of several equal parts of them.
+    def batch(
+        self, step: int, share: tuple[int, int] = (0, 1), device: torch.device | str = "cpu"
+    ) -> MixtureBatch:
+        """The mixtures of one step, or one of several equal parts of them, on a device.
 
         Args:
             step: from 0.
             share: (which, of how many) parts; by default all `batch_size` mixtures.
+            device: where clips are augmented and mixed.
         """
+        return self.ingredients(step, share).mixed(device)
+
+    def ingredients(self, step: int, share: tuple[int, int] = (0, 1)) -> Ingredients:
+        """What `batch` is made of, read on the CPU: of the part alone."""
         t = self.training
-        by_class = self._pool(step // BLOCK)
         rng = random_streams.rng("mixtures", t.seed, self.split, step)
-        present = list(by_class)
-        labels = np.stack(
-            [rng.choice(present, t.n_sources, replace=False) for _ in range(t.batch_size)]
-        )
-        picks = [[by_class[k][rng.integers(len(by_class[k]))] for k in row] for row in labels]
-        gains = rng.uniform(t.gain_low, t.gain_high, labels.shape).astype(np.float32)
+        shape = (t.batch_size, t.n_sources)
+        # The places of the N largest of random numbers: N different classes.
+        labels = rng.random((t.batch_size, len(self.classes))).argsort(axis=1)[:, : t.n_sources]
+        picks = rng.integers(t.clips_per_class, size=shape)
+        gains = rng.uniform(t.gain_low, t.gain_high, shape).astype(np.float32)
+        chains = Chains.draw(rng, labels.size, t.augment)
         size = t.batch_size // share[1]
         own = slice(share[0] * size, (share[0] + 1) * size)
-        sources = np.stack([[self._clip(number) for number in row] for row in picks[own]])
-        mixture, references = mix(torch.from_numpy(sources), torch.from_numpy(gains[own]))
-        return MixtureBatch(mixture, references, torch.from_numpy(labels[own]))
-
-    def _pool(self, block: int) -> dict[int, list[int]]:
-        """The numbers of a block's clips by label, classes in turn so that all occur."""
-        if self._block != block:
-            self._block, self._clips = block, {}
-        t, n = self.training, len(self.classes)
-        size = max(2 * n, BLOCK * t.batch_size * t.n_sources // REUSE)
-        by_class: dict[int, list[int]] = {}
-        for number in range(block * size, (block + 1) * size):
-            by_class.setdefault(number % n, []).append(number)
-        return by_class
-
-    def _clip(self, number: int) -> np.ndarray:
-        """One clip of the block, (L,)."""
-        if number not in self._clips:
-            label, index = number % len(self.classes), number // len(self.classes)
-            self._clips[number] = self.music.clip(
-                self.split, self.classes[label], index, self._stream
-            )
-        return self._clips[number]
-
-
-def ahead(make: Callable[[int], Made], first: int, last: int) -> Iterator[tuple[int, Made]]:
-    """(step, make(step)) for the steps from `first` to `last` - 1.
-
-    A thread makes the next one while the present one is used.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(make, first)
-        for step in range(first, last):
-            batch = waiting.result()
-            if step + 1 < last:
-                waiting = pool.submit(make, step + 1)
-            yield step, batch
+        clips = np.stack(
+            [
+                self.music.clip(self.split, self.classes[k], int(pick), CLIPS)
+                for k, pick in zip(labels[own].flat, picks[own].flat)
+            ]
+        )
+        return Ingredients(
+            torch.from_numpy(clips).unflatten(0, (size, t.n_sources)),
+            torch.from_numpy(gains[own]),
+            torch.from_numpy(labels[own].copy()),
+            chains[own.start * t.n_sources : own.stop * t.n_sources],
+        )

@@ -1,7 +1,7 @@
 """What every data set of sounds offers: instruments, folders, lists of recordings, caches."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -24,25 +24,16 @@ SoundT = TypeVar("SoundT", bound=Sound)
 class Music(Protocol[SoundT]):
     """Clips by class, split and index, whatever was drawn before. `SoundT` is the kind of class.
 
-    A frozen dataclass: `dataclasses.replace(music, augment=0.0)` is the same data without
-    augmentation.
-
     Attributes:
         length: samples of a clip.
         sample_rate: in Hz.
-        augment: share of the clips that are augmented, 0 to 1.
     """
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def length(self) -> int: ...
 
     @property
     def sample_rate(self) -> int: ...
-
-    @property
-    def augment(self) -> float: ...
 
     def classes(self, split: str) -> list[SoundT]:
         """The classes of a split, in a fixed order."""

@@ -111,21 +111,23 @@ def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Te
     """Augment drawings: (B, 4, H, W) with alpha -> (B, 3, H, W), both in [0, 1].
 
     A drawing is turned, mirrored, stretched and shifted, recoloured, sometimes only its outline or
-    its silhouette is left, and it is laid on a plain or patterned ground.
+    its silhouette is left, and it is laid on a plain or patterned ground. `generator` is of the
+    device of `rgba`.
     """
-    n = len(rgba)
+    n, device = len(rgba), rgba.device
 
     def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
-        return low + (high - low) * torch.rand(n, *shape, generator=generator)
+        return low + (high - low) * torch.rand(n, *shape, generator=generator, device=device)
 
     def sometimes(share: float) -> torch.Tensor:
-        return torch.rand(n, 1, 1, 1, generator=generator) < share
+        return torch.rand(n, 1, 1, 1, generator=generator, device=device) < share
 
     rgba = _move(rgba, uniform)
     colour, alpha = rgba[:, :3], rgba[:, 3:]
     grey = colour.mean(dim=1, keepdim=True)
     # Hue: mix the channels at random around the identity.
-    mixing = torch.eye(3) + 0.35 * torch.randn(n, 3, 3, generator=generator)
+    turned = torch.randn(n, 3, 3, generator=generator, device=device)
+    mixing = torch.eye(3, device=device) + 0.35 * turned
     mixed = torch.einsum("nij,njhw->nihw", mixing / mixing.sum(dim=-1, keepdim=True), colour)
     colour = torch.where(sometimes(0.6), mixed, colour)
     colour = torch.where(sometimes(0.15), grey.expand_as(colour), colour)
@@ -133,15 +135,16 @@ def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Te
     colour = torch.where(sometimes(0.1), edges.expand_as(colour), colour)
     colour = torch.where(sometimes(0.1), uniform(0, 1, 3, 1, 1).expand_as(colour), colour)
     colour = (colour - 0.5) * uniform(0.5, 1.3, 1, 1, 1) + 0.5 + uniform(-0.2, 0.2, 1, 1, 1)
-    coarse = torch.rand(n, 3, 4, 4, generator=generator)
+    coarse = torch.rand(n, 3, 4, 4, generator=generator, device=device)
     pattern = functional.interpolate(coarse, size=rgba.shape[-2:], mode="bicubic")
     ground = torch.where(sometimes(0.4), pattern, uniform(0, 1, 3, 1, 1).expand_as(pattern))
     ground = torch.where(sometimes(0.5), torch.ones_like(ground), ground)
     picture = colour * alpha + ground * (1 - alpha)
     picture = torch.where(sometimes(0.25), functional.avg_pool2d(picture, 5, 1, 2), picture)
     picture = torch.where(sometimes(0.05), 1 - picture, picture)
-    noise = torch.randn(picture.shape, generator=generator) * uniform(0, 0.08, 1, 1, 1)
-    return (picture + torch.where(sometimes(0.3), noise, torch.zeros(()))).clamp(0, 1)
+    noise = torch.randn(picture.shape, generator=generator, device=device)
+    noise = noise * uniform(0, 0.08, 1, 1, 1)
+    return (picture + noise * sometimes(0.3)).clamp(0, 1)
 
 
 def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Tensor:
@@ -151,7 +154,7 @@ def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Ten
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     stretch, shear = uniform(0.8, 1.25), uniform(-0.25, 0.25)
     rotation = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1)
-    skew = torch.stack([mirror * stretch, shear, torch.zeros(n), 1 / stretch], -1)
+    skew = torch.stack([mirror * stretch, shear, torch.zeros_like(shear), 1 / stretch], -1)
     matrix = zoom.view(n, 1, 1) * (rotation.view(n, 2, 2) @ skew.view(n, 2, 2))
     shift = uniform(-0.15, 0.15, 2, 1)
     grid = functional.affine_grid(

@@ -36,13 +36,11 @@ class RecordedMusic(ABC):
         folder: where the files lie.
         length: L, samples of a clip.
         sample_rate: in Hz.
-        augment: share of the clips that are augmented, 0 to 1.
     """
 
     folder: Path
     length: int
     sample_rate: int = 16_000
-    augment: float = 0.0
     _classes: dict[str, list[RecordedClass]] = field(
         default_factory=dict, compare=False, repr=False
     )

@@ -44,7 +44,7 @@ def check_baseline(attempt: Function) -> bool:
         moving = MovingBaseline(decay, value=b)
         moving.advantage(r)
         assert moving.value is not None
-        return moving.value
+        return float(moving.value)
 
     return check(
         "baseline",

@@ -15,6 +15,7 @@ from mars_lib.check import fail
 from mars_lib.config import Config
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.music import Music
+from mars_lib.data.pooled_music import PooledMusic
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
@@ -58,7 +59,7 @@ def make_checkpoints(work: str | Path, config: Config | None = None, device: str
             other data or by another version of the code.
     """
     work, config = Path(work), config or configs.small()
-    music = MiniMusic(tuple(recipe_fonts()), config.signal.length, augment=config.training.augment)
+    music = PooledMusic(MiniMusic(tuple(recipe_fonts()), config.signal.length))
     device = choose_device(device)
     target = assets.folder() / "checkpoints"
     encoder = make_minibind(work, music, device)
@@ -207,7 +208,7 @@ def make_minibind(work: Path, music: Music, device: str, seed: int = 0) -> MiniB
     encoder = MiniBind().to(device)
     classes = sound_classes()
     batches = {
-        "audio": minibind_trunks.audio_batches(music, BATCH["audio"], seed),
+        "audio": minibind_trunks.audio_batches(music, BATCH["audio"], seed, device=device),
         "image": minibind_trunks.image_batches(classes, BATCH["image"], seed),
         "text": minibind_trunks.text_batches(classes, BATCH["text"], seed),
     }

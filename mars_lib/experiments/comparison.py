@@ -12,7 +12,7 @@ from pathlib import Path
 from mars_lib.baselines.audiosep import AUDIOSEP
 from mars_lib.baselines.clipsep_nit import CLIPSEP_NIT
 from mars_lib.config import Config
-from mars_lib.data.cached_music import CachedMusic
+from mars_lib.data.cached_music import remembering
 from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.inference import pretrained
@@ -64,7 +64,7 @@ def train_systems(
     """
     steps = config.training.steps
     config = replace(config, training=replace(config.training, seed=seed))
-    cached = CachedMusic(replace(music, length=config.signal.length))
+    cached = remembering(music)
     device = devices.choose_device(device)
     # Training would move it too, but what is finished is not trained again.
     encoder = encoder.to(device)
@@ -94,17 +94,24 @@ def train_systems(
 def _train_further(
     start: Path,
     rl: RLConfig,
-    music: CachedMusic,
+    music: Music,
     encoder: Encoder,
     work: Path,
     device: str,
     progress: bool,
 ) -> None:
     """Train what goes on from the common start: OmniSep, MARS-Sep and what differs from it."""
-    augmented = replace(music, augment=rl.augment)
-    classes = augmented.classes("train")
+    classes = music.classes("train")
     bank = QueryBank.embed(
-        encoder, augmented, classes, "train", rl.queries_per_class, rl.seed, device, progress
+        encoder,
+        music,
+        classes,
+        "train",
+        rl.queries_per_class,
+        rl.seed,
+        device,
+        progress,
+        augment=rl.augment,
     )
     for folder, (run, heads) in _further_runs(rl).items():
         train_rl(
@@ -150,6 +157,7 @@ def further(config: Config, steps: int, seed: int) -> RLConfig:
         seed=seed,
         learning_rate=1e-3,
         batch_size=t.batch_size,
+        clips_per_class=t.clips_per_class,
         augment=t.augment,
         validate_every=steps,
         validation_mixtures=t.validation_mixtures,

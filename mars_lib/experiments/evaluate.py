@@ -21,7 +21,7 @@ from mars_lib.experiments.query_modes import QUERIES, embed, embed_queries
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.inference.system import System
 from mars_lib.io import atomic
-from mars_lib.rollout import ideal_estimate
+from mars_lib.rollout import ideal_estimate, scene_of
 from mars_lib.separator import Separator, separate
 
 
@@ -226,4 +226,4 @@ def _judged(judge: Judge, estimate: torch.Tensor, classes: list[tuple[str, ...]]
 
 def oracle(separator: Separator, mixture: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """The ceiling: estimates (B, N, L) by ideal binary masks, of (B, L) and (B, N, L)."""
-    return ideal_estimate(separator, mixture, reference)
+    return ideal_estimate(separator, scene_of(separator, mixture, reference))

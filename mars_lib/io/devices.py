@@ -31,6 +31,11 @@ def used(precision: str, device_type: str) -> str:
     return "32-true" if emulated else precision
 
 
+def half_precision(device: str) -> str:
+    """The half precision that a device computes in: "16-mixed" where it emulates bfloat16."""
+    return "bf16-mixed" if multiplies_bfloat16(device.partition(":")[0]) else "16-mixed"
+
+
 def choose_device(name: str) -> str:
     """Check the name of a device, and choose one for "auto": CUDA where it is there, else the CPU.
 

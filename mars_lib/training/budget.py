@@ -1,16 +1,15 @@
 """What a run will need: memory and disk before it starts, hours once its first steps are timed."""
 
-import shutil
 import time
 from pathlib import Path
 
 import torch
 
 from mars_lib.check import fail
+from mars_lib.io.paths import GB, check_disk
 
 # Timed are the steps after the first, which allocates, compiles and fills caches.
 TIMED = (2, 10)
-GB = 1e9
 
 
 class Budget:
@@ -91,23 +90,3 @@ class Budget:
             else ""
         )
         return f"{seconds:.2f} s a step{peak}: {hours:.1f} h to go, validations not counted"
-
-
-def check_disk(folder: Path, needed: float, what: str) -> int:
-    """Free bytes where `folder` will be. Raises `InputError` when `what` needs more."""
-    free = shutil.disk_usage(_existing(folder)).free
-    if needed > free:
-        fail(
-            f"disk of {folder}",
-            f"has {free / GB:.2f} GB free, {what} need {needed / GB:.2f} GB",
-            "free some space or give another --out",
-        )
-    return free
-
-
-def _existing(folder: Path) -> Path:
-    """The nearest folder above that is there."""
-    folder = folder.resolve()
-    while not folder.exists():
-        folder = folder.parent
-    return folder

@@ -63,6 +63,11 @@ def scaler_of(fabric: Fabric) -> torch.amp.GradScaler | None:
     return getattr(fabric.strategy.precision, "scaler", None)
 
 
+def fuses(fabric: Fabric) -> bool:
+    """Whether an optimiser may do its step in one kernel; with a gradient scaler, not."""
+    return scaler_of(fabric) is None and fabric.device.type in ("cpu", "cuda")
+
+
 class Autocast(MixedPrecision):
     """Half precision that leaves a network's inputs as they are: each operation rounds what it
     must.
@@ -149,12 +154,12 @@ def gather(own: torch.Tensor, dim: int = 0) -> torch.Tensor:
     return torch.cat(parts, dim).to(own.device)
 
 
-def mean(row: dict[str, float]) -> dict[str, float]:
-    """Means over the processes of numbers that each found on its own equal part."""
+def mean(row: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Means over the processes of numbers that each found on its own equal part, on one device."""
     if share()[1] == 1:
         return row
-    values = gather(torch.tensor([list(row.values())], dtype=torch.float64))
-    return dict(zip(row, values.mean(dim=0).tolist()))
+    values = gather(torch.stack([value.float() for value in row.values()])[None])
+    return dict(zip(row, values.mean(dim=0)))
 
 
 def agreed(own: bool) -> bool:

@@ -11,13 +11,15 @@ from tqdm.std import tqdm
 from mars_lib import config
 from mars_lib.data import random_streams
 from mars_lib.data.music import Music
+from mars_lib.data.pooled_music import make_ready
+from mars_lib.data.variation import Chains, vary
 from mars_lib.evaluation.judge import Judge
 from mars_lib.mask import ideal_binary, ideal_ratio, to_waveform
 from mars_lib.stft import stft
 from mars_lib.training.minibind_trunks import Batch, train_classifier
 
-# Clips a class. Rendering and augmenting one takes 15 ms, and each serves in ever other mixtures.
-PER_CLASS = 200
+# The same clips for every seed; so many a class, and each serves in ever other mixtures.
+JUDGE_CLIPS, PER_CLASS = random_streams.Stream("judge clips"), 200
 
 
 def train_judge(
@@ -26,6 +28,7 @@ def train_judge(
     steps: int = 1_100,
     batch_size: int = 64,
     seed: int = 0,
+    augment: float = 0.9,
     device: str = "cpu",
     progress: bool = True,
 ) -> Judge:
@@ -34,17 +37,18 @@ def train_judge(
     Its clips are a stream of their own: neither MiniBind nor a separator was trained on one of
     them.
     """
-    classes, stream = music.classes("train"), random_streams.Stream("judge clips", seed)
-    bar = tqdm(range(PER_CLASS * len(classes)), "clips of the judge", disable=not progress)
-    labels = torch.arange(len(bar)) % len(classes)
-    clips = [
-        music.clip("train", classes[i % len(classes)], i // len(classes), stream).astype(np.float16)
-        for i in bar
-    ]
+    classes, rng = music.classes("train"), random_streams.rng("judge batches", seed, "chains")
+    make_ready(music, "train", JUDGE_CLIPS, PER_CLASS)
+    labels = torch.arange(len(classes)).repeat_interleave(PER_CLASS)
+    clips = []
+    for sound in tqdm(classes, "clips of the judge", unit="class", disable=not progress):
+        read = np.stack([music.clip("train", sound, i, JUDGE_CLIPS) for i in range(PER_CLASS)])
+        chains = Chains.draw(rng, PER_CLASS, augment)
+        clips.append(vary(torch.from_numpy(read).to(device), chains).half().cpu())
     # Of its weights and its dropout.
     torch.manual_seed(random_streams.generator("initial weights", seed, "judge").initial_seed())
     judge = Judge([sound.name for sound in classes]).to(device)
-    batches = estimate_batches(torch.from_numpy(np.stack(clips)), labels, batch_size, seed)
+    batches = estimate_batches(torch.cat(clips), labels, batch_size, seed)
     train_classifier(judge, batches, steps, "judge", progress=progress)
     return judge
 

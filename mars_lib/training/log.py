@@ -55,3 +55,12 @@ class RunLog:
         """Flush TensorBoard's file."""
         if self.board is not None:
             self.board.close()
+
+
+def rows(folder: Path) -> list[dict[str, float]]:
+    """The steps of a run by its metrics.csv: the numbers that each of them has."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [
+            {name: float(value) for name, value in row.items() if value != ""}
+            for row in csv.DictReader(file)
+        ]

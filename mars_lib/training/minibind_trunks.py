@@ -14,39 +14,56 @@ from torch.nn import functional
 from tqdm.std import tqdm
 
 from mars_lib.data import random_streams
-from mars_lib.data.mixtures import ahead
+from mars_lib.data.cached_music import remembering
+from mars_lib.data.loader import ahead
 from mars_lib.data.music import Music
 from mars_lib.data.pictures import augment_pictures, drawings, load_rgba
+from mars_lib.data.pooled_music import make_ready
 from mars_lib.data.synthesis.classes import (
     SoundClass,
     families,
     sound_classes,
     templates,
 )
+from mars_lib.data.variation import Chains, vary
 from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
 from mars_lib.io.devices import multiplies_bfloat16
 
+# The same clips for every seed, which draws batches of them: they are made once.
+ENCODER_CLIPS, CLIPS_PER_CLASS = random_streams.Stream("encoder clips"), 512
 # What a trunk embeds: waveforms (B, L), pictures (B, 3, H, W) or texts.
 Examples = torch.Tensor | list[str]
 # Of a step, its examples and their (B,) labels.
 Batch = Callable[[int], tuple[Examples, torch.Tensor]]
 
 
-def audio_batches(music: Music, size: int, seed: int) -> Batch:
-    """Clips of all classes in turn, some mixed with a much quieter clip of another class."""
-    classes, stream = music.classes("train"), random_streams.Stream("encoder clips", seed)
+def audio_batches(
+    music: Music, size: int, seed: int, augment: float = 0.9, device: str = "cpu"
+) -> Batch:
+    """Clips of all classes, some mixed with a much quieter clip of another class.
+
+    Args:
+        music: the sounds.
+        size: of a batch.
+        seed: of the batches; their clips are the same for every seed.
+        augment: share of the clips that is augmented.
+        device: where they are augmented, and stay.
+    """
+    classes, music = music.classes("train"), remembering(music)
+    make_ready(music, "train", ENCODER_CLIPS, CLIPS_PER_CLASS)
 
     def batch(step: int) -> tuple[Examples, torch.Tensor]:
         rng = random_streams.rng("pretraining batches", seed, "audio", step)
-        labels = rng.integers(len(classes), size=size)
-        clips = np.stack(
-            [music.clip("train", classes[k], step * size + i, stream) for i, k in enumerate(labels)]
-        )
-        intruder = 10 ** rng.uniform(-60, -10, (size, 1)) * rng.permutation(clips)
+        labels, picks = rng.integers([[len(classes)], [CLIPS_PER_CLASS]], size=(2, size))
+        read = [
+            music.clip("train", classes[k], int(i), ENCODER_CLIPS) for k, i in zip(labels, picks)
+        ]
+        clips = torch.from_numpy(np.stack(read)).to(device)
+        clips = vary(clips, Chains.draw(rng, size, augment))
+        loudness = torch.from_numpy(10 ** rng.uniform(-60, -10, (size, 1))).float()
+        others = clips[torch.from_numpy(rng.permutation(size)).to(device)]
         cut = int(rng.uniform(0.5, 1.0) * clips.shape[1])
-        return torch.from_numpy((clips + intruder).astype(np.float32)[:, :cut]), torch.from_numpy(
-            labels
-        )
+        return (clips + loudness.to(device) * others)[:, :cut], torch.from_numpy(labels)
 
     return batch
 

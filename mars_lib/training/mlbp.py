@@ -59,7 +59,7 @@ def train_mlbp(
         progress,
         # Not those of queries: of a few recordings one or two answer queries, too few for
         # positives.
-        purpose="fusion clips",
+        stream=random_streams.Stream("fusion clips"),
     )
     temperature, device = float(encoder.log_temperature.exp()), encoder.log_temperature.device
     return fit_mlbp(

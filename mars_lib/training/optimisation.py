@@ -12,7 +12,8 @@ from mars_lib.training import distributed
 from mars_lib.training.state import Run
 
 Part = TypeVar("Part")
-Stats = dict[str, float]
+# Numbers of a step by the columns of the log, on the device.
+Stats = dict[str, torch.Tensor]
 
 
 def backward(
@@ -26,57 +27,63 @@ def backward(
         loss_of: of a part, its loss and its statistics.
 
     Returns:
-        `loss` and the statistics, means over passes and processes.
-
-    Raises:
-        FloatingPointError: for a mean that is not finite.
+        `loss` and the statistics, means over passes and processes, on the device.
     """
-    found = []
+    found: list[Stats] = []
     run.stepper.zero_grad()
     for i, part in enumerate(parts, 1):
         with run.fabric.no_backward_sync(run.wrapped, enabled=i < len(parts)):
             with run.fabric.autocast():
                 loss, stats = loss_of(part)
             run.fabric.backward(loss / len(parts))
-        found.append({"loss": loss.item(), **stats})
-    row = distributed.mean(
-        {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+        found.append({"loss": loss.detach(), **stats})
+    return distributed.mean(
+        {name: torch.stack([each[name].float() for each in found]).mean() for name in found[0]}
     )
-    check_finite(**row)
-    return row
 
 
 def clip_and_step(run: Run, before: Callable[[], None] = lambda: None) -> Stats:
     """Clip the gradients, call `before`, and take the optimiser's step.
 
     In float16 gradients may overflow, as a scaler starts too high on purpose: then the step is left
-    out, the scale is halved, and the norm is infinite.
+    out, and the scale is halved.
 
     Returns:
-        `gradient_norm`, before clipping, and `learning_rate`.
-
-    Raises:
-        FloatingPointError: for gradients that are not finite in any other precision, and in float16
-            where no scale is low enough.
+        `gradient_norm`, before clipping.
     """
     clip = run.options.gradient_clip
-    total = run.fabric.clip_gradients(
+    norm = run.fabric.clip_gradients(
         run.wrapped, run.stepper, max_norm=clip, error_if_nonfinite=False
     )
-    assert total is not None  # clipping by value alone has no norm
-    norm = float(total)
-    if not math.isfinite(norm):
-        scaler = distributed.scaler_of(run.fabric)
-        if scaler is None or scaler.get_scale() <= 1:
-            raise FloatingPointError(f"gradient_norm is {norm}")
-        norm = math.inf
+    assert norm is not None  # clipping by value alone has no norm
     before()
     rate = run.learning_rate
     for group in run.stepper.param_groups:
         group["lr"] = rate
     run.stepper.step()
     run.step += 1
-    return {"gradient_norm": norm, "learning_rate": rate}
+    return {"gradient_norm": norm.detach()}
+
+
+def read(run: Run, stats: Stats) -> dict[str, float]:
+    """A step's numbers, and its learning rate, as its row of the log: one transfer from the device.
+
+    The norm of gradients that overflowed in float16 is infinite.
+
+    Raises:
+        FloatingPointError: for a number that is not finite, but for such a norm; in float16 where
+            no scale is low enough.
+    """
+    numbers = torch.stack([value.float() for value in stats.values()]).tolist()
+    row = dict(zip(stats, numbers)) | {"learning_rate": run.optimizer.param_groups[0]["lr"]}
+    if not math.isfinite(row["gradient_norm"]):
+        check_finite(**{name: value for name, value in row.items() if name != "gradient_norm"})
+        scaler = distributed.scaler_of(run.fabric)
+        if scaler is None or scaler.get_scale() <= 1:
+            raise FloatingPointError(f"the gradient_norm is {row['gradient_norm']}")
+        return row | {"gradient_norm": math.inf}
+    check_finite(**row)
+    return row
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Queries for training: embeddings of each class in each modality, computed once."""
 
 from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from tqdm.std import tqdm
@@ -9,18 +11,23 @@ from tqdm.std import tqdm
 from mars_lib.data import random_streams
 from mars_lib.data.music import Music
 from mars_lib.data.pictures import augment_pictures, load_rgba
+from mars_lib.data.pooled_music import make_ready
 from mars_lib.data.synthesis.classes import SoundClass
+from mars_lib.data.variation import Chains, vary
 from mars_lib.encoders.base import Encoder
 from mars_lib.query import random_weights
 from mars_lib.training import distributed
 
 MODALITIES = ("audio", "image", "text")
+# The same clips for every seed, which draws how they are augmented: they are made once.
+QUERY_CLIPS = random_streams.Stream("query clips")
 
 
 class QueryBank:
     """For every class a pool of embeddings a modality: other clips of the class, drawings, prompts.
 
-    Audio queries are never the target's own recording: they are clips of a stream of their own
+    All of them lie in one table, on one device, from which a batch is gathered at once. Audio
+    queries are never the target's own recording: they are clips of a stream of their own
     (OmniSep trains on the target's own embedding; see `TrainingConfig.query_own_recording`).
 
     Args:
@@ -28,6 +35,7 @@ class QueryBank:
         recordings: what each embedding of a sound was cut from, class by class; without it each is
             of another recording.
         names: of the classes.
+        device: of the embeddings that are drawn.
     """
 
     def __init__(
@@ -35,9 +43,16 @@ class QueryBank:
         pools: dict[str, list[torch.Tensor]],
         recordings: Sequence[Sequence[Hashable]] | None = None,
         names: Sequence[str] = (),
+        device: torch.device | str = "cpu",
     ):
         self.pools, self.names = pools, tuple(names)
         self.recordings = recordings or [range(len(pool)) for pool in pools["audio"]]
+        in_turn = [pool for column in zip(*(pools[name] for name in MODALITIES)) for pool in column]
+        self.table = torch.cat(in_turn).to(device)
+        # (classes, 3): how many rows each pool has in the table, and the first of them.
+        self.counts = torch.tensor([len(pool) for pool in in_turn]).reshape(-1, len(MODALITIES))
+        ends = self.counts.flatten().cumsum(0).reshape(self.counts.shape)
+        self.starts = ends - self.counts
 
     @classmethod
     def embed(
@@ -50,7 +65,8 @@ class QueryBank:
         seed: int = 0,
         device: torch.device | str = "cpu",
         progress: bool = True,
-        purpose: str = "query clips",
+        stream: random_streams.Stream = QUERY_CLIPS,
+        augment: float = 0.0,
     ) -> "QueryBank":
         """Embed `count` clips, `count` augmented drawings and every prompt of each class.
 
@@ -58,13 +74,14 @@ class QueryBank:
             encoder: on `device`.
             music, classes, split: where the examples come from.
             count: of clips and of drawings.
-            seed, purpose: which clips; the purpose is one of
-                `mars_lib.data.random_streams.PURPOSES`.
-            device: where the examples are embedded.
+            seed: of what is augmented, and how.
+            device: where the examples are augmented and embedded.
             progress: show a progress bar.
+            stream: whose clips.
+            augment: share of the clips that is augmented.
         """
         return cls.embed_by(
-            [encoder], music, classes, split, count, seed, device, progress, purpose
+            [encoder], music, classes, split, count, seed, device, progress, stream, augment
         )[0]
 
     @classmethod
@@ -79,24 +96,23 @@ class QueryBank:
         seed: int = 0,
         device: torch.device | str = "cpu",
         progress: bool = True,
-        purpose: str = "query clips",
+        stream: random_streams.Stream = QUERY_CLIPS,
+        augment: float = 0.0,
     ) -> list["QueryBank"]:
         """`embed` by several encoders, of the same examples, which are made once."""
-        stream, recordings = random_streams.Stream(purpose, seed), []
+        recordings = []
+        make_ready(music, split, stream, count)
         pools: list[dict[str, list[torch.Tensor]]] = [
             {name: [] for name in MODALITIES} for _ in encoders
         ]
         for sound in tqdm(classes, "embedding queries", unit="class", disable=not progress):
-            generator = random_streams.generator("query pictures", seed, split, sound.name)
             clips = [music.clip(split, sound, i, stream) for i in range(count)]
             recordings.append([music.recording(split, sound, i, stream) for i in range(count)])
-            waveforms = torch.stack([torch.from_numpy(clip) for clip in clips]).to(device)
-            files, pictures = [load_rgba(path) for path in music.pictures(sound, split)], None
-            if files:
-                picks = torch.randint(len(files), (count,), generator=generator)
-                pictures = augment_pictures(torch.stack([files[i] for i in picks]), generator).to(
-                    device
-                )
+            rng = random_streams.rng("query clips", seed, split, sound.name)
+            waveforms = torch.from_numpy(np.stack(clips)).to(device)
+            waveforms = vary(waveforms, Chains.draw(rng, count, augment))
+            paths, index = music.pictures(sound, split), (seed, split, sound.name)
+            pictures = _pictures(paths, count, index, device)
             for encoder, pool in zip(encoders, pools):
                 pool["audio"].append(encoder.embed_audio(waveforms).cpu())
                 pool["text"].append(encoder.embed_text(sound.prompts()).cpu())
@@ -105,19 +121,32 @@ class QueryBank:
                     pool["text"][-1] if pictures is None else encoder.embed_image(pictures).cpu()
                 )
         names = [sound.name for sound in classes]
-        return [cls(pool, recordings, names) for pool in pools]
+        return [cls(pool, recordings, names, device) for pool in pools]
 
     def draw(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """One embedding a modality for every label: (B, N) -> (B, N, 3, D), as MODALITIES."""
-        rows = []
-        for label in labels.flatten().tolist():
-            row = []
-            for modality in MODALITIES:
-                pool = self.pools[modality][label]
-                pick = int(torch.randint(len(pool), (1,), generator=generator))
-                row.append(pool[pick])
-            rows.append(torch.stack(row))
-        return torch.stack(rows).reshape(*labels.shape, len(MODALITIES), -1)
+        """One row of the table a modality for every label: (B, N) -> (B, N, 3), as MODALITIES.
+
+        Banks of the same examples have them in the same rows.
+        """
+        counts = self.counts[labels]
+        picks = torch.rand(counts.shape, generator=generator, dtype=torch.float64) * counts
+        return self.starts[labels] + picks.long()
+
+    def embeddings(self, rows: torch.Tensor) -> torch.Tensor:
+        """The embeddings of rows of the table: (...) -> (..., D), on the bank's device."""
+        return self.table[rows.to(self.table.device, non_blocking=True)]
+
+
+def _pictures(
+    paths: Sequence[Path], count: int, index: tuple[int, str, str], device: torch.device | str
+) -> torch.Tensor | None:
+    """`count` augmented drawings of a class, (count, 3, H, W); None where it has none."""
+    if not paths:
+        return None
+    generator = random_streams.generator("query pictures", *index, device=device)
+    files = torch.stack([load_rgba(path) for path in paths]).to(device)
+    picks = torch.randint(len(files), (count,), generator=generator, device=device)
+    return augment_pictures(files[picks], generator)
 
 
 def elsewhere(recordings: Sequence[Hashable], pick: int) -> list[int]:
@@ -152,7 +181,7 @@ def draw_queries(
     step: int,
     weights: Callable[[torch.Size, torch.Generator], torch.Tensor] = mixed_or_single,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One example a modality for every source, and the weights that mix them (Eq. 1).
+    """One example a modality for every source, and the weights that mix them (Eq. 1), on the CPU.
 
     Several processes draw for the whole batch, each keeps its part.
 
@@ -163,9 +192,9 @@ def draw_queries(
         weights: of a shape and a generator, the weights.
 
     Returns:
-        (B, N, 3, D) embeddings and (B, N, 3) weights.
+        (B, N, 3) rows of the bank's table, and (B, N, 3) weights.
     """
     labels = distributed.gather(labels)
     generator = random_streams.generator("queries", seed, step)
-    embeddings = bank.draw(labels, generator)
-    return distributed.part(embeddings), distributed.part(weights(labels.shape, generator))
+    rows = bank.draw(labels, generator)
+    return distributed.part(rows), distributed.part(weights(labels.shape, generator))

@@ -9,18 +9,20 @@ falls linearly to a tenth; the paper does not say.
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import cast
 
 import torch
 
 from mars_lib import config as configs
+from mars_lib.check import fail
 from mars_lib.config import TrainingConfig
 from mars_lib.data import random_streams
-from mars_lib.data.mixtures import MixtureStream, ahead
+from mars_lib.data.loader import mixtures, workers_for
+from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
+from mars_lib.encoders.minibind import frozen
 from mars_lib.evaluation.judge import Judge
 from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP, Reward
@@ -28,13 +30,13 @@ from mars_lib.rollout import QueriedBatch
 from mars_lib.separator import Separator
 from mars_lib.training import distributed
 from mars_lib.training.loop import OnStep, loop_of
-from mars_lib.training.optimisation import backward, clip_and_step, explained_divergence
+from mars_lib.training.optimisation import backward, clip_and_step, explained_divergence, read
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.rl_config import RLConfig, make_reward
 from mars_lib.training.rl_run import RLRun
 from mars_lib.training.run_folder import claimed, digest, digest_of_encoder, identity
 from mars_lib.training.state import placed
-from mars_lib.training.steps import rl_step
+from mars_lib.training.steps import Stats, rl_step
 from mars_lib.training.targets import RewardEncoder, queried_batch
 from mars_lib.training.validation import HeldOut, Validation
 
@@ -77,7 +79,7 @@ def train_rl(
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
-    compiled: bool = False,
+    workers: int | None = None,
     on_step: OnStep | None = None,
 ) -> Path:
     """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D).
@@ -93,7 +95,7 @@ def train_rl(
         reward: replaces the reward that `rl` names.
         judge: classifies the estimates at validations; nothing is learned from it.
         bank: examples of queries that several runs share.
-        compiled: put both policies through torch.compile, which takes a minute or two.
+        workers: processes that read clips, 0 for a thread; by default none on a CPU.
         on_step: sees every row of the log, (step, row).
 
     Returns the path of the best checkpoint.
@@ -106,19 +108,20 @@ def train_rl(
     folder = Path(folder)
     reward_encoder = encoder if reward_encoder is None else reward_encoder
     fabric = distributed.make_fabric(accelerator, rl.precision)
+    workers = workers_for(fabric.device, workers)
     distributed.check_batch("batch size", rl.batch_size, rl.accumulate)
     begun = checkpoint.load(start, "separator")
     separator = _separator_of(begun, f"checkpoint {start}")
     with claimed(folder, resume=resume, overwrite=overwrite):
         ours = _identity(begun, rl, music, encoder, reward_encoder, pooling)
-        run = RLRun.start_or_resume(fabric, separator, rl, ours, folder, resume, compiled)
+        run = RLRun.start_or_resume(fabric, separator, rl, ours, folder, resume)
         if not run.finished:
             shown = progress and distributed.first()
             data = rl_data(run, music, encoder, reward_encoder, bank, shown)
             fusion = placed(pooling, fabric.device)
-            reward = reward or make_reward(rl, reward_encoder.embed_audio, fusion)
+            reward = reward or make_reward(rl, data.reward_encoder.encoder.embed_audio, fusion)
             held_out = HeldOut(data.validation, data.reward_encoder, reward, judge, run.network)
-            _train(run, data, reward, held_out, shown, on_step)
+            _train(run, data, reward, held_out, workers, shown, on_step)
     return folder / "best.safetensors"
 
 
@@ -127,12 +130,13 @@ def _train(
     data: "RLData",
     reward: Reward,
     held_out: HeldOut,
+    workers: int,
     progress: bool,
     on_step: OnStep | None,
 ) -> None:
     """The steps that are left of a run."""
     with loop_of(run, STATS + VALIDATION, run.rl.estimator, progress, on_step) as loop:
-        for step, batch in data.batches(run):
+        for step, batch in data.batches(run, workers):
             with explained_divergence(step, run.folder):
                 row = optimiser_step(run, batch, reward)
                 if run.due_validation:
@@ -152,18 +156,18 @@ def optimiser_step(run: RLRun, batch: QueriedBatch, reward: Reward) -> dict[str,
     # Fabric's wrapper has the attributes of the network that it wraps.
     separator = cast(Separator, run.wrapped)
 
-    def loss_of(part: QueriedBatch) -> tuple[torch.Tensor, dict[str, float]]:
+    def loss_of(part: QueriedBatch) -> tuple[torch.Tensor, Stats]:
         noise = random_streams.generator("policy noise", rl.seed, step, device=run.fabric.device)
         # Each pass is compared with the baseline of the step, which moves once, at its end.
         return rl_step(separator, old, part, reward, copy.copy(run.baseline), rl, noise)
 
-    row = backward(run, batch.parts(rl.accumulate), loss_of)
+    stats = backward(run, batch.parts(rl.accumulate), loss_of)
+    row = read(run, stats | clip_and_step(run, before=run.remember))
     if row["mask_spread"] < COLLAPSED:
         problem = f"mask_spread is {row['mask_spread']:.4f}, the masks are constants,"
         raise FloatingPointError(problem)
-    row |= clip_and_step(run, before=run.remember)
     if rl.estimator == "score":
-        run.baseline.move(row["reward"])
+        run.baseline.move(stats["reward"])
     return row | {"kappa": batch.kappa}
 
 
@@ -177,24 +181,22 @@ class RLData:
     reward_encoder: RewardEncoder
     validation: Validation
 
-    def batches(self, run: RLRun) -> Iterator[tuple[int, QueriedBatch]]:
+    def batches(self, run: RLRun, workers: int) -> Iterator[tuple[int, QueriedBatch]]:
         """(step, queried mixtures) of the steps that are left of a run."""
-        make = partial(self.stream.batch, share=distributed.share())
-        for step, batch in ahead(make, run.step, run.steps):
-            yield (
+        device, share = run.fabric.device, distributed.share()
+        for step, batch in mixtures(self.stream, run.step, run.steps, device, share, workers):
+            queried = queried_batch(
+                run.network,
+                self.encoder,
+                self.bank,
+                batch,
+                run.rl.seed,
                 step,
-                queried_batch(
-                    run.network,
-                    self.encoder,
-                    self.bank,
-                    batch,
-                    run.rl.seed,
-                    step,
-                    run.kappa(step),
-                    run.fabric.device,
-                    self.reward_encoder,
-                ),
+                run.kappa(step),
+                device,
+                self.reward_encoder,
             )
+            yield step, queried
 
 
 def rl_data(
@@ -218,8 +220,7 @@ def rl_data(
     rl, device = run.rl, run.fabric.device
     encoder, reward_encoder = placed(encoder, device), placed(reward_encoder, device)
     t = _training_config(run)
-    music = replace(music, length=run.config.signal.length)
-    stream = MixtureStream(replace(music, augment=t.augment), "train", t)
+    stream = MixtureStream(music, "train", t)
     lacking = [encoder] if bank is None else []
     lacking += [reward_encoder] if reward_encoder is not encoder else []
     embedded = (
@@ -232,13 +233,18 @@ def rl_data(
             rl.seed,
             device,
             progress,
+            augment=t.augment,
         )
         if lacking
         else []
     )
     banks = embedded if bank is None else [bank, *embedded]
+    if not torch.equal(banks[0].counts, banks[-1].counts):
+        problem = f"holds other examples than {rl.queries_per_class} of a class"
+        fail("bank", problem, "embed it with the run's queries_per_class")
     validation = Validation.make(t, music, encoder)
-    return RLData(stream, encoder, banks[0], RewardEncoder(reward_encoder, banks[-1]), validation)
+    rewarding = RewardEncoder(frozen(reward_encoder), banks[-1])
+    return RLData(stream, encoder, banks[0], rewarding, validation)
 
 
 def _training_config(run: RLRun) -> TrainingConfig:
@@ -248,6 +254,7 @@ def _training_config(run: RLRun) -> TrainingConfig:
         run.config.training,
         batch_size=rl.batch_size,
         seed=rl.seed,
+        clips_per_class=rl.clips_per_class,
         augment=rl.augment,
         queries_per_class=rl.queries_per_class,
         validation_mixtures=rl.validation_mixtures,

@@ -40,9 +40,9 @@ READS: dict[str, tuple[str, ...]] = {
 }
 
 
-def option(default: Any, text: str) -> Any:
-    """A field that is also an option of `mars train rl`, with its help."""
-    return field(default=default, metadata={"help": text})
+def option(default: Any, text: str, name: str = "") -> Any:
+    """A field that is also an option of `mars train rl`: its help, its name if it has another."""
+    return field(default=default, metadata={"help": text} | ({"option": name} if name else {}))
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class RLConfig:
     learning_rate: float = option(2e-4, "Peak of AdamW's.")
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
+    clips_per_class: int = option(256, "Clips of a class that mixtures are drawn from.", "--clips")
     augment: float = 0.9
     queries_per_class: int = option(64, "Examples of a class that queries are drawn from.")
     validate_every: int = option(100, "Steps between validations.")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from mars_lib.advantage import MovingBaseline
 from mars_lib.config import Config
 from mars_lib.io import checkpoint
 from mars_lib.policy import kappa_at
 from mars_lib.separator import Separator
+from mars_lib.training import distributed
 from mars_lib.training.distributed import Fabric
 from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.schedule import learning_rate
@@ -56,15 +56,17 @@ class RLRun(Run):
         ours: dict,
         folder: Path,
         resume: bool,
-        compiled: bool,
     ) -> "RLRun":
         """The run of `folder`, whose identity is `ours`, at its `start` or where it stopped."""
         separator = on_device(start, fabric.device).eval()
         optimizer = torch.optim.AdamW(
-            separator.parameters(), rl.learning_rate, weight_decay=rl.weight_decay
+            separator.parameters(),
+            rl.learning_rate,
+            weight_decay=rl.weight_decay,
+            fused=distributed.fuses(fabric),
         )
         run = cls(fabric, start.config, rl, ours, separator, optimizer, folder)
-        run.set_up(resume, compiled)
+        run.set_up(resume)
         return run
 
     @property
@@ -85,9 +87,6 @@ class RLRun(Run):
     @property
     def finished(self) -> bool:
         return self.step >= self.steps or self.out_of_patience
-
-    def networks(self) -> list[nn.Module]:
-        return [self.network, self.old]
 
     def kappa(self, step: int) -> float:
         """The policy's concentration at one step."""
@@ -114,7 +113,7 @@ class RLRun(Run):
             "rl": self.rl.to_dict(),
             "best": self.best,
             "waited": self.waited,
-            "baseline": self.baseline.value,
+            "baseline": None if self.baseline.value is None else float(self.baseline.value),
         }
 
     def _beside(self, name: str) -> Weights:
@@ -129,4 +128,5 @@ class RLRun(Run):
             if weights:
                 self.past.append({k: v.to(device) for k, v in weights.items()})
         self.best, self.waited = saved.meta["best"], saved.meta["waited"]
-        self.baseline.value = saved.meta["baseline"]
+        value = saved.meta["baseline"]
+        self.baseline.value = None if value is None else torch.tensor(value, device=device)

@@ -79,11 +79,7 @@ class Run(ABC):
         """Whether the step that was just taken is followed by a validation."""
         return self.step % self.options.validate_every == 0 or self.step == self.steps
 
-    def networks(self) -> list[nn.Module]:
-        """The networks that torch.compile may make faster."""
-        return [self.network]
-
-    def set_up(self, resume: bool, compiled: bool) -> None:
+    def set_up(self, resume: bool) -> None:
         """Go back to `last` where the run is resumed; make ready for the steps that are left.
 
         Raises `InputError` for a `last` of another run, and where disk or device is too small.
@@ -95,9 +91,6 @@ class Run(ABC):
         self.budget = Budget(
             self.network, self.fabric.device, self.folder, self.copies, self.copies, self.steps
         )
-        if compiled:
-            for network in self.networks():
-                network.compile()
         self.wrapped, self.stepper = self.fabric.setup(self.network, self.optimizer)
 
     def validated(self, score: float) -> None:

@@ -9,23 +9,13 @@ from mars_lib.loss import rl_loss, wbce
 from mars_lib.mask import check_masks
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward
-from mars_lib.rollout import QueriedBatch, ideal_mask, roll_out, score
-from mars_lib.separator import Separator, analyse, reconstruct
+from mars_lib.rollout import QueriedBatch, roll_out, scene_of, score
+from mars_lib.separator import Separator, reconstruct
 from mars_lib.training import distributed
 from mars_lib.training.rl_config import RLConfig
 
-Stats = dict[str, float]
-
-
-def ideal_binary_of(separator: Separator, batch: MixtureBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a mask is learned from, in float32 and without gradients.
-
-    Returns:
-        (B, H, T) mixture magnitudes and (B, N, H, T) ideal binary masks.
-    """
-    with torch.no_grad(), torch.autocast(batch.mixture.device.type, enabled=False):
-        mixture_magnitude, _ = analyse(separator, batch.mixture)
-        return mixture_magnitude, ideal_mask(separator, batch.references, mixture_magnitude)
+# Numbers of a step, on its device: they are read once, with all others.
+Stats = dict[str, torch.Tensor]
 
 
 def supervised_loss(separator: Separator, batch: MixtureBatch, query: torch.Tensor) -> torch.Tensor:
@@ -33,9 +23,8 @@ def supervised_loss(separator: Separator, batch: MixtureBatch, query: torch.Tens
 
     `query` is (B, N, D), one a source. The U-Net runs once a mixture.
     """
-    mixture_magnitude, ideal = ideal_binary_of(separator, batch)
-    proposal = separator(mixture_magnitude, query)
-    return wbce(proposal, ideal, mixture_magnitude)
+    scene = scene_of(separator, batch.mixture, batch.references)
+    return wbce(separator(scene.magnitude, query), scene.ideal, scene.magnitude)
 
 
 def rl_step(
@@ -68,46 +57,40 @@ def rl_step(
     Raises:
         FloatingPointError: for masks or estimates that are not finite.
     """
-    magnitude, spectrogram = analyse(separator, batch.mixture)
     if config.estimator == "score":
         proposal, loss, stats = ppo_step(
-            separator, old_separator, magnitude, batch, reward, baseline, config.policy, generator
+            separator, old_separator, batch, reward, baseline, config.policy, generator
         )
     elif config.estimator == "supervised":
-        proposal = propose(separator, magnitude, batch.query)
+        proposal = propose(separator, batch)
         loss, stats = proposal.new_zeros(()), {}
     else:
         noise = generator if config.estimator == "pathwise" else None
-        proposal = propose(separator, magnitude, batch.query)
-        loss, stats = pathwise_loss(
-            separator, proposal, spectrogram, batch, reward, config.policy, noise
-        )
+        proposal = propose(separator, batch)
+        loss, stats = pathwise_loss(separator, proposal, batch, reward, config.policy, noise)
     anchor = config.anchor or (1.0 if config.estimator == "supervised" else 0.0)
     if anchor:
-        with torch.no_grad():
-            ideal = ideal_mask(separator, batch.references, magnitude)
-        supervised = wbce(proposal, ideal, magnitude)
-        loss, stats = loss + anchor * supervised, {**stats, "wbce": float(supervised.detach())}
-    return loss, {**stats, "mask_spread": float(proposal.detach().std(dim=(-2, -1)).mean())}
+        supervised = wbce(proposal, batch.scene.ideal, batch.scene.magnitude)
+        loss, stats = loss + anchor * supervised, {**stats, "wbce": supervised.detach()}
+    return loss, {**stats, "mask_spread": proposal.detach().std(dim=(-2, -1)).mean()}
 
 
 def ppo_step(
     separator: Separator,
     old_separator: Separator,
-    magnitude: torch.Tensor,
     batch: QueriedBatch,
     reward: Reward,
     baseline: MovingBaseline,
     config: PolicyConfig,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, Stats]:
-    """The paper's step (Eq. 2-4): (proposal, loss, statistics), of (B, H, T) mixture magnitudes.
+    """The paper's step (Eq. 2-4): (proposal, loss, statistics).
 
     Masks are sampled from the old policy, their estimates rewarded and compared, and the new policy
     moves towards the better ones. Rewards of all processes are compared with each other. With G = 1
     the group is the batch of all processes, but of one pass where a step is made in several.
     """
-    proposal = propose(separator, magnitude, batch.query)
+    proposal = propose(separator, batch)
     with torch.no_grad():
         rollout = roll_out(old_separator, batch, reward, generator, config)
     rewards = distributed.gather(rollout.reward, dim=1)
@@ -117,9 +100,9 @@ def ppo_step(
     return proposal, loss, reward_statistics(rewards) | stats
 
 
-def propose(separator: Separator, magnitude: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """(B, H, T) mixture magnitudes and (B, N, D) queries -> (B, N, H, T) proposals P, finite."""
-    proposal = separator(magnitude, query)
+def propose(separator: Separator, batch: QueriedBatch) -> torch.Tensor:
+    """(B, N, H, T) proposals P, finite: one U-Net pass a mixture."""
+    proposal = separator(batch.scene.magnitude, batch.query)
     check_masks(proposal)
     return proposal
 
@@ -127,13 +110,12 @@ def propose(separator: Separator, magnitude: torch.Tensor, query: torch.Tensor) 
 def reward_statistics(rewards: torch.Tensor) -> Stats:
     """Of (G, B, N) rewards their mean, and their spread: within the groups, for G = 1 over all."""
     spread = rewards.std(dim=0, correction=0) if len(rewards) > 1 else rewards.std()
-    return {"reward": float(rewards.mean()), "reward_spread": float(spread.mean())}
+    return {"reward": rewards.mean(), "reward_spread": spread.mean()}
 
 
 def pathwise_loss(
     separator: Separator,
     proposal: torch.Tensor,
-    spectrogram: torch.Tensor,
     batch: QueriedBatch,
     reward: Reward,
     config: PolicyConfig,
@@ -146,6 +128,7 @@ def pathwise_loss(
     """
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     action = policy.mode[None] if generator is None else policy.sample(generator, share=batch.share)
-    estimate = reconstruct(separator, policy.mask(action[0]), spectrogram, batch.mixture.shape[-1])
+    scene, mask = batch.scene, policy.mask(action[0])
+    estimate = reconstruct(separator, mask, scene.spectrogram, scene.mixture.shape[-1])
     value = score(reward, estimate, batch.target)
-    return -value.mean(), {"reward": float(value.detach().mean())}
+    return -value.mean(), {"reward": value.detach().mean()}

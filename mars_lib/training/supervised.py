@@ -1,8 +1,7 @@
 """Supervised training: the loop around a method's loss, with validation, checkpoints and resume."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ import torch
 
 from mars_lib import config as configs
 from mars_lib.config import Config, TrainingConfig
-from mars_lib.data.mixtures import MixtureBatch, MixtureStream, ahead
+from mars_lib.data.loader import mixtures, workers_for
+from mars_lib.data.mixtures import MixtureBatch, MixtureStream
 from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.io import checkpoint
@@ -19,7 +19,7 @@ from mars_lib.training import distributed
 from mars_lib.training.distributed import Fabric
 from mars_lib.training.loop import loop_of
 from mars_lib.training.method import OMNISEP, Method
-from mars_lib.training.optimisation import backward, clip_and_step, explained_divergence
+from mars_lib.training.optimisation import backward, clip_and_step, explained_divergence, read
 from mars_lib.training.query_bank import MODALITIES, QueryBank, draw_queries
 from mars_lib.training.run_folder import claimed, digest_of_encoder, identity
 from mars_lib.training.schedule import learning_rate
@@ -41,7 +41,7 @@ def train_supervised(
     overwrite: bool = False,
     progress: bool = True,
     method: Method = OMNISEP,
-    compiled: bool = False,
+    workers: int | None = None,
 ) -> Path:
     """OmniSep's recipe (Section 3.1.2, Appendix B): WBCE, mixed queries, Adam, warm-up, clipping.
 
@@ -54,7 +54,8 @@ def train_supervised(
     Args:
         encoder: embeds the queries; frozen.
         method: another network, loss and way to query than OmniSep's.
-        compiled: put the network through torch.compile, which takes a minute or two.
+        workers: processes that read clips, 0 for a thread; by default none on a CPU. What a step
+            sees does not depend on it.
 
     Returns the path of the best checkpoint.
 
@@ -66,6 +67,7 @@ def train_supervised(
     """
     t, folder = config.training, Path(folder)
     fabric = distributed.make_fabric(accelerator, t.precision)
+    workers = workers_for(fabric.device, workers)
     distributed.check_batch("batch size", t.batch_size, t.accumulate)
     with claimed(folder, resume=resume, overwrite=overwrite):
         ours = identity(
@@ -74,17 +76,19 @@ def train_supervised(
             data=music.fingerprint(),
             encoder=digest_of_encoder(encoder),
         )
-        run = SupervisedRun.start_or_resume(fabric, config, method, ours, folder, resume, compiled)
+        run = SupervisedRun.start_or_resume(fabric, config, method, ours, folder, resume)
         if not run.finished:
-            _train(run, music, encoder, progress and distributed.first())
+            _train(run, music, encoder, workers, progress and distributed.first())
     return folder / "best.safetensors"
 
 
-def _train(run: "SupervisedRun", music: Music, encoder: Encoder, progress: bool) -> None:
+def _train(
+    run: "SupervisedRun", music: Music, encoder: Encoder, workers: int, progress: bool
+) -> None:
     """The steps that are left of a run."""
     data = supervised_data(run, music, placed(encoder, run.fabric.device), progress)
     with loop_of(run, COLUMNS, "training", progress) as loop:
-        for step, batch, query in data.batches(run.step, run.steps):
+        for step, batch, query in data.batches(run.step, run.steps, workers):
             with explained_divergence(step, run.folder):
                 row = optimiser_step(run, batch, query)
                 if run.due_validation:
@@ -107,7 +111,6 @@ class SupervisedRun(Run):
         ours: dict,
         folder: Path,
         resume: bool,
-        compiled: bool,
     ) -> "SupervisedRun":
         """The run of `folder`, whose identity is `ours`, at its start or where it stopped."""
         t = config.training
@@ -115,10 +118,12 @@ class SupervisedRun(Run):
         # On its device before the optimiser is, whose state goes where the parameters are.
         network = on_device(method.build(config), fabric.device)
         distributed.share_batch_norm(network)
-        optimizer = torch.optim.Adam(network.parameters(), t.learning_rate, (0.9, 0.999), 1e-8)
+        optimizer = torch.optim.Adam(
+            network.parameters(), t.learning_rate, fused=distributed.fuses(fabric)
+        )
         run = cls(fabric, config, ours, network, optimizer, folder, t.steps)
         run.method, run.kind = method, method.kind
-        run.set_up(resume, compiled)
+        run.set_up(resume)
         return run
 
     @property
@@ -145,8 +150,8 @@ def optimiser_step(
     """One step of the method's loss, in `accumulate` passes; its row of the log."""
     rows = len(batch) // run.options.accumulate
     parts = list(zip(batch.split(rows), query.split(rows)))
-    row = backward(run, parts, lambda part: (run.method.loss(run.wrapped, *part), {}))
-    return row | clip_and_step(run)
+    stats = backward(run, parts, lambda part: (run.method.loss(run.wrapped, *part), {}))
+    return read(run, stats | clip_and_step(run))
 
 
 @dataclass(frozen=True)
@@ -160,30 +165,30 @@ class SupervisedData:
     validation: Validation
     device: torch.device
 
-    def batches(self, first: int, last: int) -> Iterator[tuple[int, MixtureBatch, torch.Tensor]]:
+    def batches(
+        self, first: int, last: int, workers: int = 0
+    ) -> Iterator[tuple[int, MixtureBatch, torch.Tensor]]:
         """(step, mixtures, queries (B, N, D)) of the steps from `first` to `last` - 1."""
-        make = partial(self.stream.batch, share=distributed.share())
-        for step, batch in ahead(make, first, last):
-            batch = batch.to(self.device)
+        share = distributed.share()
+        for step, batch in mixtures(self.stream, first, last, self.device, share, workers):
             yield step, batch, self.query(batch, step)
 
     @torch.no_grad()
     def query(self, batch: MixtureBatch, step: int) -> torch.Tensor:
         """Query-Mixup (Eq. 1) of one example a modality for every source: (B, N, D)."""
         t = self.stream.training
-        embeddings, weights = draw_queries(
-            self.bank, batch.labels.cpu(), t.seed, step, self.method.weights
-        )
-        embeddings = embeddings.to(self.device)
+        rows, weights = draw_queries(self.bank, batch.labels, t.seed, step, self.method.weights)
+        embeddings = self.bank.embeddings(rows)
         if t.query_own_recording:
             own = self.encoder.embed_audio(batch.references.flatten(0, 1))
             embeddings[:, :, MODALITIES.index("audio")] = own.reshape(embeddings[:, :, 0].shape)
-        return query_mixup(embeddings, weights.to(self.device))
+        return query_mixup(embeddings, weights.to(self.device, non_blocking=True))
 
     def validate(self, run: SupervisedRun) -> dict[str, float]:
         """SI-SDRi in dB on the validation set, over all processes."""
         estimates = self.validation.estimates(run.network, self.method.separate)
-        return distributed.mean({"validation_si_sdri": self.validation.improvement(estimates)})
+        row = {"validation_si_sdri": self.validation.improvement(estimates)}
+        return {name: float(value) for name, value in distributed.mean(row).items()}
 
 
 def supervised_data(
@@ -191,7 +196,7 @@ def supervised_data(
 ) -> SupervisedData:
     """What a run trains on; the examples of the queries are embedded here, once."""
     t, device = run.options, run.fabric.device
-    stream = MixtureStream(replace(music, augment=t.augment), "train", t)
+    stream = MixtureStream(music, "train", t)
     bank = QueryBank.embed(
         encoder,
         stream.music,
@@ -201,6 +206,7 @@ def supervised_data(
         t.seed,
         device,
         progress,
+        augment=t.augment,
     )
     validation = Validation.make(t, music, encoder)
     return SupervisedData(stream, encoder, bank, run.method, validation, device)

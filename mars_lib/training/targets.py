@@ -8,7 +8,7 @@ from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.encoders.base import Encoder
 from mars_lib.query import query_mixup
 from mars_lib.reward import Target
-from mars_lib.rollout import QueriedBatch, ideal_estimate
+from mars_lib.rollout import QueriedBatch, Scene, ideal_estimate, scene_of
 from mars_lib.separator import Separator
 from mars_lib.training import distributed
 from mars_lib.training.query_bank import MODALITIES, QueryBank, draw_queries
@@ -45,46 +45,35 @@ def queried_batch(
         separator: whose masks the targets go through.
         encoder: of the queries; of the targets too, where there is no `reward_encoder`.
         bank: the examples that queries are drawn from, as `encoder` embeds them.
-        batch: mixtures.
+        batch: mixtures, on any device.
         seed, step: what the drawing depends on.
         kappa: the policy's concentration at this step.
         device: where the step is computed.
-        reward_encoder: embeds the targets.
+        reward_encoder: embeds the targets; its bank holds the same examples as `bank`.
     """
-    embeddings, weights = draw_queries(bank, batch.labels, seed, step)
-    query = query_mixup(embeddings.to(device), weights.to(device))
+    batch = batch.to(device)
+    rows, weights = draw_queries(bank, batch.labels, seed, step)
+    examples = bank.embeddings(rows)
+    query = query_mixup(examples, weights.to(device, non_blocking=True))
     if reward_encoder is not None:
-        embeddings, _ = draw_queries(reward_encoder.bank, batch.labels, seed, step)
-        encoder = reward_encoder.encoder
-    target = target_of(separator, encoder, batch, embeddings.to(device), device)
-    return QueriedBatch(
-        batch.mixture.to(device),
-        batch.references.to(device),
-        query,
-        target,
-        kappa,
-        distributed.share(),
-    )
+        examples, encoder = reward_encoder.bank.embeddings(rows), reward_encoder.encoder
+    scene = scene_of(separator, batch.mixture, batch.references)
+    target = target_of(separator, encoder, scene, examples)
+    return QueriedBatch(scene, query, target, kappa, distributed.share())
 
 
 def target_of(
-    separator: Separator,
-    encoder: Encoder,
-    batch: MixtureBatch,
-    embeddings: torch.Tensor,
-    device: torch.device,
+    separator: Separator, encoder: Encoder, scene: Scene, examples: torch.Tensor
 ) -> Target:
     """y* through the ideal mask (Section 3.2.1), with one example of the class in text and picture.
 
     Args:
         separator: whose masks y* goes through.
         encoder: embeds y*.
-        batch: mixtures, on any device.
-        embeddings: (B, N, 3, D) examples of audio, image and text, on `device`.
-        device: of the target.
+        scene: mixtures.
+        examples: (B, N, 3, D) embeddings of audio, image and text.
     """
-    batch = batch.to(device)
-    best = ideal_estimate(separator, batch.mixture, batch.references)
-    rows = {name: embeddings[:, :, i].flatten(0, 1) for i, name in enumerate(MODALITIES)}
+    best = ideal_estimate(separator, scene)
+    rows = {name: examples[:, :, i].flatten(0, 1) for i, name in enumerate(MODALITIES)}
     audio = encoder.embed_audio(best.flatten(0, 1))
-    return Target(batch.references.flatten(0, 1), rows | {"audio": audio})
+    return Target(scene.references.flatten(0, 1), rows | {"audio": audio})

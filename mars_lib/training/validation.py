@@ -14,7 +14,7 @@ from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge, right
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.reward import Reward
-from mars_lib.rollout import score
+from mars_lib.rollout import scene_of, score
 from mars_lib.separator import Separator, separate
 from mars_lib.training import distributed
 from mars_lib.training.query_bank import MODALITIES
@@ -22,6 +22,8 @@ from mars_lib.training.targets import RewardEncoder, target_of
 
 # Mixtures that are separated at once.
 CHUNK = 16
+# Of these the mixtures are drawn, whatever a training draws from.
+CLIPS_PER_CLASS = 16
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,14 @@ class Validation:
         process's part.
         """
         distributed.check_batch("validation mixtures", training.validation_mixtures)
-        fixed = replace(training, batch_size=training.validation_mixtures, seed=0)
-        batch = MixtureStream(replace(music, augment=0.0), "validation", fixed).batch(
-            0, distributed.share()
+        fixed = replace(
+            training,
+            batch_size=training.validation_mixtures,
+            seed=0,
+            augment=0.0,
+            clips_per_class=CLIPS_PER_CLASS,
         )
+        batch = MixtureStream(music, "validation", fixed).batch(0, distributed.share())
         classes = music.classes("validation")
         names = [classes[k].name for k in batch.labels.flatten().tolist()]
         query = encoder.embed_text(names).reshape(*batch.labels.shape, -1)
@@ -71,13 +77,13 @@ class Validation:
         separator.train(was_training)
         return torch.cat(found)
 
-    def improvement(self, estimates: torch.Tensor) -> float:
-        """Mean SI-SDRi in dB of estimates from `estimates`: over this process's part."""
+    def improvement(self, estimates: torch.Tensor) -> torch.Tensor:
+        """Mean SI-SDRi in dB of `estimates`, one number: over this process's part."""
         references = self.batch.references
         before = si_sdr(
             estimate=self.batch.mixture[:, None].expand_as(references), reference=references
         )
-        return float((si_sdr(estimate=estimates, reference=references) - before).mean())
+        return (si_sdr(estimate=estimates, reference=references) - before).mean()
 
 
 class HeldOut:
@@ -109,8 +115,9 @@ class HeldOut:
             batch.labels.shape
         )
         generator = random_streams.generator("queries", 0, "validation")
-        drawn = reward_encoder.bank.draw(distributed.gather(known.clamp(min=0)), generator)
-        embeddings = distributed.part(drawn).to(validation.query.device)
+        device, bank = validation.query.device, reward_encoder.bank
+        rows = distributed.part(bank.draw(distributed.gather(known.clamp(min=0)), generator))
+        embeddings = bank.embeddings(rows).to(device)
         words = reward_encoder.encoder.embed_text(validation.names).reshape(*batch.labels.shape, -1)
         embeddings[:, :, MODALITIES.index("text")] = words
         # A class that training does not know has no picture there: its words stand in for one.
@@ -119,11 +126,10 @@ class HeldOut:
             target_of(
                 separator,
                 reward_encoder.encoder,
-                each,
-                rows,
-                validation.query.device,
+                scene_of(separator, each.mixture.to(device), each.references.to(device)),
+                examples,
             )
-            for each, rows in zip(batch.split(CHUNK), embeddings.split(CHUNK))
+            for each, examples in zip(batch.split(CHUNK), embeddings.split(CHUNK))
         ]
 
     @torch.no_grad()
@@ -142,10 +148,10 @@ class HeldOut:
             for part, target in zip(estimates.split(CHUNK), self.parts)
         ]
         row = {
-            "validation_reward": float(torch.cat(rewards).mean()),
+            "validation_reward": torch.cat(rewards).mean().cpu(),
             "validation_si_sdri": self.validation.improvement(estimates),
         }
         if self.judge is not None:
             right_ones = right(self.judge, estimates.flatten(0, 1), self.validation.names)
-            row["validation_judge"] = float(right_ones.float().mean())
-        return distributed.mean(row)
+            row["validation_judge"] = right_ones.float().mean().cpu()
+        return {name: float(value) for name, value in distributed.mean(row).items()}

@@ -127,7 +127,7 @@ def test_a_class_of_one_file_is_named_once_and_one_of_two_is_kept_apart(tmp_path
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         classes = music.classes("train")
-        music.classes("train"), replace(music, augment=0.5).classes("train")
+        music.classes("train"), replace(music).classes("train")
     alone = [str(w.message) for w in said if "one recording" in str(w.message)]
     assert len(alone) == 1 and alone[0].startswith("a: has one recording to train on, 0.wav")
     files = [

@@ -6,15 +6,11 @@ folder of the CSV.
 """
 
 import csv
-import multiprocessing
 import shutil
-import signal
 import wave
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,12 +19,13 @@ import numpy as np
 from tqdm.std import tqdm
 
 from mars_lib import check
-from mars_lib.check import InputError, fail
+from mars_lib.check import InputError
 from mars_lib.data.mini_music import level
 from mars_lib.data.videos import decode
 from mars_lib.data.videos.decode import RATE, SOUNDS
 from mars_lib.data.videos.downloads import Source, read_list, video_id
 from mars_lib.io import atomic
+from mars_lib.io.processes import mapped
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,10 @@ def prepare(
     check.between("shortest", shortest, 0.1, 3600)
     out, (sources, skipped) = Path(out), found
     wanted = {name: read_list(path) for name, path in lists.items()}
-    outcomes = _run(partial(prepare_one, out=out, shortest=shortest), sources, workers, progress)
+    one = partial(prepare_one, out=out, shortest=shortest)
+    made = mapped(one, sources, workers)
+    bar = tqdm(made, "preparing", len(sources), unit="file", disable=not progress)
+    outcomes = list(bar)
     report = Report(skipped=dict(skipped))
     rows: dict[str, list] = {name: [] for name in ("train", "val", "test", *wanted)}
     drawn = (
@@ -172,29 +172,6 @@ def _splits(source: Source, wanted: dict[str, set[str]], drawn: set[str]) -> lis
         return [] if "test" in wanted else ["test"]
     share = {8: "val", 9: "test"}.get(zlib.crc32(video_of.encode()) % 10, "train")
     return [share if share in drawn else "train"]
-
-
-def _run(
-    make: Callable[[Source], Outcome], sources: list[Source], workers: int, progress: bool
-) -> list[Outcome]:
-    """`make` of every source, in this process or in `workers` others."""
-    bar = partial(tqdm, total=len(sources), desc="preparing", unit="file", disable=not progress)
-    if workers == 1:
-        return list(bar(map(make, sources)))
-    # On Ctrl-C this process stops handing out files, and the others finish those that they have.
-    pool = ProcessPoolExecutor(
-        workers,
-        multiprocessing.get_context("spawn"),
-        signal.signal,
-        (signal.SIGINT, signal.SIG_IGN),
-    )
-    try:
-        return list(bar(pool.map(make, sources)))
-    except BrokenProcessPool:
-        remedy = "run again with fewer --workers; what is made stays"
-        fail("a worker", "died, for lack of memory perhaps", remedy)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _frames(folder: Path) -> int:
