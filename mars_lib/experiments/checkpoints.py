@@ -1,8 +1,6 @@
 """How the pretrained checkpoints are made, from nothing: `make checkpoints`.
 
-Sound comes from three soundfonts: TimGM6mb, which the course installs, and two that Debian
-packages, fluid-soundfont-gm (MIT) and musescore-general-soundfont-lossless (MIT). The unseen font
-is never among them.
+Sound comes from the soundfonts of `recipe_fonts`.
 """
 
 from pathlib import Path
@@ -15,10 +13,10 @@ from mars_lib.check import fail
 from mars_lib.config import Config
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.music import Music
-from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
 from mars_lib.experiments.comparison import SYSTEMS, train_systems
+from mars_lib.experiments.recipe_fonts import recipe_fonts
 from mars_lib.inference.pretrained import load_minibind, load_mlbp
 from mars_lib.io import assets, checkpoint
 from mars_lib.io.devices import choose_device
@@ -30,8 +28,6 @@ from mars_lib.training.rl_config import recipe
 from mars_lib.training.run_folder import check_identity, identity
 from mars_lib.training.supervised import train_supervised
 
-PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
-FOLDER = Path("/usr/share/sounds/sf2")
 TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
 # Of the systems that `mars benchmark` compares.
 SEEDS = 3
@@ -183,22 +179,6 @@ def _save_separator(path: Path, weights: dict[str, torch.Tensor], meta: dict) ->
 def halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Floating-point tensors in half precision, counters as they are."""
     return {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
-
-
-def recipe_fonts() -> list[soundfonts.Soundfont]:
-    """The fonts of the recipe; those that Debian packages, where its packages put them."""
-    fonts = soundfonts.find()
-    known = {font.name for font in fonts}
-    extra = [str(FOLDER / f"{n}.sf2") for n in PACKAGED if n not in known]
-    missing = [path for path in extra if not Path(path).is_file()]
-    if missing:
-        fail(
-            "soundfonts of the recipe",
-            f"{', '.join(Path(p).name for p in missing)} not found",
-            "apt-get install fluid-soundfont-gm musescore-general-soundfont-lossless, or name the "
-            "files in MARS_SOUNDFONTS",
-        )
-    return soundfonts.find(tuple(extra))
 
 
 def make_minibind(work: Path, music: Music, device: str, seed: int = 0) -> MiniBind:
