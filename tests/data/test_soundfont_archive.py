@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shlex
 import zipfile
 
 import numpy as np
@@ -16,9 +15,7 @@ from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.data.synthesis.sampler import Sampler
 from mars_lib.data.synthesis.soundfont_archive import CONTENTS, pack, unpack
 from mars_lib.data.synthesis.soundfonts import Soundfont
-from mars_lib.experiments import recipe_fonts
-from tests.cli.test_cli import mars
-from tests.data.soundfont_bank import RATE, tone, write_bank
+from tests.data.soundfont_bank import RATE, tone, two_banks, write_bank
 from tests.test_fuzz import harmless, odd
 
 
@@ -40,15 +37,7 @@ def unpacked(wheels, tmp_path_factory):
 
 @pytest.fixture
 def banks(tmp_path):
-    """Two small fonts that share a recording, and have one each of their own."""
-    shared, ours, theirs = (tone(hertz, 0.3) for hertz in (440.0, 550.0, 660.0))
-    folder = tmp_path / "fonts"
-    folder.mkdir()
-    split = [{53: 0, 43: 0 | 59 << 8}, {53: 1, 43: 60 | 127 << 8}]
-    return [
-        write_bank(folder / "one.sf2", [shared, ours], split),
-        write_bank(folder / "two.sf2", [theirs, shared], split),
-    ]
+    return two_banks(tmp_path / "fonts")
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -284,37 +273,3 @@ def test_a_full_disk_leaves_nothing(banks, tmp_path, monkeypatch):
         patch.setattr(soundfont_archive, "_write", full)
         refused(archive, out, "one.sf2: does not fit: the disk is full")
     assert len(unpack(archive, out)) == 2
-
-
-def test_the_commands_carry_the_recipe_to_another_machine(banks, tmp_path, monkeypatch):
-    monkeypatch.delenv("MARS_SOUNDFONTS", raising=False)
-    archive, out = tmp_path / "fonts.zip", tmp_path / "new folder"
-    monkeypatch.setattr(recipe_fonts, "FOLDER", tmp_path / "fonts")
-    status, _, err = mars("data", "pack", archive)
-    assert status == 1 and "FluidR3_GM.sf2, MuseScore_General_Full.sf2 not found; apt-get" in err
-    banks[0].rename(banks[0].with_name("FluidR3_GM.sf2"))
-    status, said, err = mars("data", "pack", archive)
-    assert status == 0 and "warning: MuseScore_General_Full.sf2 is not found" in err
-    assert "FluidR3_GM: 0.1 MB, packed 0.0 MB" in said and "TimGM6mb" not in said
-    archive.unlink()
-    banks[1].rename(banks[1].with_name("MuseScore_General_Full.sf2"))
-    more = write_bank(tmp_path / "more.sf2", [tone()], [{}])
-    status, said, err = mars("data", "pack", archive, "--soundfont", more)
-    assert status == 0 and err == "" and f"{archive}: 0." in said
-
-    monkeypatch.setattr(recipe_fonts, "FOLDER", tmp_path / "nowhere")
-    with pytest.raises(InputError, match="not found"):
-        recipe_fonts.recipe_fonts()
-    status, said, err = mars("data", "unpack", archive, out)
-    assert status == 0, err
-    (word, line) = shlex.split(said)
-    assert word == "export" and line.startswith("MARS_SOUNDFONTS=")
-    monkeypatch.setenv(*line.split("="))
-    fonts = {font.name: font.path for font in recipe_fonts.recipe_fonts()}
-    for name in (*recipe_fonts.PACKAGED, "more"):
-        assert fonts[name] == out / f"{name}.sf2"
-
-
-def test_a_folder_that_a_list_of_paths_cannot_name(tmp_path):
-    status, _, err = mars("data", "unpack", "fonts.zip", tmp_path / f"a{os.pathsep}b")
-    assert status == 1 and "MARS_SOUNDFONTS; give another folder" in err
