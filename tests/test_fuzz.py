@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 import zlib
 
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.torch import save as save_bytes
 from mars_lib import config, waveform
 from mars_lib.check import InputError
 from mars_lib.data.pictures import load_picture
+from mars_lib.data.synthesis import soundfont_archive
 from mars_lib.data.synthesis.sampler import Sampler
 from mars_lib.inference import pretrained, system
 from mars_lib.io import checkpoint
@@ -77,6 +79,12 @@ def soundfont(folder):
     ).read_bytes()
 
 
+def archive(folder):
+    soundfont(folder)
+    soundfont_archive.pack(folder / "whole.zip", [folder / "whole.sf2"])
+    return (folder / "whole.zip").read_bytes()
+
+
 def separator(folder):
     settings = config.smoke()
     tensors, meta = separator_checkpoint(config.to_dict(settings), Separator(settings))
@@ -98,6 +106,11 @@ def play(path):
         ).all()
 
 
+def unpack(path):
+    with tempfile.TemporaryDirectory() as folder:
+        soundfont_archive.unpack(path, folder)
+
+
 FILES = {
     "wav": (lambda _: sound("WAV"), waveform.load),
     "wav-float": (lambda _: sound("WAV", subtype="FLOAT"), waveform.load),
@@ -115,6 +128,7 @@ FILES = {
     "tiff-packed": (lambda _: picture("L", "TIFF", compression="tiff_lzw"), load_picture),
     "tiff-16": (lambda _: picture("I;16", "TIFF"), load_picture),
     "sf2": (soundfont, play),
+    "zip": (archive, unpack),
     "mlbp": (fusion, pretrained.load_mlbp),
     "separator": (separator, system.load),
 }

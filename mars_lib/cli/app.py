@@ -19,7 +19,7 @@ from mars_lib.cli.separate import separate
 from mars_lib.cli.train import Device, train
 from mars_lib.course.notebooks import run_course
 from mars_lib.course.sweep import run_sweep
-from mars_lib.experiments.checkpoints import make_checkpoints
+from mars_lib.experiments.checkpoints import PARTS, make_checkpoints
 from mars_lib.training.distributed import alone
 
 app = typer.Typer(
@@ -36,6 +36,12 @@ for command in (align, separate, evaluate, benchmark):
 
 Profile = Annotated[str, typer.Option(help="smoke, cpu or gpu.")]
 Only = Annotated[str | None, typer.Option(help="Notebooks that begin so, e.g. 00.")]
+Parts = Annotated[
+    str | None,
+    typer.Option(
+        "--only", help=f"PART[,PART...] in place of all: {', '.join(PARTS)}.", metavar="PARTS"
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Run also what is up to date.")]
 Notebook = Annotated[
     Path, typer.Argument(help="Which notebook, e.g. notebooks/05_ppo_training.ipynb.")
@@ -68,12 +74,18 @@ def main() -> None:
 @app.command()
 def checkpoints(
     work: Annotated[Path, typer.Option(help="Where training happens.")] = Path("runs/checkpoints"),
+    only: Parts = None,
     device: Device = "auto",
 ) -> None:
-    """Make every pretrained checkpoint again from nothing: about two hours on two cores."""
+    """Make every pretrained checkpoint again from nothing: about two hours on two cores.
+
+    With --only a part, from what is in the package of the others. Parts that are finished or begun
+    in the folder of --work go on there.
+    """
     device = options.start_of_training(device, work, option="--work")
     alone("mars checkpoints")
-    make_checkpoints(work, device=device)
+    named = () if only is None else tuple(part.strip() for part in only.split(","))
+    make_checkpoints(work, device=device, only=named)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import typer
 
 from mars_lib import check
 from mars_lib.check import fail
+from mars_lib.cli.soundfont_commands import pack, unpack
 from mars_lib.data.mini_music import SPLITS, MiniMusic
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.videos import downloads
@@ -19,6 +20,8 @@ from mars_lib.io.processes import cores
 data = typer.Typer(
     no_args_is_help=True, help="The embedded data set, mini-MUSIC, and videos of your own."
 )
+for command in (pack, unpack):
+    data.command()(command)
 
 Out = Annotated[Path, typer.Option(help="Folder for audio/, frames/, the CSVs and report.json.")]
 TestList = Annotated[

@@ -1,98 +1,81 @@
 """How the pretrained checkpoints are made, from nothing: `make checkpoints`.
 
-Sound comes from three soundfonts: TimGM6mb, which the course installs, and two that Debian
-packages, fluid-soundfont-gm (MIT) and musescore-general-soundfont-lossless (MIT). The unseen font
-is never among them.
+Sound comes from the soundfonts of `recipe_fonts`.
 """
 
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from mars_lib import alignment
 from mars_lib import config as configs
-from mars_lib.check import fail
 from mars_lib.config import Config
+from mars_lib.data.fingerprint import content
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.music import Music
 from mars_lib.data.pooled_music import PooledMusic
-from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
-from mars_lib.experiments.comparison import SYSTEMS, train_systems
-from mars_lib.inference.pretrained import load_minibind, load_mlbp
+from mars_lib.experiments.checkpoint_parts import Making, Part, chosen, kept, outdated, ship
+from mars_lib.experiments.comparison import train_systems
+from mars_lib.experiments.exported_separators import blend, export
+from mars_lib.experiments.recipe_fonts import recipe_fonts
+from mars_lib.inference.pretrained import load_judge, load_minibind, load_mlbp
 from mars_lib.io import assets, checkpoint
+from mars_lib.io.checkpoint import Checkpoint
 from mars_lib.io.devices import choose_device
 from mars_lib.training import minibind_trunks
 from mars_lib.training.judge_training import train_judge
 from mars_lib.training.mlbp import mlbp_meta, train_mlbp
 from mars_lib.training.reinforce import train_rl
 from mars_lib.training.rl_config import recipe
-from mars_lib.training.run_folder import check_identity, identity
+from mars_lib.training.run_folder import digest_of_encoder, identity
 from mars_lib.training.supervised import train_supervised
 
-PACKAGED = ("FluidR3_GM", "MuseScore_General_Full")
-FOLDER = Path("/usr/share/sounds/sf2")
 TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
 # Of the systems that `mars benchmark` compares.
 SEEDS = 3
-# Of the pretrained separator: of 0.25, 0.5, 0.75 and 1 the share with the best reward on the
-# validation split.
-REWARDED = 0.75
 BATCH = {"audio": 48, "image": 64, "text": 64}
 
 
-def make_checkpoints(work: str | Path, config: Config | None = None, device: str = "auto") -> None:
-    """Train every pretrained network and write it into the package's data.
+def make_checkpoints(
+    work: str | Path,
+    config: Config | None = None,
+    device: str = "auto",
+    only: Collection[str] = (),
+) -> None:
+    """Train the pretrained networks and write them into the package's data.
 
-    MiniBind, the small separator with supervision and then with rewards, fusions, heads, the
-    held-out classifier and the compared systems. Finished parts are found again in `work` and
-    interrupted training is resumed.
+    Part after part, each from the package's files of those before it. Finished parts are found
+    again in `work` and interrupted training is resumed.
 
     Args:
         work: folder of the runs.
         config: of the small separator; None for `config.small()`.
         device: "cpu", "cuda", "mps" or "auto".
+        only: names of the parts that are made; none for all.
 
     Raises:
-        InputError: when a soundfont of the recipe is missing, and where `work` holds parts made of
-            other data or by another version of the code.
+        InputError: for an unknown part, and one that needs another that is neither made nor there;
+            when a soundfont of the recipe is missing; and where `work` holds parts made of other
+            data or by another version of the code.
     """
+    names = chosen(PARTS, only)
     work, config = Path(work), config or configs.small()
     music = PooledMusic(MiniMusic(tuple(recipe_fonts()), config.signal.length))
-    device = choose_device(device)
-    target = assets.folder() / "checkpoints"
-    encoder = make_minibind(work, music, device)
-    resume = (work / "separator" / "last.safetensors").is_file()
-    best = train_supervised(
-        config, music, encoder, work / "separator", accelerator=device, resume=resume
-    )
-    tensors = {k: v.half() for k, v in encoder.state_dict().items()}
-    # Both at the end: the separator understands this encoder alone.
-    meta = {"kind": "minibind", "embedding_size": encoder.embedding_size, "heads": "by family"}
-    checkpoint.save(target / "minibind.safetensors", tensors, meta)
-    export(best, target / "separator-small.safetensors")
-    pooling = train_mlbp(encoder, music)
-    checkpoint.save(target / "mlbp.safetensors", halves(pooling.state_dict()), mlbp_meta(pooling))
-    aligned = make_aligned(encoder, music, work / "aligned")
-    checkpoint.save(target / "aligned.safetensors", halves(aligned), {"kind": "aligned"})
-    judge = train_judge(music, device=device)
-    meta = {"kind": "judge", "names": judge.names}
-    checkpoint.save(target / "judge.safetensors", halves(judge.state_dict()), meta)
-    taught = train_rl(
-        target / "separator-small.safetensors",
-        recipe(),
-        music,
-        encoder,
-        load_mlbp(heads="stage3"),
-        work / "mars-sep",
-        reward_encoder=load_minibind(heads="stage3"),
-        judge=judge,
-        accelerator=device,
-        resume=(work / "mars-sep" / "last.safetensors").is_file(),
-    )
-    blend(target / "separator-small.safetensors", taught, target / "mars-sep-small.safetensors")
-    make_systems(work / "systems", music, encoder, SEEDS, target / "systems", device)
+    making = Making(work, config, music, choose_device(device))
+    changed = []
+    for name in names:
+        print(f"{name}: {PARTS[name].what}", flush=True)
+        before = content(assets.checkpoint(name), whole=True)
+        PARTS[name].make(making)
+        if content(assets.checkpoint(name), whole=True) != before:
+            changed.append(name)
+    if older := outdated(PARTS, names, changed):
+        print(f"out of date now, to be made again: {', '.join(older)}")
 
 
 def make_systems(
@@ -137,71 +120,6 @@ def make_aligned(encoder: MiniBind, music: Music, work: Path) -> dict[str, torch
     return tensors
 
 
-def export(trained: Path, path: Path) -> None:
-    """The separator of a training checkpoint alone, of any `Method`, in half precision."""
-    saved = checkpoint.load(trained, "separator", *SYSTEMS)
-    _save_separator(path, saved.part("separator"), saved.meta)
-
-
-def blend(start: Path, rewarded: Path, path: Path, share: float = REWARDED) -> None:
-    """Interpolate the weights of a separator before and after training with rewards.
-
-    Not in the paper: Wortsman et al., "Robust fine-tuning of zero-shot models" (2022). What was
-    learned on mini-MUSIC stays, and less is lost on real recordings.
-
-    Args:
-        start: checkpoint before, share 0.
-        rewarded: checkpoint after, share 1.
-        path: where the result is written, in half precision.
-        share: of `rewarded`, 0 to 1.
-
-    Raises:
-        InputError: for separators of two configurations.
-    """
-    first, last = (checkpoint.load(each, "separator") for each in (start, rewarded))
-    ours, theirs = (configs.from_dict(each.meta["config"]) for each in (first, last))
-    if (ours.encoder, ours.signal, ours.separator) != (
-        theirs.encoder,
-        theirs.signal,
-        theirs.separator,
-    ):
-        fail(
-            f"checkpoint {rewarded}",
-            f"has another configuration than {start}",
-            "blend a separator with its own start",
-        )
-    weights, tensors = first.part("separator"), last.part("separator")
-    for name, value in tensors.items():
-        if value.is_floating_point():
-            tensors[name] = torch.lerp(weights[name].float(), value.float(), share)
-    _save_separator(path, tensors, {**last.meta, "rewarded": share})
-
-
-def _save_separator(path: Path, weights: dict[str, torch.Tensor], meta: dict) -> None:
-    checkpoint.save(path, halves({f"separator.{k}": v for k, v in weights.items()}), meta)
-
-
-def halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Floating-point tensors in half precision, counters as they are."""
-    return {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
-
-
-def recipe_fonts() -> list[soundfonts.Soundfont]:
-    """The fonts of the recipe; those that Debian packages, where its packages put them."""
-    fonts = soundfonts.find()
-    known = {font.name for font in fonts}
-    extra = [str(FOLDER / f"{n}.sf2") for n in PACKAGED if n not in known]
-    missing = [path for path in extra if not Path(path).is_file()]
-    if missing:
-        fail(
-            "soundfonts of the recipe",
-            f"{', '.join(Path(p).name for p in missing)} not found",
-            "apt-get install fluid-soundfont-gm musescore-general-soundfont-lossless, or name the "
-            "files in MARS_SOUNDFONTS",
-        )
-    return soundfonts.find(tuple(extra))
-
-
 def make_minibind(work: Path, music: Music, device: str, seed: int = 0) -> MiniBind:
     """The three trunks, each kept in `work` once it is trained, then the heads."""
     torch.manual_seed(seed)
@@ -209,7 +127,7 @@ def make_minibind(work: Path, music: Music, device: str, seed: int = 0) -> MiniB
     classes = sound_classes()
     batches = {
         "audio": minibind_trunks.audio_batches(music, BATCH["audio"], seed, device=device),
-        "image": minibind_trunks.image_batches(classes, BATCH["image"], seed),
+        "image": minibind_trunks.image_batches(classes, BATCH["image"], seed, device),
         "text": minibind_trunks.text_batches(classes, BATCH["text"], seed),
     }
     for name in MODALITIES:
@@ -217,14 +135,107 @@ def make_minibind(work: Path, music: Music, device: str, seed: int = 0) -> MiniB
         ours = identity(
             modality=name, steps=steps, batch=BATCH[name], seed=seed, data=music.fingerprint()
         )
-        if path.is_file():
-            saved = checkpoint.load(path, "trunk")
-            check_identity(f"checkpoint {path}", ours, saved.meta)
-            checkpoint.restore(encoder.trunks[name], saved.tensors, str(path))
-        else:
-            accuracy = minibind_trunks.train_trunk(encoder.trunks[name], batches[name], steps, name)
-            meta = {"kind": "trunk", "modality": name, "accuracy": accuracy, "identity": ours}
-            checkpoint.save(path, encoder.trunks[name].state_dict(), meta)
+        trunk = kept(path, ours, partial(_trunk, encoder.trunks[name], batches[name], steps, name))
+        checkpoint.restore(encoder.trunks[name], trunk.tensors, str(path))
     encoder.eval()
     minibind_trunks.train_heads(encoder, batches)
     return encoder
+
+
+def _trunk(
+    trunk: nn.Module, batches: minibind_trunks.Batch, steps: int, name: str
+) -> tuple[dict[str, torch.Tensor], dict]:
+    """Train a trunk: its tensors, and what their file says."""
+    accuracy = minibind_trunks.train_trunk(trunk, batches, steps, name)
+    return trunk.state_dict(), {"kind": "trunk", "modality": name, "accuracy": accuracy}
+
+
+def _minibind(making: Making) -> None:
+    def make() -> tuple[dict[str, torch.Tensor], dict]:
+        encoder = make_minibind(making.work, making.music, making.device)
+        size = encoder.embedding_size
+        meta = {"kind": "minibind", "embedding_size": size, "heads": "by family"}
+        return encoder.state_dict(), meta
+
+    ours = identity(steps=TRUNK_STEPS, batch=BATCH, data=making.music.fingerprint())
+    ship("minibind", kept(making.work / "minibind.safetensors", ours, make))
+
+
+def _separator(making: Making) -> None:
+    folder = making.work / "separator"
+    best = train_supervised(
+        making.config,
+        making.music,
+        making.minibind(),
+        folder,
+        accelerator=making.device,
+        resume=(folder / "last.safetensors").is_file(),
+    )
+    export(best, assets.checkpoint("separator-small"))
+
+
+def _mlbp(making: Making) -> None:
+    encoder = making.minibind()
+
+    def make() -> tuple[dict[str, torch.Tensor], dict]:
+        pooling = train_mlbp(encoder, making.music)
+        return pooling.state_dict(), mlbp_meta(pooling)
+
+    ours = identity(data=making.music.fingerprint(), encoder=digest_of_encoder(encoder))
+    ship("mlbp", kept(making.work / "mlbp.safetensors", ours, make))
+
+
+def _aligned(making: Making) -> None:
+    tensors = make_aligned(making.minibind(), making.music, making.work / "aligned")
+    ship("aligned", Checkpoint(tensors, {"kind": "aligned"}))
+
+
+def _judge(making: Making) -> None:
+    def make() -> tuple[dict[str, torch.Tensor], dict]:
+        judge = train_judge(making.music, device=making.device)
+        return judge.state_dict(), {"kind": "judge", "names": judge.names}
+
+    ours = identity(data=making.music.fingerprint())
+    ship("judge", kept(making.work / "judge.safetensors", ours, make))
+
+
+def _mars_sep(making: Making) -> None:
+    start, folder = assets.checkpoint("separator-small"), making.work / "mars-sep"
+    taught = train_rl(
+        start,
+        recipe(),
+        making.music,
+        making.minibind(),
+        load_mlbp(heads="stage3"),
+        folder,
+        reward_encoder=load_minibind(heads="stage3"),
+        judge=load_judge(),
+        accelerator=making.device,
+        resume=(folder / "last.safetensors").is_file(),
+    )
+    blend(start, taught, assets.checkpoint("mars-sep-small"))
+
+
+def _systems(making: Making) -> None:
+    work, target = making.work / "systems", assets.folder() / "checkpoints" / "systems"
+    make_systems(work, making.music, making.minibind(), SEEDS, target, making.device)
+
+
+# By the names of the package's checkpoints, in the order in which they are made.
+PARTS = {
+    "minibind": Part("MiniBind, three trunks and heads by family", _minibind),
+    "separator-small": Part("the small separator, supervised", _separator, ("minibind",)),
+    "mlbp": Part("the fusion of modalities for MiniBind's own heads", _mlbp, ("minibind",)),
+    "aligned": Part(
+        "MiniBind's heads after each stage of alignment, and their fusions", _aligned, ("minibind",)
+    ),
+    "judge": Part("the held-out classifier", _judge),
+    "mars-sep-small": Part(
+        "the small separator, trained further with rewards",
+        _mars_sep,
+        ("minibind", "separator-small", "aligned", "judge"),
+    ),
+    "systems": Part(
+        "the systems that `mars benchmark` compares", _systems, ("minibind", "mlbp", "aligned")
+    ),
+}

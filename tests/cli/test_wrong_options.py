@@ -86,6 +86,11 @@ WRONG = [
         )
     ),
     (["data", "fetch-imagebind", "file"], [], "file: cannot be a folder"),
+    (["data", "pack", "/proc/x.zip"], [], "/proc: cannot be written"),
+    (["data", "pack", "."], [], ".: is a folder"),
+    (["data", "unpack", "file", "/proc/none"], [], "/proc/none: cannot be written"),
+    (["data", "unpack", "file", "below"], [], "file: is no archive of soundfonts"),
+    (["data", "unpack", "none.zip", "below"], [], "none.zip: is not there"),
 ]
 
 

@@ -58,6 +58,17 @@ def write_bank(path, samples, zones, preset=None, program=0, root=69, cents=0):
     return path
 
 
+def two_banks(folder):
+    """Two small fonts in a new folder, which share a recording and have one each of their own."""
+    shared, ours, theirs = (tone(hertz, 0.3) for hertz in (440.0, 550.0, 660.0))
+    folder.mkdir()
+    split = [{53: 0, 43: 0 | 59 << 8}, {53: 1, 43: 60 | 127 << 8}]
+    return [
+        write_bank(folder / "one.sf2", [shared, ours], split),
+        write_bank(folder / "two.sf2", [theirs, shared], split),
+    ]
+
+
 def _list(name, chunks):
     body = name + b"".join(
         k + struct.pack("<I", len(v)) + v + bytes(len(v) % 2) for k, v in chunks.items()

@@ -1,4 +1,4 @@
-"""CHANGELOG.md begins with this version, and the modules that it sends readers to exist."""
+"""CHANGELOG.md begins with this version or what follows it; modules that it names exist."""
 
 import importlib.util
 import re
@@ -25,7 +25,8 @@ def moved() -> list[str]:
 
 
 def test_it_begins_with_this_version():
-    assert re.search(r"^## (\S+)", TEXT, re.M)[1] == mars_lib.__version__
+    first, second = re.findall(r"^## (\S+)", TEXT, re.M)[:2]
+    assert mars_lib.__version__ == (second if first == "Unreleased" else first)
 
 
 @pytest.mark.parametrize("name", moved())

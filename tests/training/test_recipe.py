@@ -3,7 +3,7 @@ import torch
 
 from mars_lib import config
 from mars_lib.check import InputError
-from mars_lib.experiments.checkpoints import blend
+from mars_lib.experiments.exported_separators import blend
 from mars_lib.inference import system
 from mars_lib.io import checkpoint
 from mars_lib.separator import Separator

@@ -7,6 +7,9 @@ from mars_lib.data.synthesis.classes import SoundClass
 # Notes are tuples: (start in seconds, duration in seconds, MIDI pitch, velocity 1 to 127).
 Notes = list[tuple[float, float, int, int]]
 
+SOFTEST, LOUDEST = 20, 127  # velocities
+LONGEST = 4.0  # seconds for which a note is held at most; effects go on as long as the clip
+
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 6, 7, 10))
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 7, 10), (0, 7, 12), (0, 5, 7))
 
@@ -36,8 +39,8 @@ def phrase(
 
 
 def _velocity(rng: np.random.Generator, level: float, spread: float = 10.0) -> int:
-    """A MIDI velocity around `level`, from 20 to 127."""
-    return int(np.clip(rng.normal(level, spread), 20, 127))
+    """A MIDI velocity around `level`, from `SOFTEST` to `LOUDEST`."""
+    return int(np.clip(rng.normal(level, spread), SOFTEST, LOUDEST))
 
 
 def _line(sound: SoundClass, rng: np.random.Generator, seconds: float, fast: bool) -> Notes:

@@ -16,18 +16,22 @@ from mars_lib.data.synthesis.zones import Filter, Loop, Zone
 
 FLOOR = 70.0  # dB below its peak where a note has died away
 FARTHEST = 12  # octaves: the whole keyboard and more; a damaged bank asks for thousands
+MARGIN = 0.05  # seconds that ramps and filters read on past a note, at the lowest output rates
 RAMP = 32  # envelopes are computed at every 32nd sample, and are straight lines between
 
 
 class Sampler:
     """A soundfont on disk, whose samples are read when they are first played.
 
+    Attributes:
+        samples: all of the bank, int16, not in memory yet.
+
     Raises:
         InputError: for a path that is no SoundFont 2 bank, or a damaged one.
     """
 
     def __init__(self, path: str | Path):
-        self._samples, self._zones = sf2.read(path)
+        self.samples, self._zones = sf2.read(path)
         self._level = lru_cache(maxsize=400)(self._read)
 
     def zones(self, program: int, drums: bool = False) -> list[Zone]:
@@ -69,7 +73,7 @@ class Sampler:
         self, zone: Zone, key: int, velocity: int, duration: float, rate: int, room: int
     ) -> np.ndarray:
         """One zone of one note, at most `room` samples: float32."""
-        pitch = (zone.scale * (key - zone.root) + zone.cents) / 1200
+        pitch = _octaves(zone, key)
         if abs(pitch) > FARTHEST:
             return np.zeros(0, dtype=np.float32)
         step = zone.rate / rate * 2**pitch
@@ -98,7 +102,7 @@ class Sampler:
         Returns:
             The samples, float32, and the start and end of their loop, which may lie between two.
         """
-        wave = self._samples[start:end].astype(np.float32) / 32_768
+        wave = self.samples[start:end].astype(np.float32) / 32_768
         if loop is not None:
             # Played on, so that the filter below sees a loop's neighbours, however short it is.
             period = wave[loop.start : loop.end]
@@ -111,6 +115,27 @@ class Sampler:
         turn = None if loop is None else (loop.start * scale, loop.end * scale)
         padded = np.append(resample_poly(low, 2, 1), np.zeros(2, np.float32))
         return padded.astype(np.float32), turn
+
+
+def reach(zone: Zone, key: int, duration: float) -> int:
+    """How many samples of a zone, from its first, a note can read.
+
+    Args:
+        zone: what answers to the note.
+        key: its MIDI pitch.
+        duration: seconds for which it is held at most; infinity for any time.
+    """
+    pitch = _octaves(zone, key)
+    if abs(pitch) > FARTHEST:
+        return 0
+    seconds = duration + zone.envelope.release * FLOOR / 100 + MARGIN
+    last = zone.end - zone.start if zone.loop is None else zone.loop.end
+    return int(min(last, seconds * zone.rate * 2**pitch + 64))
+
+
+def _octaves(zone: Zone, key: int) -> float:
+    """How far above its own pitch a zone's sample is played on a key."""
+    return (zone.scale * (key - zone.root) + zone.cents) / 1200
 
 
 def _read_along(

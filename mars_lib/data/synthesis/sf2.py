@@ -64,7 +64,7 @@ def read(path: str | Path) -> tuple[np.ndarray, dict[tuple[int, int], list[Zone]
         fail(str(path), "is no soundfont", "give a SoundFont 2 file (.sf2)")
     data = np.memmap(path, dtype=np.uint8, mode="r")
     try:
-        parts = dict(_chunks(data, 12, len(data)))
+        parts = {name: data[start:end] for name, start, end in chunks(data)}
         tables = {k: np.frombuffer(parts[k], dtype=v) for k, v in RECORDS.items()}
         samples = np.frombuffer(parts[b"smpl"], dtype="<i2")
         return samples, _zones(tables, len(samples))
@@ -111,18 +111,23 @@ def _layers(
     return layers
 
 
+def chunks(data: np.ndarray) -> Iterator[tuple[bytes, int, int]]:
+    """(name, first byte, the one after its last) of all RIFF chunks of a file of (size,) uint8.
+
+    Those inside lists are named instead of their lists. Lists in lists are not looked into.
+    """
+    return _chunks(data, 12, len(data))
+
+
 def _chunks(
     data: np.ndarray, start: int, end: int, listed: bool = False
-) -> Iterator[tuple[bytes, np.ndarray]]:
-    """(name, bytes) of all RIFF chunks between two offsets, and of those inside lists.
-
-    Lists in lists are not looked into.
-    """
+) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks between two offsets."""
     while start + 8 <= end:
         name = bytes(data[start : start + 4])
         (size,) = struct.unpack("<I", bytes(data[start + 4 : start + 8]))
         if name == b"LIST" and not listed:
             yield from _chunks(data, start + 12, min(start + 8 + size, end), listed=True)
         else:
-            yield name, data[start + 8 : min(start + 8 + size, end)]
+            yield name, start + 8, min(start + 8 + size, end)
         start += 8 + size + size % 2

