@@ -24,12 +24,14 @@ from mars_lib.advantage import MovingBaseline
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureStream
+from mars_lib.encoders.minibind import frozen
 from mars_lib.inference import pretrained, system
+from mars_lib.io.devices import multiplies_bfloat16
 from mars_lib.query import query_mixup
 from mars_lib.training.query_bank import QueryBank, draw_queries
 from mars_lib.training.rl_config import RLConfig, make_reward
 from mars_lib.training.steps import rl_step, supervised_loss
-from mars_lib.training.targets import queried_batch
+from mars_lib.training.targets import RewardEncoder, queried_batch
 
 ROWS = {
     "supervised": ("supervised", 1),
@@ -49,26 +51,32 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     start, old = system.load(device="cpu"), system.load(device="cpu").separator
     separator, encoder = start.separator, start.encoder
     music = manifests.music()
-    training = replace(config.small().training, batch_size=batch_size, augment=0.0)
+    training = replace(
+        config.small().training, batch_size=batch_size, augment=0.0, clips_per_class=2
+    )
     stream = MixtureStream(music, "train", training)
     bank = QueryBank.embed(encoder, music, stream.classes, "train", 2, progress=False)
-    optimizer = torch.optim.AdamW(separator.parameters(), run.learning_rate)
-    reward = make_reward(run, encoder.embed_audio, pretrained.load_mlbp())
+    optimizer = torch.optim.AdamW(separator.parameters(), run.learning_rate, fused=True)
+    rewarding = RewardEncoder(frozen(encoder), bank)
+    reward = make_reward(run, rewarding.encoder.embed_audio, pretrained.load_mlbp())
     batch, baseline, steps = stream.batch(0), MovingBaseline(), itertools.count()
 
     def one_step() -> None:
         step = next(steps)
         generator = torch.Generator().manual_seed(step)
-        # As the two trainers have it: encoder and reward in float32, U-Nets in bfloat16.
+        # As the two trainers have it: encoder and reward in float32, U-Nets in bfloat16 where the
+        # processor computes in it.
+        half = torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16("cpu"))
         if estimator == "supervised":
-            embeddings, weights = draw_queries(bank, batch.labels, 0, step)
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = supervised_loss(separator, batch, query_mixup(embeddings, weights))
+            rows, weights = draw_queries(bank, batch.labels, 0, step)
+            query = query_mixup(bank.embeddings(rows), weights)
+            with half:
+                loss = supervised_loss(separator, batch, query)
         else:
             queried = queried_batch(
-                separator, encoder, bank, batch, 0, step, 9.0, torch.device("cpu")
+                separator, encoder, bank, batch, 0, step, 9.0, torch.device("cpu"), rewarding
             )
-            with torch.autocast("cpu", torch.bfloat16):
+            with half:
                 loss, _ = rl_step(separator, old, queried, reward, baseline, run, generator)
         optimizer.zero_grad()
         loss.backward()
@@ -91,11 +99,13 @@ def parts(batch_size: int, repeats: int) -> dict:
     )
     sounds = torch.randn(2 * batch_size, signal.length)
 
+    quick = frozen(start.encoder)
+
     def unet() -> None:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16("cpu")):
             start.separator(magnitude, query)
 
-    found = {"unet": unet, "encoder": lambda: start.encoder.embed_audio(sounds)}
+    found = {"unet": unet, "encoder": lambda: quick.embed_audio(sounds)}
     with torch.no_grad():
         return {name: timed(call, repeats) for name, call in found.items()}
 

@@ -44,6 +44,40 @@ def statistics(
     return log_prob, entropy, kl
 
 
+def log_prob(proposal: torch.Tensor, action: torch.Tensor, kappa: float) -> torch.Tensor:
+    """The log-probability of `statistics` alone, bit for bit, without a gradient.
+
+    Args:
+        proposal: (...) P in [0, 1].
+        action: (G, ...) M in [0, 1].
+        kappa: the concentration, above 0.
+
+    Returns:
+        (G, ...) float32, or float64 for float64.
+    """
+    dtype = torch.promote_types(proposal.dtype, torch.float32)
+    p = proposal.detach().reshape(-1).to(dtype)
+    found = action.detach().reshape(-1, p.numel()).to(dtype)
+    made = torch.empty_like(found)
+    for part in _parts(p):
+        m, of = found[:, part].clamp(EDGE, 1 - EDGE), p[part]
+        made[:, part] = _log_prob(of, m, kappa * torch.logit(m), log_beta(of, kappa), kappa)
+    return made.reshape(action.shape)
+
+
+def _log_prob(
+    p: torch.Tensor, m: torch.Tensor, logit: torch.Tensor, log_beta_p: torch.Tensor, kappa: float
+) -> torch.Tensor:
+    """Eq. 2 per bin; `logit` is kappa log(m / (1 - m))."""
+    return p * logit + kappa * (-m).log1p() - log_beta_p
+
+
+def _parts(p: torch.Tensor) -> list[slice]:
+    """Slices of (n,) bins that are computed at a time."""
+    step = CHUNK if p.device.type == "cpu" else max(1, p.numel())
+    return [slice(start, start + step) for start in range(0, p.numel(), step)]
+
+
 class _Statistics(torch.autograd.Function):
     """`statistics`, whose forward pass also computes the three derivatives by P."""
 
@@ -62,13 +96,11 @@ class _Statistics(torch.autograd.Function):
         log_prob, log_prob_slope = torch.empty_like(m_all), torch.empty_like(m_all)
         entropy, entropy_slope, kl, kl_slope = (torch.empty_like(p_all) for _ in range(4))
         psi_sum = torch.digamma(torch.tensor(kappa + 2.0, dtype=torch.float64)).item()
-        step = CHUNK if p_all.device.type == "cpu" else max(1, p_all.numel())
-        for start in range(0, p_all.numel(), step):
-            part = slice(start, start + step)
+        for part in _parts(p_all):
             p, q, m = p_all[part], q_all[part], m_all[:, part].clamp(EDGE, 1 - EDGE)
             new, old_log_beta = log_beta_derivatives(p, kappa), log_beta(q, kappa)
             moved, logit = p - q, kappa * torch.logit(m)
-            log_prob[:, part] = p * logit + kappa * (-m).log1p() - new.value
+            log_prob[:, part] = _log_prob(p, m, logit, new.value, kappa)
             log_prob_slope[:, part] = logit - new.slope
             # P psi(a) + (1 - P) psi(b), written as P log B'(P) / kappa + psi(b).
             entropy[part] = new.value - p * new.slope - kappa * (new.psi_b - psi_sum)

@@ -4,13 +4,13 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from mars_lib import check
+from mars_lib import beta, check
 from mars_lib.config import PolicyConfig
 from mars_lib.mask import check_masks, ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Reward, Target
 from mars_lib.separator import Separator, analyse, reconstruct
-from mars_lib.stft import stft
+from mars_lib.stft import magnitude_of, stft
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def scene_of(separator: Separator, mixture: torch.Tensor, references: torch.Tens
     """Analyse (B, L) mixtures and their (B, N, L) references, in float32 and without gradients."""
     with torch.autocast(mixture.device.type, enabled=False):
         magnitude, spectrogram = analyse(separator, mixture)
-        reference_magnitude = separator.warp.warp(stft(references, separator.config.signal).abs())
+        of_references = magnitude_of(stft(references, separator.config.signal))
+        reference_magnitude = separator.warp.warp(of_references)
     ideal = ideal_binary(reference_magnitude, magnitude)
     return Scene(mixture, references, magnitude, spectrogram, ideal)
 
@@ -165,6 +166,6 @@ def roll_out(
         mask = old_policy.mask(member)
         estimate = reconstruct(old_separator, mask, scene.spectrogram, length)
         rewards.append(score(reward, estimate, batch.target))
-    # The pass that `rl_loss` makes, so that its rounding cancels: it would add up in a joint ratio.
-    old_log_prob, _, _ = old_policy.statistics(action, old_policy)
+    # As `rl_loss` computes it, so that its rounding cancels: it would add up in a joint ratio.
+    old_log_prob = beta.log_prob(old_policy.mode, action, old_policy.kappa)
     return Rollout(action, old_log_prob, old_policy, torch.stack(rewards))

@@ -7,7 +7,7 @@ from torch.nn import functional
 from mars_lib import check
 from mars_lib.config import Config
 from mars_lib.mask import to_waveform
-from mars_lib.stft import LogFrequencyWarp, stft
+from mars_lib.stft import LogFrequencyWarp, magnitude_of, stft
 
 
 class _Bottleneck(nn.Module):
@@ -242,7 +242,7 @@ def analyse(separator: Separator, mixture: torch.Tensor) -> tuple[torch.Tensor, 
         The warped magnitudes, (B, H, T), and the complex spectrogram, (B, F, T).
     """
     spectrogram = stft(mixture, separator.config.signal)
-    return separator.warp.warp(spectrogram.abs()), spectrogram
+    return separator.warp.warp(magnitude_of(spectrogram)), spectrogram
 
 
 def reconstruct(

@@ -27,6 +27,18 @@ def stft(waveform: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
     return spectrogram.reshape(*waveform.shape[:-1], *spectrogram.shape[-2:])
 
 
+def magnitude_of(spectrogram: torch.Tensor) -> torch.Tensor:
+    """|X| of a complex spectrogram, real and of the same shape.
+
+    Several times as fast as torch's own on a CPU, which also guards against squares that leave
+    float32; where a gradient is asked for it is torch's own, whose gradient at 0 is 0.
+    """
+    if spectrogram.requires_grad:
+        return spectrogram.abs()
+    real, imaginary = torch.view_as_real(spectrogram).unbind(-1)
+    return torch.sqrt(real * real + imaginary * imaginary)
+
+
 def istft(spectrogram: torch.Tensor, signal: SignalConfig, length: int) -> torch.Tensor:
     """Waveform of exactly `length` samples: (..., F, T) -> (..., L). Inverts `stft`."""
     check.shape("spectrogram", spectrogram, "... F T", F=signal.n_fft // 2 + 1)

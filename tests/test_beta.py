@@ -35,6 +35,13 @@ def slopes(values, p):
 
 
 @pytest.mark.parametrize("kappa", KAPPAS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_log_probability_alone_has_the_same_bits(kappa, dtype, generator):
+    p, m, q = problem(generator, dtype, bins=beta.CHUNK + 100)
+    assert torch.equal(beta.log_prob(p, m, kappa), beta.statistics(p, m, q, kappa)[0])
+
+
+@pytest.mark.parametrize("kappa", KAPPAS)
 def test_statistics_and_gradients_agree_with_torch(kappa, generator):
     p, m, q = problem(generator)
     p.requires_grad_()

@@ -62,24 +62,37 @@ def mixtures(
     Raises:
         InputError: when a worker dies.
     """
+    pinned = device.type == "cuda"
+    for step, read in reading(stream, first, last, share, workers, pinned):
+        yield step, read.mixed(device)
+
+
+def reading(
+    stream: MixtureStream,
+    first: int,
+    last: int,
+    share: tuple[int, int] = (0, 1),
+    workers: int = 0,
+    pinned: bool = False,
+) -> Iterator[tuple[int, Ingredients]]:
+    """What `mixtures` makes its mixtures of; `pinned`: in memory that a card reads by itself."""
     if not workers:
-        for step, read in ahead(lambda step: stream.ingredients(step, share), first, last):
-            yield step, read.mixed(device)
+        yield from ahead(lambda step: stream.ingredients(step, share), first, last)
         return
     loader: DataLoader = DataLoader(
         _Steps(stream, share),
         batch_size=None,
         sampler=range(first, last),
         num_workers=workers,
-        pin_memory=device.type == "cuda",
+        pin_memory=pinned,
         prefetch_factor=PREFETCH,
         # Nothing random is left to it; the process's own numbers stay as they are.
         generator=torch.Generator(),
     )
-    reading = iter(loader)
+    batches = iter(loader)
     for step in range(first, last):
         try:
-            read = next(reading)
+            read = next(batches)
         except InputError as error:  # whose own words come last, below a worker's traceback
             raise InputError(str(error).strip().rpartition("InputError: ")[2]) from None
         except RuntimeError as error:
@@ -90,7 +103,7 @@ def mixtures(
                 "died, for lack of memory perhaps",
                 "go on with --resume and fewer --workers",
             )
-        yield step, read.mixed(device)
+        yield step, read
 
 
 def ahead(make: Callable[[int], Made], first: int, last: int) -> Iterator[tuple[int, Made]]:

@@ -85,7 +85,7 @@ class AudioTrunk(nn.Module):
             peak = mel.amax(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
             # 80 dB below the peak is silence, whatever the recording's own floor is.
             decibels = 10 * torch.log10(mel / peak + 1e-8)
-        half = self.half_precision and waveform.is_cuda and not waveform.requires_grad
+        half = self.half_precision and waveform.device.type == "cuda" and not waveform.requires_grad
         with torch.autocast("cuda", torch.float16) if half else nullcontext():
             maps = self.layers((decibels.unsqueeze(1) + 40) / 20).mean(dim=-2)  # (B, 256, frames)
         maps = maps.float() if half else maps
