@@ -195,9 +195,13 @@ def prepare(options: argparse.Namespace, run: RLConfig) -> Setup:
     reward_encoder = pretrained.load_minibind(heads="stage3")
     pooling, judge = pretrained.load_mlbp(heads="stage3"), pretrained.load_judge()
     scorer = Scorer(start, reward_encoder, pooling, judge, options.split, options.mixtures)
-    augmented = replace(music, augment=run.augment)
     bank = QueryBank.embed(
-        start.encoder, augmented, augmented.classes("train"), "train", run.queries_per_class
+        start.encoder,
+        music,
+        music.classes("train"),
+        "train",
+        run.queries_per_class,
+        augment=run.augment,
     )
     return Setup(
         options.start,

@@ -12,7 +12,7 @@ from mars_lib import check
 from mars_lib.check import fail
 
 # Of the package; a run that is resumed must be of the same one.
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 LARGEST_KAPPA = 10_000  # above it float32 no longer holds the logarithms of Eq. 3
 # What a file may ask for: beyond any use, and within any machine that can separate.
 LIMITS = {

@@ -157,8 +157,12 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Weights:
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Weights) -> None:
     """The inverse of `optimizer_tensors`, for the part of a checkpoint under "optimizer"."""
     state = optimizer.state_dict()
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
     for key, value in tensors.items():
         index, name = key.split(".")
+        like = parameters[int(index)]
+        # A fused step goes through memory in order: moments lie in it as their weights do.
+        value = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
         state["state"].setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(state)
 

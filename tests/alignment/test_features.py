@@ -14,7 +14,7 @@ from mars_lib.alignment.run import save_heads
 from mars_lib.check import InputError
 from mars_lib.data.folders import FolderMusic
 from mars_lib.encoders.minibind import MiniBind
-from mars_lib.training import budget
+from mars_lib.io import paths
 from tests.data.few import few
 
 
@@ -53,14 +53,14 @@ def test_shapes_and_variants(encoder, music):
         trunk_features(encoder, music, "train", clips=0)
 
 
-def test_every_clip_of_every_class_is_varied_in_its_own_way(music, monkeypatch):
+def test_every_clip_of_every_class_is_varied_in_its_own_way(encoder, music, monkeypatch):
     """The variation depended on the number of the clip alone: the same room for all classes."""
     drawn = []
-    monkeypatch.setattr(features, "vary", lambda wave, rng: drawn.append(rng.bytes(8)) or wave)
-    for sound in music.classes("train")[:2]:
-        for index in range(2):
-            features._variants(music, "train", sound, index, 3)
-    assert len(drawn) == 8 and len(set(drawn)) == 8
+    monkeypatch.setattr(
+        features, "vary", lambda waves, chains: drawn.extend(chains.seed.tolist()) or waves
+    )
+    trunk_features(encoder, music, "train", clips=2, variants=3, progress=False)
+    assert len(drawn) == len(set(drawn)) == 2 * 2 * len(music.classes("train"))
 
 
 def test_what_features_need_is_said_before_they_are_made(encoder, music, tmp_path, monkeypatch):
@@ -71,7 +71,7 @@ def test_what_features_need_is_said_before_they_are_made(encoder, music, tmp_pat
         and "features 0.02 GB on disk" in said
         and not (tmp_path / "not").exists()
     )
-    monkeypatch.setattr(budget.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**7))
+    monkeypatch.setattr(paths.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**7))
     with pytest.raises(InputError, match="0.01 GB free, trunk features need 0.02 GB"):
         forecast(encoder, music, 500, 3, tmp_path)
 

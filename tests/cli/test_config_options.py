@@ -36,6 +36,7 @@ NAMES = {
     "batch_size": "--batch-size",
     "accumulate": "--accumulate",
     "learning_rate": "--learning-rate",
+    "clips_per_class": "--clips",
     "queries_per_class": "--queries-per-class",
     "validate_every": "--validate-every",
     "validation_mixtures": "--validation-mixtures",

@@ -42,18 +42,3 @@ def train(start, shipped, pooling, tmp_path):
         return train_rl(begin, settings, music, shipped.encoder, fusion, tmp_path / name, **options)
 
     return run
-
-
-@pytest.fixture
-def eager_compiler(monkeypatch):
-    """torch.compile traces a network but generates no code for it, which would take minutes; the
-    classes of what was compiled.
-    """
-    compiled, compile_ = [], torch.nn.Module.compile
-
-    def traced(module):
-        compiled.append(type(module).__name__)
-        compile_(module, backend="eager")
-
-    monkeypatch.setattr(torch.nn.Module, "compile", traced)
-    return compiled

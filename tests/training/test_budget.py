@@ -6,6 +6,7 @@ import torch
 
 from mars_lib import config
 from mars_lib.check import InputError
+from mars_lib.io import paths
 from mars_lib.separator import Separator
 from mars_lib.training import budget
 from mars_lib.training.budget import Budget
@@ -29,7 +30,7 @@ def test_a_run_says_what_it_needs(tmp_path):
 
 
 def test_a_disk_that_is_too_small_ends_a_run_before_its_first_step(tmp_path, monkeypatch):
-    monkeypatch.setattr(budget.shutil, "disk_usage", lambda path: Usage(10**6, 10**6 - 1000, 1000))
+    monkeypatch.setattr(paths.shutil, "disk_usage", lambda path: Usage(10**6, 10**6 - 1000, 1000))
     with pytest.raises(InputError, match="0.00 GB free, checkpoints need .*--out"):
         make(tmp_path)
 
@@ -48,5 +49,5 @@ def test_hours_are_those_of_the_first_steps(tmp_path, monkeypatch):
 
 
 def test_the_folder_above_is_measured(tmp_path):
-    assert budget._existing(tmp_path / "a" / "b") == tmp_path
-    assert budget._existing(Path("nowhere-at-all")) == Path.cwd()
+    assert paths.existing(tmp_path / "a" / "b") == tmp_path
+    assert paths.existing(Path("nowhere-at-all")) == Path.cwd()

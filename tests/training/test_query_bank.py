@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from mars_lib import config
 from mars_lib.data.mixtures import MixtureBatch
+from mars_lib.data.random_streams import Stream
 from mars_lib.inference import pretrained
 from mars_lib.separator import Separator
 from mars_lib.training import mlbp
@@ -36,15 +37,24 @@ def test_several_encoders_embed_the_same_examples(shipped):
     assert not torch.equal(together[0].pools["audio"][0], together[1].pools["audio"][0])
 
 
-def test_seeds_and_purposes_embed_other_clips(shipped):
+def test_purposes_have_other_clips_and_seeds_augment_them_in_other_ways(shipped):
     music = few()
     make = {"classes": music.classes("train")[:1], "split": "train", "count": 2, "progress": False}
     banks = [
-        QueryBank.embed(shipped.encoder, music, seed=seed, purpose=purpose, **make)
-        for seed, purpose in ((0, "query clips"), (1, "query clips"), (0, "fusion clips"))
+        QueryBank.embed(
+            shipped.encoder, music, seed=seed, stream=Stream(purpose), augment=augment, **make
+        )
+        for seed, purpose, augment in (
+            (0, "query clips", 0.0),
+            (1, "query clips", 0.0),
+            (0, "fusion clips", 0.0),
+            (0, "query clips", 1.0),
+            (1, "query clips", 1.0),
+        )
     ]
-    audio = [bank.pools["audio"][0] for bank in banks]
-    assert not torch.equal(audio[0], audio[1]) and not torch.equal(audio[0], audio[2])
+    plain, same, other, one, two = (bank.pools["audio"][0] for bank in banks)
+    assert torch.equal(plain, same) and not torch.equal(plain, other)
+    assert not torch.equal(plain, one) and not torch.equal(one, two)
     assert banks[0].recordings == [["0", "1"]] and banks[0].names == (make["classes"][0].name,)
 
 

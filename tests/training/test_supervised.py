@@ -36,7 +36,6 @@ def train(smoke, music, shipped, tmp_path):
         settings=smoke,
         resume=False,
         method=OMNISEP,
-        compiled=False,
         data=music,
         **options,
     ):
@@ -49,7 +48,6 @@ def train(smoke, music, shipped, tmp_path):
             resume=resume,
             progress=False,
             method=method,
-            compiled=compiled,
             **options,
         )
 
@@ -99,19 +97,6 @@ def test_a_signal_inside_a_step_and_resume_equal_an_uninterrupted_run(train, smo
     assert all(torch.equal(whole[key], after[key]) for key in whole)
     rows = list(csv.DictReader((resumed / "metrics.csv").open()))
     assert [int(row["step"]) for row in rows] == list(range(smoke.training.steps))
-
-
-def test_a_compiled_run_leaves_the_same_checkpoint(train, eager_compiler):
-    """Under the names of the plain network: traced, but run operation by operation, so that nothing
-    rounds differently.
-    """
-    plain, compiled = (
-        tensors(train(str(on), compiled=on).parent / "last.safetensors") for on in (False, True)
-    )
-    assert eager_compiler == ["Separator"]
-    assert plain.keys() == compiled.keys() and all(
-        torch.equal(plain[name], compiled[name]) for name in plain
-    )
 
 
 def test_a_second_signal_ends_a_step_at_once_and_the_run_resumes(train):

@@ -10,7 +10,7 @@ from mars_lib import config
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.separator import Separator
 from mars_lib.training.method import OMNISEP
-from mars_lib.training.query_bank import QueryBank
+from mars_lib.training.query_bank import MODALITIES, QueryBank
 from mars_lib.training.schedule import learning_rate
 from mars_lib.training.steps import supervised_loss
 from mars_lib.training.supervised import SupervisedData
@@ -36,7 +36,9 @@ def test_a_batch_is_cut_and_moved_as_a_whole(music, smoke):
     for name, whole in vars(batch).items():
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), whole)
         assert torch.equal(getattr(batch[1:2], name), whole[1:2])
-    assert {x.device.type for x in vars(batch.to("meta")).values()} == {"meta"}
+    moved = batch.to("meta")
+    assert moved.mixture.device.type == moved.references.device.type == "meta"
+    assert moved.labels is batch.labels  # queries are drawn on the CPU
 
 
 def test_training_learns_to_overfit_one_batch(smoke, music, shipped):
@@ -63,9 +65,24 @@ def test_audio_queries_are_other_recordings(music, shipped):
     similarity = bank.pools["audio"][0] @ shipped.encoder.embed_audio(own)[0]
     assert similarity.max() < 0.9999
     drawn = bank.draw(torch.tensor([[0, 1]]), torch.Generator().manual_seed(0))
-    assert drawn.shape == (1, 2, 3, shipped.encoder.embedding_size)
+    assert drawn.shape == (1, 2, 3)
     again = bank.draw(torch.tensor([[0, 1]]), torch.Generator().manual_seed(0))
     assert torch.equal(drawn, again)
+
+
+def test_a_bank_draws_every_example_of_the_label_and_of_the_modality(music, shipped, generator):
+    classes = music.classes("train")[:3]
+    bank = QueryBank.embed(shipped.encoder, music, classes, "train", 3, progress=False)
+    labels = torch.arange(3).repeat(200).reshape(-1, 2)
+    rows = bank.draw(labels, generator)
+    found = bank.embeddings(rows)
+    assert found.shape == (300, 2, 3, shipped.encoder.embedding_size)
+    for label in range(3):
+        for place, modality in enumerate(MODALITIES):
+            pool = bank.pools[modality][label]
+            drawn = found[:, :, place][labels == label]
+            same = (drawn[:, None] == pool[None]).all(dim=-1)
+            assert same.any(dim=1).all() and same.any(dim=0).all()
 
 
 def test_own_recording_is_an_option(smoke, music, shipped):
