@@ -17,6 +17,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from mars_lib.data import loader
 from mars_lib.training import distributed
 
 CPU = torch.device("cpu")
@@ -260,5 +261,7 @@ def cards(patch, count: int = 2, bfloat16: bool = True):
     patch.setattr(torch, "Generator", _Generator)
     patch.setattr(torch.autocast, "__init__", _autocast(torch.autocast.__init__))
     patch.setattr(distributed, "Fabric", _Fabric)
+    # A thread reads: the loader of worker processes pins memory by a card's own driver.
+    patch.setattr(loader, "cores", lambda: 1)
     with Placement():
         yield

@@ -168,7 +168,9 @@ def test_the_recipe_s_parts(device, music, monkeypatch, tmp_path):
     }
     for name, batch in examples.items():
         monkeypatch.setattr(
-            minibind_trunks, f"{name}_batches", lambda *_, batch=batch: lambda step: (batch, labels)
+            minibind_trunks,
+            f"{name}_batches",
+            lambda *_, batch=batch, **__: lambda step: (batch, labels),
         )
     monkeypatch.setattr(checkpoints, "TRUNK_STEPS", dict.fromkeys(examples, 2))
     monkeypatch.setattr(
