@@ -2,7 +2,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.card.paths", "tests.card.evaluation_paths")
+pytest.register_assert_rewrite(
+    "tests.card.paths", "tests.card.evaluation_paths", "tests.card.precision_paths"
+)
 # After the line above, which must come before they are imported; the second are fixtures.
 from tests.card.imitation import cards  # noqa: E402
 from tests.card.networks import encoder, music, pooling, start  # noqa: E402, F401

@@ -261,7 +261,7 @@ def cards(patch, count: int = 2, bfloat16: bool = True):
     patch.setattr(torch, "Generator", _Generator)
     patch.setattr(torch.autocast, "__init__", _autocast(torch.autocast.__init__))
     patch.setattr(distributed, "Fabric", _Fabric)
-    # Worker processes would pin memory for a card that they do not find.
+    # A thread reads: the loader of worker processes pins memory by a card's own driver.
     patch.setattr(loader, "cores", lambda: 1)
     with Placement():
         yield

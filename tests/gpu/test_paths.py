@@ -2,3 +2,4 @@
 
 from tests.card.evaluation_paths import *  # noqa: F403, tests by any name
 from tests.card.paths import *  # noqa: F403, tests by any name
+from tests.card.precision_paths import *  # noqa: F403, tests by any name
