@@ -13,7 +13,6 @@ The pool and the runs are in a temporary folder, which is removed.
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -55,6 +54,7 @@ ROWS = {
 # Steps that fill caches and the workers' queues, and steps that are profiled after those timed.
 FIRST, PROFILED = 5, 5
 LINE = "{:14} {:>12} {:>12} {:>7} {:>14} {:>9}"
+HEADER = LINE.format("mixtures/s", "end to end", "on the card", "ratio", "card computes", "peak")
 
 
 class Clock:
@@ -196,6 +196,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--device", default="cuda", help="cpu or cuda")
     parser.add_argument("--profile", default="gpu", help="smoke, cpu or gpu: network, segment")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=[*ROWS])
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=20, help="that are timed, of each row")
     parser.add_argument("--clips", type=int, default=32, help="of each class in the pool")
@@ -223,14 +224,14 @@ def main() -> None:
         f"{where}, {cores()} cores, torch {torch.__version__}: profile {options.profile}, batches "
         f"of {options.batch_size}, {used(training.precision, device)}, {options.steps} steps"
     )
-    print(LINE.format("mixtures/s", "end to end", "on the card", "ratio", "card computes", "peak"))
+    print(HEADER)
     with folder_of_runs() as folder:
         music = replace(manifests.music(), length=settings.signal.length)
         pooled = PooledMusic(music, progress=False)
         begun = Separator(settings)
         tensors, meta = separator_checkpoint(config.to_dict(settings), begun)
         checkpoint.save(folder / "start.safetensors", tensors, meta)
-        for name in ROWS:
+        for name in options.rows:
             rate, share, peak = trained(name, settings, pooled, folder, device, options.steps)
             alone = synthetic(name, settings, device, options.steps)
             cells = f"{rate:.0f}", f"{alone:.0f}", f"{rate / alone:.2f}"
@@ -245,4 +246,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
