@@ -37,8 +37,9 @@ test-fuzz: .venv/ready  ## Give every reader of files thousands of damaged ones 
 test-browser: .venv/ready  ## Try the widgets in JupyterLab in a headless Chromium (MARS_CHROMIUM or on PATH)
 	"$(BIN)/python" -m pytest tests/browser --override-ini="addopts=-q --import-mode=importlib" --override-ini="norecursedirs="
 
-test-gpu: .venv/ready  ## Train and evaluate on every kind of card that is here: CUDA, or MPS (a few minutes)
-	"$(BIN)/python" -m pytest tests/gpu --override-ini="addopts=-q -rs --import-mode=importlib" --override-ini="norecursedirs="
+test-gpu: .venv/ready  ## Test training, evaluation, notebooks and benchmark on the cards here (CUDA or MPS), then time them
+	"$(BIN)/python" -m pytest tests/gpu -n logical --maxprocesses 4 --override-ini="addopts=-q -rs --import-mode=importlib" --override-ini="norecursedirs="
+	@! "$(BIN)/python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || "$(BIN)/python" benchmarks/card.py
 
 test-encoders: .venv/encoders  ## Test PE-AV, CLAP and ImageBind's input with their packages, run notebooks with ImageBind (network, 100 MB)
 	"$(BIN)/python" -m pytest -m "not slow and not fuzz" tests/encoders tests/evaluation/test_clap.py tests/notebooks/test_reward_encoder.py

@@ -15,65 +15,18 @@ alone (no weights, but its package).
 import argparse
 import statistics
 import time
-from dataclasses import replace
 
 import torch
+from synthetic_step import Step
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from mars_lib import config
-from mars_lib.advantage import MovingBaseline
-from mars_lib.inference import pretrained
-from mars_lib.reward import MLBP, Target
-from mars_lib.rollout import QueriedBatch
-from mars_lib.separator import Separator
-from mars_lib.training.rl_config import ESTIMATORS, RLConfig, make_reward
-from mars_lib.training.steps import rl_step
+from mars_lib.training.rl_config import ESTIMATORS
 
 # Memory in GB and dense half-precision tensor throughput in TFLOP/s, by NVIDIA's data sheets.
 CARDS = {"T4 16 GB": (16, 65), "A100 40 GB": (40, 312), "H100 80 GB": (80, 989)}
 BATCH, STEPS = 128, 200_000
-
-
-class Step:
-    """One step of an estimator on random sound, with MiniBind as the reward encoder."""
-
-    def __init__(self, estimator: str, batch: int, device: str) -> None:
-        paper = config.paper()
-        encoder = pretrained.load_minibind().to(device)
-        paper = replace(
-            paper, separator=replace(paper.separator, embedding_size=encoder.embedding_size)
-        )
-        self.separator = Separator(paper).to(device, memory_format=torch.channels_last).eval()
-        self.old = Separator(paper).to(device).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(self.separator.parameters(), 2e-4)
-        self.run = RLConfig(estimator=estimator, anchor=1.0 if estimator == "supervised" else 0.0)
-        self.reward = make_reward(self.run, encoder.embed_audio, MLBP(256).to(device).eval())
-        references = 0.1 * torch.randn(batch, 2, paper.signal.length, device=device)
-        query = torch.nn.functional.normalize(torch.randn(batch, 2, 256, device=device), dim=-1)
-        z = {name: query.flatten(0, 1) for name in ("audio", "text", "image")}
-        self.batch = QueriedBatch(
-            references.sum(1), references, query, Target(references.flatten(0, 1), z)
-        )
-        self.device, self.baseline = device, MovingBaseline()
-
-    def loss(self) -> torch.Tensor:
-        generator = torch.Generator(self.device).manual_seed(0)
-        with torch.autocast(self.device, torch.bfloat16):
-            return rl_step(
-                self.separator,
-                self.old,
-                self.batch,
-                self.reward,
-                self.baseline,
-                self.run,
-                generator,
-            )[0]
-
-    def __call__(self) -> None:
-        self.optimizer.zero_grad()
-        self.loss().backward()
-        self.optimizer.step()
 
 
 def counted(estimator: str) -> tuple[float, float, float]:
@@ -82,7 +35,7 @@ def counted(estimator: str) -> tuple[float, float, float]:
     """
     held = []
     for size in (1, 2):
-        step = Step(estimator, size, "cpu")
+        step = Step(config.paper(), estimator, size, "cpu")
         seen: dict[int, int] = {}
 
         def keep(tensor: torch.Tensor, seen: dict[int, int] = seen) -> torch.Tensor:
@@ -129,11 +82,6 @@ def parse() -> argparse.Namespace:
         action="store_true",
         help="of rewards by ImageBind, not MiniBind (operations only)",
     )
-    parser.add_argument(
-        "--compile",
-        action="store_true",
-        help="on a card: torch.compile, as the same option of `mars train`",
-    )
     return parser.parse_args()
 
 
@@ -160,10 +108,8 @@ def compute(options: argparse.Namespace) -> float:
 
 def measure(options: argparse.Namespace, flops: float) -> None:
     """Print what real steps on the card take."""
-    step, times = Step(options.estimator, options.batch_size, "cuda"), []
-    if options.compile:
-        step.separator.compile()
-        step.old.compile()
+    step = Step(config.paper(), options.estimator, options.batch_size, "cuda")
+    times = []
     for _ in range(options.repeats + 3):
         begun = time.perf_counter()
         step()
