@@ -29,7 +29,7 @@ def test_a_chain_does_what_the_reference_does():
         ({"cents": 85}, 1e-4),
         ({"cents": -300}, 1e-4),
         ({"cents": 70, "vibrato_cents": 25}, 1e-4),
-        ({"equaliser": chains(40).equaliser}, 2e-5),
+        ({"equaliser": chains(40).equaliser}, 1e-4),
         ({"low_cut": 300}, 1e-6),
         ({"high_cut": 2500}, 1e-6),
         ({"room": 0.45}, 1e-6),
@@ -57,6 +57,14 @@ def test_a_clip_does_not_depend_on_the_others(length):
     assert near(vary(waves[order], drawn[order]), whole[order], drawn[order])
     for rows in (slice(0, 40), slice(35, 80), slice(79, 100), slice(7, 8)):
         assert near(vary(waves[rows], drawn[rows]), whole[rows], drawn[rows])
+
+
+def test_a_clip_alone_is_rounded_as_it_is_among_others():
+    """Kernels for one row round differently, and companding makes a step of 4.5 % of that."""
+    waves, drawn = notes(100, 4_000), chains(100, codec=COMPANDED, room=0.2)
+    alone = [vary(waves[i : i + 1], drawn[i : i + 1]) for i in range(100)]
+    apart = (torch.cat(alone) - vary(waves, drawn)).abs().amax(dim=1)
+    assert (apart > 1e-5).sum() <= 2
 
 
 def test_the_same_generator_draws_the_same_chains_and_a_pickle_keeps_them():
