@@ -17,7 +17,7 @@ from mars_lib.io import checkpoint
 pytestmark = pytest.mark.cuda
 MARS = [sys.executable, "-m", "mars_lib.cli"]
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-STEPS = 150
+STEPS = 60
 # In the gpu profile: what takes the sizes of the smoke profile, and its own words for sizes.
 SMALL = {
     'PROFILE == "smoke"': 'PROFILE == "gpu"',
@@ -27,9 +27,6 @@ SMALL = {
         "RLConfig(batch_size=2, steps=2, validate_every=2, queries_per_class=1, "
         "validation_mixtures=2,"
     ),
-    "replace(t, validate_every=max(1, steps // 4),": (
-        "replace(t, validate_every=steps, queries_per_class=1, validation_mixtures=2, batch_size=2,"
-    ),
     "replace(recipe(), steps=300, batch_size=32, validate_every=100,": (
         "replace(recipe(), steps=2, batch_size=2, validate_every=2, queries_per_class=1, "
         "validation_mixtures=2,"
@@ -37,7 +34,7 @@ SMALL = {
 }
 PARAMETERS = {
     "04_progressive_alignment": {"CLIPS": 2, "STEPS": 4},
-    "05_ppo_training": {"SUPERVISED_STEPS": 4},
+    "05_ppo_training": {"SUPERVISED_STEPS": 2},
     "06_evaluation": {"MIXTURES": 12},
     "07_reward_hacking_lab": {"STEPS": 2},
 }
@@ -73,7 +70,7 @@ def test_a_training_that_is_told_to_stop_goes_on(tmp_path):
     assert process.returncode == 130 and b"go on with --resume" in said, said.decode()
     stopped = checkpoint.load(out / "last.safetensors", "separator").meta["step"]
     assert 3 <= stopped == steps_of(out) < STEPS
-    subprocess.run([*command, "--resume"], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, "--resume"], check=True, capture_output=True, timeout=200)
     assert checkpoint.load(out / "last.safetensors", "separator").meta["step"] == STEPS
     assert steps_of(out) == STEPS
 

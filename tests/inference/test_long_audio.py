@@ -107,8 +107,10 @@ def test_the_batch_size_does_not_change_an_estimate(tiny):
 def test_precision_is_that_of_the_network(tiny, monkeypatch, precision, dtype):
     monkeypatch.setattr(long_audio.devices, "multiplies_bfloat16", lambda _: True)
     mixture, query = 0.1 * torch.randn(1, 40_000), torch.randn(1, 256)
-    seen, maps = [], tiny.unet.forward
-    monkeypatch.setattr(tiny.unet, "forward", lambda x: seen.append(maps(x)) or seen[-1])
+    seen, inner = [], tiny.unet.levels.inside.forward
+    monkeypatch.setattr(
+        tiny.unet.levels.inside, "forward", lambda x: seen.append(inner(x)) or seen[-1]
+    )
     whole = long_audio.separate_long(tiny, mixture, query)
     half = long_audio.separate_long(tiny, mixture, query, Segments(precision=precision))
     assert (seen[0].dtype, seen[-1].dtype, half.dtype) == (torch.float32, dtype, torch.float32)
