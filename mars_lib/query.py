@@ -10,7 +10,8 @@ def query_mixup(embeddings: torch.Tensor, weights: torch.Tensor) -> torch.Tensor
 
     Args:
         embeddings: (..., M, D), one row a modality, each of unit norm.
-        weights: (..., M), each in [0, 1], not all 0.
+        weights: (..., M), each in [0, 1], not all 0; on the CPU they are checked without waiting
+            for the embeddings' device.
 
     Returns:
         (..., D), norm at most 1. The paper does not say; we do not normalise it again.
@@ -27,6 +28,7 @@ def query_mixup(embeddings: torch.Tensor, weights: torch.Tensor) -> torch.Tensor
     total = weights.sum(dim=-1, keepdim=True)
     if not (total > 0).all():
         check.fail("query weights", "are all 0", "give at least one modality a weight above 0")
+    weights, total = (x.to(embeddings.device, non_blocking=True) for x in (weights, total))
     return (weights.unsqueeze(-1) * embeddings).sum(dim=-2) / total
 
 

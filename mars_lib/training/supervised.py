@@ -182,7 +182,7 @@ class SupervisedData:
         if t.query_own_recording:
             own = self.encoder.embed_audio(batch.references.flatten(0, 1))
             embeddings[:, :, MODALITIES.index("audio")] = own.reshape(embeddings[:, :, 0].shape)
-        return query_mixup(embeddings, weights.to(self.device, non_blocking=True))
+        return query_mixup(embeddings, weights)
 
     def validate(self, run: SupervisedRun) -> dict[str, float]:
         """SI-SDRi in dB on the validation set, over all processes."""

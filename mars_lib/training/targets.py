@@ -54,7 +54,7 @@ def queried_batch(
     batch = batch.to(device)
     rows, weights = draw_queries(bank, batch.labels, seed, step)
     examples = bank.embeddings(rows)
-    query = query_mixup(examples, weights.to(device, non_blocking=True))
+    query = query_mixup(examples, weights)
     if reward_encoder is not None:
         examples, encoder = reward_encoder.bank.embeddings(rows), reward_encoder.encoder
     scene = scene_of(separator, batch.mixture, batch.references)

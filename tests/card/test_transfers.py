@@ -84,9 +84,6 @@ class Reads(TorchFunctionMode):
         return False
 
 
-@pytest.mark.xfail(
-    strict=True, reason="mars_lib/query.py looks at the weights of Query-Mixup on the card"
-)
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_step_reads_its_numbers_and_nothing_else(
