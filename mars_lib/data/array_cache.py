@@ -21,6 +21,10 @@ class ArrayCache:
         self._held: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type["ArrayCache"], tuple[int]]:
+        # A process that gets a copy begins with an empty one: a lock cannot be sent.
+        return ArrayCache, (self.limit,)
+
     def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
         """The array of a key, made where it is not held."""
         with self._lock:

@@ -193,7 +193,8 @@ class Kept:
 
 def kept() -> Iterator[Kept]:
     """All pools on the disk, those of other versions and half made ones too."""
-    for folder in sorted(pools_folder().glob("*/")):
+    # Named by digests: nothing else that lies there is ours to list, or to remove.
+    for folder in sorted(pools_folder().glob("[0-9a-f]" * 16)):
         try:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
