@@ -8,7 +8,7 @@ from mars_lib import config as configs
 from mars_lib.check import between
 from mars_lib.cli import options
 from mars_lib.cli.train import Csv, Folder, Soundfont, music_of
-from mars_lib.data import clip_pool
+from mars_lib.data import clip_pool, kept_pools
 from mars_lib.data.mixtures import CLIPS
 from mars_lib.data.pooled_music import PooledMusic
 from mars_lib.io.processes import check_workers, cores
@@ -55,21 +55,21 @@ def make(
     pooled.ready("train", CLIPS, count)
     pooled.ready("train", QUERY_CLIPS, config.training.queries_per_class)
     pooled.ready("validation", CLIPS, validation.CLIPS_PER_CLASS)
-    print(clip_pool.pools_folder())
+    print(kept_pools.pools_folder())
 
 
 @pool.command("list")
 def list_pools() -> None:
     """List the pools on the disk; those of other versions or sounds are never read again."""
     total = 0.0
-    for each in clip_pool.kept():
+    for each in kept_pools.kept():
         about, total = each.about, total + each.gigabytes
         seconds = about.get("length", 0) / (about.get("sample_rate") or 1)
         print(
             f"{each.folder.name}  {each.gigabytes:6.2f} GB  {about.get('stream', 'unfinished')}, "
             f"{about.get('split', '?')}, {about.get('data', '?')}, {seconds:.1f} s a clip"
         )
-    print(f"{total:.2f} GB in {clip_pool.pools_folder()}")
+    print(f"{total:.2f} GB in {kept_pools.pools_folder()}")
 
 
 @pool.command()
@@ -79,4 +79,4 @@ def clear(
     ] = None,
 ) -> None:
     """Remove pools; they are made again when they are needed."""
-    print(f"{clip_pool.clear(tuple(names or ()))} removed from {clip_pool.pools_folder()}")
+    print(f"{kept_pools.clear(tuple(names or ()))} removed from {kept_pools.pools_folder()}")

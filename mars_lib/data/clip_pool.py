@@ -2,37 +2,39 @@
 
 A pool holds the first clips of every class of one split and stream of a data set, one file a class:
 a NumPy array of records, 16 bits a sample. Its folder is named by a digest of all that the clips
-are made from, so that other soundfonts, classes, lengths or renderers have another pool.
+are made from, so that other soundfonts, classes, lengths or renderers have another pool. Of long
+recordings, which no digest reads whole, their times count too: copies of them have other pools.
 """
 
-import json
 import re
-import shutil
 import time
-from collections.abc import Iterator
+import tokenize
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from tqdm.std import tqdm
 
-from mars_lib.check import fail
-from mars_lib.data.fingerprint import digest
+from mars_lib.data.fingerprint import digest, edition
+from mars_lib.data.kept_pools import check_room, held, lock_of, not_written, pools_folder
 from mars_lib.data.music import Music, Sound
 from mars_lib.data.random_streams import Stream
 from mars_lib.io import atomic
-from mars_lib.io.paths import GB, cache_folder, check_disk
-from mars_lib.io.processes import mapped
+from mars_lib.io.paths import GB
+from mars_lib.io.processes import check_main, mapped
 
 # Of the files: raise it when they are written in another way.
 FORMAT = 1
 LIMIT_GB = 20.0
 # A smaller pool is made without other processes.
 ALONE_SECONDS = 3.0
-WAY_OUT = "set MARS_CACHE to a folder that you may write"
+# What NumPy raises for a file that is no array, or one with a damaged header.
+DAMAGES = (
+    *(OSError, ValueError, EOFError),
+    *(SyntaxError, tokenize.TokenError, TypeError, OverflowError),
+)
 
 
 def record(length: int) -> np.dtype:
@@ -54,11 +56,12 @@ class ClipPool:
     split: str
     stream: Stream
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Of the files."""
         said = self.music.fingerprint(), self.split, self.stream.purpose, self.stream.seed
-        return pools_folder() / digest(FORMAT, *said)[:16]
+        sounds = [path for each in self.music.classes(self.split) for path in each.sounds]
+        return pools_folder() / digest(FORMAT, *said, [edition(path) for path in sounds])[:16]
 
     def files(self) -> dict[str, Path]:
         """The file of every class, by its name; some may not be there."""
@@ -87,13 +90,14 @@ class ClipPool:
         """
         if not self._lacking(clips):
             return
+        check_main()  # such a process would wait for the one that waits for it
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / ".lock")
-            with _held(lock, progress):
+            pools_folder().mkdir(parents=True, exist_ok=True)
+            with held(lock_of(self.folder), progress):
+                # Looked at again: another run may have made it meanwhile, or removed it.
                 self._make(self._lacking(clips), clips, workers, limit_gb, progress)
         except OSError as error:
-            fail(f"cache {pools_folder()}", f"cannot be written ({error.strerror})", WAY_OUT)
+            not_written(error)
 
     def _lacking(self, clips: int) -> dict[str, Path]:
         """The files that hold fewer clips, or are no such files."""
@@ -106,7 +110,7 @@ class ClipPool:
         if not lacking:
             return
         needed = len(lacking) * clips * record(self.music.length).itemsize
-        _check_room(needed, limit_gb)
+        check_room(needed, limit_gb)
         classes = [s for s in self.music.classes(self.split) if s.name in lacking]
         seconds = self._seconds(classes, clips)
         workers = 1 if seconds < ALONE_SECONDS else min(workers, len(classes))
@@ -165,89 +169,17 @@ def opened(path: Path, length: int) -> np.memmap | None:
     """The records of a file, mapped; None where there is none, or a damaged one."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError):
+    except DAMAGES:
         return None
     right = isinstance(found, np.memmap) and found.ndim == 1 and found.dtype == record(length)
-    return found if right else None
+    # No clip has the scale 0: where one has, the disk has lost what was written.
+    return found if right and len(found) and found["scale"][[0, -1]].all() else None
 
 
 def rows(path: Path, length: int) -> int:
     """How many clips a file holds."""
     found = opened(path, length)
     return 0 if found is None else len(found)
-
-
-def pools_folder() -> Path:
-    """Where all pools are."""
-    return cache_folder() / "clips"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A pool that is on the disk: `about` is what its about.json says."""
-
-    folder: Path
-    about: dict[str, Any]
-    gigabytes: float
-
-
-def kept() -> Iterator[Kept]:
-    """All pools on the disk, those of other versions and half made ones too."""
-    # Named by digests: nothing else that lies there is ours to list, or to remove.
-    for folder in sorted(pools_folder().glob("[0-9a-f]" * 16)):
-        try:
-            about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            about = {}
-        size = sum(file.stat().st_size for file in folder.glob("*.npy"))
-        yield Kept(folder, about if isinstance(about, dict) else {}, size / GB)
-
-
-def clear(names: tuple[str, ...] = ()) -> int:
-    """Remove the pools whose folders have these names, or all; how many there were.
-
-    Raises `InputError` for a name that no pool has.
-    """
-    known = {each.folder.name: each.folder for each in kept()}
-    for name in names:
-        if name not in known:
-            fail(f"pool {name!r}", "is not there", f"give one of {', '.join(known) or 'none'}")
-    chosen = [known[name] for name in names or known]
-    for folder in chosen:
-        shutil.rmtree(folder)
-    return len(chosen)
-
-
-def _check_room(needed: float, limit_gb: float) -> None:
-    """Raise `InputError` where pools would be larger than the limit or than the disk."""
-    there = sum(each.gigabytes for each in kept())
-    if there + needed / GB > limit_gb:
-        fail(
-            "clip pool",
-            f"needs {needed / GB:.2f} GB beside the {there:.2f} GB of others, "
-            f"and the limit is {limit_gb:g} GB",
-            "give fewer --clips, a larger --limit, or run `mars data pool clear`",
-        )
-    remedy = "free some space, give fewer --clips, or set MARS_CACHE to another disk"
-    check_disk(pools_folder(), needed, "the clip pool", remedy)
-
-
-class _held:
-    """A lock, with a word to those who must wait for it."""
-
-    def __init__(self, lock: FileLock, progress: bool):
-        self.lock, self.progress = lock, progress
-
-    def __enter__(self) -> None:
-        try:
-            self.lock.acquire(timeout=0)
-        except Timeout:
-            if self.progress:
-                tqdm.write("another run makes this clip pool: waiting for it")
-            self.lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
 
 
 def _slug(name: str) -> str:

@@ -29,6 +29,18 @@ def content(path: str | Path, whole: bool = False) -> str | None:
         return None
 
 
+def edition(path: str | Path) -> tuple[int, int] | None:
+    """When a file that `content` does not read whole was written and changed; None for others.
+
+    An edit between its three blocks moves the second, whatever is done to the first.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ctime_ns) if found.st_size > 3 * BLOCK else None
+
+
 def contents(root: str | Path, paths: Iterable[Path]) -> list[tuple[str, str | None]]:
     """(name as seen from `root`, digest of the content) of files, by name."""
     named = {Path(os.path.relpath(path, root)).as_posix(): path for path in paths}

@@ -9,10 +9,16 @@ from mars_lib.data.random_streams import Stream
 
 
 class Sound(Protocol):
-    """A class of sounds: its name, and the texts that query it."""
+    """A class of sounds: its name, its recordings, and the texts that query it.
+
+    A class that is rendered has no recordings.
+    """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def sounds(self) -> tuple[Path, ...]: ...
 
     def prompts(self) -> list[str]:
         """Texts that query it."""

@@ -6,6 +6,7 @@ from typing import Any, Generic
 
 import numpy as np
 
+from mars_lib.check import fail
 from mars_lib.data import clip_pool
 from mars_lib.data.clip_pool import ClipPool
 from mars_lib.data.fingerprint import digest
@@ -65,7 +66,9 @@ class PooledMusic(Generic[SoundT]):
         """
         pool = ClipPool(self.music, split, stream)
         pool.make(clips, self.workers, self.limit_gb, self.progress)
-        self._files[split, stream] = pool.files()
+        self._files[split, stream] = files = pool.files()
+        for path in files.values():  # one that has grown is another file
+            self._mapped.pop(path, None)
 
     def clip(
         self, split: str, sound: SoundT, index: int, stream: Stream | None = None
@@ -84,14 +87,19 @@ class PooledMusic(Generic[SoundT]):
         return str(row["recording"])
 
     def _row(self, split: str, sound: SoundT, index: int, stream: Stream | None) -> Any:
-        """The record of a clip; None where it is in no pool."""
+        """The record of a clip; None where it is in no pool.
+
+        Raises `InputError` for a pool that was removed since it was ready.
+        """
         path = self._files.get((split, stream), {}).get(sound.name) if stream else None
         if path is None:
             return None
         if path not in self._mapped:
             found = clip_pool.opened(path, self.length)
             if found is None:
-                return None
+                # Nobody would know why a run that goes on without its pool is slow.
+                remedy = "start again, or go on with --resume: it is made anew"
+                fail(f"clip pool {path.parent}", f"has lost {path.name}", remedy)
             self._mapped[path] = found
         found = self._mapped[path]
         return found[index] if index < len(found) else None

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import platform
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         temporary.chmod(stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o666 & ~_umask())
         temporary.replace(file)
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if _no_room(error):
             fail(str(path), "does not fit: the disk is full", "free some space and run again")
         if error.errno in NOT_THERE:
             fail(
@@ -92,6 +93,12 @@ def _alive(process: int) -> bool:
     except (PermissionError, OverflowError):
         pass
     return True
+
+
+def _no_room(error: OSError) -> bool:
+    """Whether the disk is full. NumPy counts what it could not write, and says no more."""
+    words = re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    return error.errno in NO_ROOM or bool(error.errno is None and words)
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of prepared videos."""
+"""Fixtures of the tests of prepared videos and of clip pools."""
 
 import pytest
 
@@ -14,3 +14,10 @@ def films(tmp_path_factory):
             name = f"{kind.replace(' ', '_')}/{kind[:5]:x<10}{i}.mp4"
             encode(folder / name, draw(kind), play(kind, i))
     return folder
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own; it is not there yet."""
+    monkeypatch.setenv("MARS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"

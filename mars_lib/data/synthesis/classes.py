@@ -5,6 +5,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mars_lib.io import assets
@@ -35,6 +36,11 @@ class SoundClass:
     def names(self) -> tuple[str, ...]:
         """The name and its synonyms."""
         return (self.name, *self.synonyms)
+
+    @property
+    def sounds(self) -> tuple[Path, ...]:
+        """None: it is rendered."""
+        return ()
 
     def prompts(self) -> list[str]:
         """Every name in every template."""
