@@ -50,7 +50,9 @@ Csv = Annotated[
 Accumulate = Annotated[
     int | None,
     typer.Option(
-        help="Passes that make one step, for a card that holds a part of the batch.", min=1
+        help="Passes that make one step, for a card that holds a part of the batch. Batch "
+        "normalisation sees a pass, so that they are not quite the step in one.",
+        min=1,
     ),
 ]
 Workers = Annotated[
@@ -119,7 +121,7 @@ def supervised(
     best = train_supervised(
         config, music, encoder, out, accelerator=device, resume=resume, workers=workers
     )
-    print(best)
+    _tell(best)
 
 
 @train.command()
@@ -179,7 +181,7 @@ def rl(
         resume=resume,
         workers=workers,
     )
-    print(best)
+    _tell(best)
 
 
 @train.command()
@@ -232,6 +234,12 @@ def reward_encoder_of(
     reward_encoder = alignment.with_trainable_heads(system.encoder)
     alignment.load_heads(reward_encoder, heads)
     return reward_encoder, pretrained.load_mlbp(alignment.fusion_of(Path(heads)))
+
+
+def _tell(best: Path) -> None:
+    """Print where the best checkpoint is: once, however many processes trained."""
+    if distributed.first():
+        print(best)
 
 
 def given(**options: Any) -> dict[str, Any]:

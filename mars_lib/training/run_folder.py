@@ -42,7 +42,12 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
 
 def check_identity(what: str, ours: dict, meta: dict) -> None:
     """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than ours."""
-    wrong = differences(ours, meta.get("identity") or {})
+    theirs = meta.get("identity") or {}
+    wrong = differences(ours, theirs)
+    if "version" in wrong:
+        version = theirs.get("version", "unknown")
+        problem = f"is of another run: it differs in version, {version} and not {ours['version']}"
+        fail(what, problem, "give another --out, or go on with that version of mars_lib")
     if wrong:
         fail(what, f"is of another run: it differs in {', '.join(wrong[:5])}", WAY_OUT)
 

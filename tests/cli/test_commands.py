@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mars_lib.check import InputError
-from mars_lib.cli import app, doctor
+from mars_lib.cli import app, doctor, train
 from mars_lib.inference import system
 from tests.cli.test_cli import mars
 
@@ -37,6 +37,19 @@ from tests.cli.test_cli import mars
 def test_other_commands_name_what_is_wrong(arguments, says):
     status, _, err = mars(*arguments)
     assert status == 1 and says in err, err
+
+
+@pytest.mark.parametrize("rank, says", [(0, "best.safetensors\n"), (1, "")])
+def test_of_several_processes_the_first_says_where_the_checkpoint_is(
+    tmp_path, monkeypatch, rank, says
+):
+    monkeypatch.setattr(train, "train_supervised", lambda *_, **__: Path("best.safetensors"))
+    monkeypatch.setattr(train.reinforce, "train_rl", lambda *_, **__: Path("best.safetensors"))
+    monkeypatch.setattr(train.distributed, "share", lambda: (rank, 2))
+    for words in (("supervised", "--profile", "smoke"), ("rl",)):
+        words = ["train", *words, "--out", str(tmp_path), "--device", "cpu"]
+        done = CliRunner().invoke(app.app, words, catch_exceptions=False)
+        assert done.exit_code == 0 and done.stdout == says
 
 
 @pytest.mark.parametrize("preset", ["recipe", "paper"])

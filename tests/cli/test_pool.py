@@ -61,3 +61,16 @@ def test_what_cannot_be_meant_is_one_line(run, words, message):
 def test_a_pool_that_is_not_there_is_not_cleared(run):
     with pytest.raises(InputError, match="pool 'abc': is not there"):
         run("clear", "abc")
+
+
+def test_an_odd_account_of_a_pool_and_a_cache_that_is_a_file_are_one_line(run, tmp_path):
+    folder = tmp_path / "cache" / "clips" / "0123456789abcdef"
+    folder.mkdir(parents=True)
+    (folder / "about.json").write_text('{"length": "long", "sample_rate": [1], "stream": 2}')
+    assert "0123456789abcdef    0.00 GB  unfinished, ?, ?" in run("list")
+    assert run("clear").startswith("1 removed")
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    (tmp_path / "cache").write_text("")
+    for command in ("list", "clear"):
+        with pytest.raises(InputError, match="cache .*: is no folder; set MARS_CACHE"):
+            run(command)
