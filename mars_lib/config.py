@@ -65,7 +65,7 @@ class TrainingConfig:
     # Of all processes together.
     batch_size: int = 128
     # Passes that make one step: each holds this part of the batch in memory. BatchNorm sees a pass
-    # at a time.
+    # at a time, of all processes, so that a step in passes is not the step in one.
     accumulate: int = 1
     steps: int = 200_000
     # The paper does not say; OmniSep's 1e-3 with a linear warm-up, then a linear fall to a tenth.

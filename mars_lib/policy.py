@@ -57,6 +57,7 @@ class BetaMaskPolicy:
         count: int = 1,
         antithetic: bool = False,
         share: tuple[int, int] = (0, 1),
+        turn: tuple[int, int] = (0, 1),
     ) -> torch.Tensor:
         """Sample G actions of every mixture and query.
 
@@ -69,6 +70,7 @@ class BetaMaskPolicy:
                 function.
             share: (which, of how many) equal parts of a larger batch these proposals are: each
                 part gets the noise that it would get in the whole.
+            turn: (i, k) where these are every k-th mixture of that part, from number i on.
 
         Returns:
             (G, B, N, h, t) in (0, 1).
@@ -82,8 +84,9 @@ class BetaMaskPolicy:
         drawn = count // 2 if antithetic else count
         which, parts = share
         batch, *rest = mode.shape
+        batch *= turn[1]
         u = torch.rand((drawn, batch * parts, *rest), generator=generator, device=mode.device)
-        u = u[:, which * batch : (which + 1) * batch]
+        u = u[:, which * batch : (which + 1) * batch][:, turn[0] :: turn[1]]
         if antithetic:
             u = torch.cat([u, 1 - u])
         return beta.quantile(mode, u, self.kappa)

@@ -28,9 +28,13 @@ class Target:
     reference: torch.Tensor
     embeddings: Mapping[str, torch.Tensor]
 
-    def __getitem__(self, rows: slice) -> "Target":
-        """The target of some of the rows."""
-        return Target(self.reference[rows], {name: z[rows] for name, z in self.embeddings.items()})
+    def of(self, mixtures: slice, n_sources: int) -> "Target":
+        """The target of some of the mixtures, which have `n_sources` rows each."""
+
+        def cut(rows: torch.Tensor) -> torch.Tensor:
+            return rows.unflatten(0, (-1, n_sources))[mixtures].flatten(0, 1)
+
+        return Target(cut(self.reference), {name: cut(z) for name, z in self.embeddings.items()})
 
 
 class Reward(Protocol):

@@ -47,8 +47,8 @@ class QueriedBatch:
         query: (B, N, D) embeddings.
         target: of every query, B * N rows in the same order.
         kappa: this step's concentration.
-        share: (which, of how many) parts of the step's batch this is: several processes, or several
-            passes, make one step.
+        share: (which, of how many) parts of the step's batch it is cut from: of several processes.
+        turn: (which, of how many) passes over that part this is.
     """
 
     scene: Scene
@@ -56,28 +56,30 @@ class QueriedBatch:
     target: Target
     kappa: float = 9.0
     share: tuple[int, int] = (0, 1)
+    turn: tuple[int, int] = (0, 1)
 
-    def parts(self, count: int) -> list["QueriedBatch"]:
-        """The same as `count` smaller batches, in order.
+    def passes(self, count: int) -> list["QueriedBatch"]:
+        """The same as `count` smaller batches; number i holds every `count`-th mixture from i on.
 
+        So the mixtures of a pass are the same, however many processes have a part of the step.
         Raises `InputError` when it cannot be cut evenly.
         """
-        batch, (which, of) = len(self.scene), self.share
+        batch = len(self.scene)
         if batch % count:
             problem = f"of {batch} cannot be cut into {count} equal parts"
             check.fail("batch", problem, "give a divisor of it")
-        size, sources = batch // count, self.query.shape[1]
         found = []
         for i in range(count):
-            rows = slice(i * size, (i + 1) * size)
-            part = QueriedBatch(
+            rows = slice(i, None, count)
+            one = QueriedBatch(
                 scene=self.scene[rows],
                 query=self.query[rows],
-                target=self.target[rows.start * sources : rows.stop * sources],
+                target=self.target.of(rows, self.query.shape[1]),
                 kappa=self.kappa,
-                share=(which * count + i, of * count),
+                share=self.share,
+                turn=(i, count),
             )
-            found.append(part)
+            found.append(one)
         return found
 
 
@@ -160,7 +162,9 @@ def roll_out(
     scene, length = batch.scene, batch.scene.mixture.shape[-1]
     proposal = old_separator(scene.magnitude, batch.query)
     old_policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
-    action = old_policy.sample(generator, config.group_size, config.antithetic, batch.share)
+    action = old_policy.sample(
+        generator, config.group_size, config.antithetic, batch.share, batch.turn
+    )
     rewards = []
     for member in action:
         mask = old_policy.mask(member)

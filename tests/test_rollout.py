@@ -78,6 +78,39 @@ def test_log_probabilities_and_rewards_belong_to_the_actions(separator, batch, g
     assert (rollout.reward[0] - rollout.reward[1]).abs().min() > 0
 
 
+def test_passes_of_parts_are_those_of_the_whole(separator, batch, generator):
+    """Pass i of two, in two processes, has the mixtures and the noise of pass i in one."""
+    mixture = torch.randn(8, LENGTH, generator=generator)
+    scene = scene_of(separator, mixture, mixture[:, None].repeat(1, SOURCES, 1) / SOURCES)
+    query = torch.randn(8, SOURCES, 256, generator=generator)
+    target = Target(torch.arange(16.0)[:, None], {"text": query.flatten(0, 1)})
+    whole = QueriedBatch(scene, query, target).passes(2)
+    cut = []
+    for rank in range(2):
+        own = slice(4 * rank, 4 * rank + 4)
+        part = QueriedBatch(scene[own], query[own], target.of(own, SOURCES), share=(rank, 2))
+        cut.append(part.passes(2))
+
+    def noise(one):
+        policy = BetaMaskPolicy(torch.full((len(one.scene), SOURCES, 4, 4), 0.5))
+        generator = torch.Generator().manual_seed(0)
+        return policy.sample(generator, 3, share=one.share, turn=one.turn).transpose(0, 1)
+
+    assert whole[1].target.reference.flatten().tolist() == [2, 3, 6, 7, 10, 11, 14, 15]
+    for i, one in enumerate(whole):
+        for of in (
+            noise,
+            lambda each: each.scene.mixture,
+            lambda each: each.scene.ideal,
+            lambda each: each.query,
+            lambda each: each.target.reference,
+            lambda each: each.target.embeddings["text"],
+        ):
+            assert torch.equal(torch.cat([of(part[i]) for part in cut]), of(one))
+    with pytest.raises(InputError, match="batch: of 8 cannot be cut into 3 equal parts"):
+        QueriedBatch(scene, query, target).passes(3)
+
+
 def test_a_generator_repeats_itself(separator, batch):
     policy_config = PolicyConfig(group_size=2, antithetic=True)
     one, same, other = (

@@ -96,14 +96,22 @@ def reading(
         except InputError as error:  # whose own words come last, below a worker's traceback
             raise InputError(str(error).strip().rpartition("InputError: ")[2]) from None
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            fail(
-                "a worker that reads clips",
-                "died, for lack of memory perhaps",
-                "go on with --resume and fewer --workers",
-            )
+            check_readers(error)
+            raise
         yield step, read
+
+
+def check_readers(error: RuntimeError) -> None:
+    """Raise `InputError` where an error says that a worker has died.
+
+    torch raises it on a signal, between any two lines that the main thread runs.
+    """
+    if "DataLoader worker" in str(error):
+        fail(
+            "a worker that reads clips",
+            "died, for lack of memory perhaps",
+            "go on with --resume and fewer --workers",
+        )
 
 
 def ahead(make: Callable[[int], Made], first: int, last: int) -> Iterator[tuple[int, Made]]:

@@ -2,7 +2,9 @@
 process is the usual case.
 
 A batch is cut into equal parts in the order of the ranks. What a statistic is made of is gathered
-first, so that the result does not depend on how many processes there are.
+first, so that the result does not depend on how many processes there are. A step in several passes
+is the same in any number of processes too, but not the step in one: batch normalisation, and with
+G = 1 the group, are of a pass.
 """
 
 import atexit
@@ -19,6 +21,7 @@ from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
 from mars_lib.check import fail
+from mars_lib.data.loader import check_readers
 from mars_lib.io.devices import choose_device, used
 
 Parameters = ParamSpec("Parameters")
@@ -200,7 +203,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 def share_batch_norm(module: nn.Module) -> None:
     """Let every BatchNorm2d of a module see the batch of all processes; nothing changes for one
-    process.
+    process. AudioSep's BatchNorm1d sees its own process's rows.
     """
     for layer in module.modules():
         if type(layer) is nn.BatchNorm2d and share()[1] > 1:
@@ -211,9 +214,10 @@ def explained(train: Callable[Parameters, Result]) -> Callable[Parameters, Resul
     """A training function whose run says what to do when the other processes are gone or the card
     is full.
 
-    Both come as RuntimeError from below; both leave the last checkpoint as it was. `torchrun` ends
-    the processes that are left with SIGTERM, which is explained too, but inside the loop of steps,
-    which ends with its step.
+    Both come as RuntimeError from below, as does the death of a worker that reads clips, wherever
+    the step is; all leave the last checkpoint as it was. `torchrun` ends the processes that are
+    left with SIGTERM, which is explained too, but inside the loop of steps, which ends with its
+    step.
     """
 
     @functools.wraps(train)
@@ -226,10 +230,11 @@ def explained(train: Callable[Parameters, Result]) -> Callable[Parameters, Resul
             fail(
                 "memory of the device",
                 "is full",
-                "halve --batch-size, or double --accumulate, which makes the same step in parts; "
+                "halve --batch-size, or double --accumulate, which makes a step in smaller passes; "
                 "what was saved is safe: go on with --resume",
             )
         except RuntimeError as error:
+            check_readers(error)
             if share()[1] == 1 or not _lost(error):
                 raise
             _told_to_stop()

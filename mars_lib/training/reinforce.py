@@ -161,7 +161,7 @@ def optimiser_step(run: RLRun, batch: QueriedBatch, reward: Reward) -> dict[str,
         # Each pass is compared with the baseline of the step, which moves once, at its end.
         return rl_step(separator, old, part, reward, copy.copy(run.baseline), rl, noise)
 
-    stats = backward(run, batch.parts(rl.accumulate), loss_of)
+    stats = backward(run, batch.passes(rl.accumulate), loss_of)
     row = read(run, stats | clip_and_step(run, before=run.remember))
     if row["mask_spread"] < COLLAPSED:
         problem = f"mask_spread is {row['mask_spread']:.4f}, the masks are constants,"

@@ -68,7 +68,9 @@ class RLConfig:
     # Of all processes together.
     batch_size: int = option(32, "Mixtures a step.")
     accumulate: int = option(
-        1, "Passes that make one step, for a card that holds a part of the batch."
+        1,
+        "Passes that make one step, for a card that holds a part of the batch; with G = 1 rewards "
+        "are compared within a pass.",
     )
     learning_rate: float = option(2e-4, "Peak of AdamW's.")
     weight_decay: float = 0.01

@@ -127,7 +127,9 @@ def pathwise_loss(
     function of P and of noise. Without one it is the mode.
     """
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
-    action = policy.mode[None] if generator is None else policy.sample(generator, share=batch.share)
+    action = policy.mode[None]
+    if generator is not None:
+        action = policy.sample(generator, share=batch.share, turn=batch.turn)
     scene, mask = batch.scene, policy.mask(action[0])
     estimate = reconstruct(separator, mask, scene.spectrogram, scene.mixture.shape[-1])
     value = score(reward, estimate, batch.target)

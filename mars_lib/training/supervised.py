@@ -148,8 +148,9 @@ def optimiser_step(
     run: SupervisedRun, batch: MixtureBatch, query: torch.Tensor
 ) -> dict[str, float]:
     """One step of the method's loss, in `accumulate` passes; its row of the log."""
-    rows = len(batch) // run.options.accumulate
-    parts = list(zip(batch.split(rows), query.split(rows)))
+    # A pass holds every count-th mixture: the same ones, however many processes share a step.
+    count = run.options.accumulate
+    parts = [(batch[i::count], query[i::count]) for i in range(count)]
     stats = backward(run, parts, lambda part: (run.method.loss(run.wrapped, *part), {}))
     return read(run, stats | clip_and_step(run))
 

@@ -80,6 +80,16 @@ def test_a_step_in_passes_is_the_step(kind, start, two, tmp_path):
     same(tmp_path / kind, two / kind)
 
 
+def test_two_processes_make_a_step_in_passes_as_one_does(start, tmp_path):
+    """The mixtures that share a batch normalisation, and with G = 1 a group, are the same."""
+    kinds = ("supervised", "score")
+    done = torchrun(start, tmp_path / "two", *kinds, "passes")
+    assert done.returncode == 0, done.stderr[-8000:]
+    for kind in kinds:
+        worker.train(start, tmp_path / kind, kind, accumulate=2)
+        same(tmp_path / kind, tmp_path / "two" / kind)
+
+
 def test_a_killed_process_ends_the_run_with_a_remedy_and_the_run_resumes(start, two, tmp_path):
     done = torchrun(start, tmp_path, "pathwise", "dies")
     assert done.returncode != 0
@@ -104,6 +114,17 @@ def test_a_full_card_says_what_to_lower():
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(InputError, match="--accumulate"):
+        train()
+
+
+def test_a_reader_that_dies_during_a_step_is_one_line():
+    """torch raises it on SIGCHLD, wherever the main thread is."""
+
+    @distributed.explained
+    def train():
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    with pytest.raises(InputError, match="^a worker that reads clips: died.*fewer --workers$"):
         train()
 
 

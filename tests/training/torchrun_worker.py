@@ -1,5 +1,5 @@
 """What `torchrun` starts in test_processes: a short training run, `python torchrun_worker.py START
-OUT KIND [die]`.
+OUT KIND... [dies] [resume] [passes]`; with `passes` a step takes two.
 """
 
 import os
@@ -88,6 +88,7 @@ def train(
 if __name__ == "__main__":
     start, out, *kinds = sys.argv[1:]
     options = {name: name in kinds for name in ("dies", "resume")}
+    passes = 2 if "passes" in kinds else 1
     for kind in kinds:
-        if kind not in options:
-            train(Path(start), Path(out) / kind, kind, **options)
+        if kind not in (*options, "passes"):
+            train(Path(start), Path(out) / kind, kind, **options, accumulate=passes)
