@@ -74,7 +74,7 @@ COMPILE = uv pip compile --universal --generate-hashes --no-header --no-annotate
 lock:  ## Make requirements.lock and encoders.lock again from pyproject.toml and *.in (needs uv); UPGRADE=--upgrade moves pins
 	@cp requirements.lock .lock-packages && cp requirements.lock .lock-bare
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra dev --extra browser --python-version 3.11 -o .lock-packages
-	@$(COMPILE) $(UPGRADE) soundfonts.in imagebind.in --no-deps -o .lock-bare
+	@$(COMPILE) $(UPGRADE) soundfonts.in imagebind.in trunks.in --no-deps -o .lock-bare
 	@cat .lock-packages .lock-bare > requirements.lock && rm .lock-packages .lock-bare
 	@$(COMPILE) $(UPGRADE) encoders.in --no-deps -c requirements.lock --python-version 3.11 -o encoders.lock
 

@@ -27,7 +27,8 @@ class MiniMusic:
     """The embedded data set, rendered from soundfonts.
 
     Splits differ by phrase seed; `unseen` differs by soundfont as well, and leaves out what that
-    font shares with a training font. Clips have an RMS of 0.1 where they sound.
+    font shares with a training font. Of a further training font what it shares with the unseen one
+    is left out, so that `unseen` stays what it is. Clips have an RMS of 0.1 where they sound.
 
     Args:
         fonts: those for train, validation and test, and others for `unseen`.
@@ -44,15 +45,21 @@ class MiniMusic:
 
         Each comes with the programs (or drum keys) that play the class there.
         """
-        training = tuple(font for font in self.fonts if font.role == "training")
+        roles = {
+            role: tuple(font for font in self.fonts if font.role == role)
+            for role in ("training", "further", "unseen")
+        }
         if split == "unseen":
             rows = [
-                (f, soundfonts.unshared(f, training, sound))
-                for f in self.fonts
-                if f.role == "unseen"
+                (font, soundfonts.unshared(font, roles["training"], sound))
+                for font in roles["unseen"]
             ]
         else:
-            rows = [(font, soundfonts.audible(font, sound)) for font in training]
+            rows = [(font, soundfonts.audible(font, sound)) for font in roles["training"]]
+            rows += [
+                (font, soundfonts.unshared(font, roles["unseen"], sound))
+                for font in roles["further"]
+            ]
         return [row for row in rows if row[1]]
 
     def classes(self, split: str) -> list[SoundClass]:
@@ -98,7 +105,7 @@ class MiniMusic:
 
         Fonts by content, classes, drawings, length, rate.
         """
-        fonts = [(font.role, content(font.path, whole=True)) for font in self.fonts]
+        fonts = [(font.role, _font_content(font.path)) for font in self.fonts]
         folder = assets.folder()
         shown = contents(folder, [folder / "classes.json", *folder.glob("images/*/*.png")])
         sizes = (self.length, self.sample_rate)
@@ -114,6 +121,13 @@ class MiniMusic:
         program = 0 if sound.drum_keys else keys[rng.integers(len(keys))]
         wave = soundfonts.play(font, sound, program, notes, seconds + skip, self.sample_rate)
         return wave[-self.length :]
+
+
+def _font_content(path: Path) -> object:
+    """The content of a bank, or of all patches of a folder."""
+    if path.is_dir():
+        return contents(path, path.glob("*/*.pat"))
+    return content(path, whole=True)
 
 
 def clip_rng(split: str, name: str, index: int, stream: Stream | None) -> np.random.Generator:

@@ -28,6 +28,8 @@ PURPOSES = (
     "alignment pictures",
     "alignment pairs",
     "pretraining batches",
+    "naming batches",
+    "preference batches",
     "judge batches",
     "fusion batches",
     "initial weights",

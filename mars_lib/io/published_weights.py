@@ -5,6 +5,7 @@ Nothing is fetched unasked.
 
 import hashlib
 import http.client
+import importlib.util
 import shutil
 import urllib.request
 from dataclasses import dataclass
@@ -235,3 +236,21 @@ def size(count: int) -> str:
         if count >= 10**power:
             return f"{count / 10**power:.2f} {unit}"
     return f"{count} B"
+
+
+def packaged(package: str, file: str) -> Path | None:
+    """A file inside an installed Python package, which is looked for and not run; None if none."""
+    spec = importlib.util.find_spec(package)
+    path = None if spec is None or spec.origin is None else Path(spec.origin).parent / file
+    return path if path is not None and path.is_file() else None
+
+
+def state_dict(path: Path, sha256: str, remedy: str) -> dict[str, torch.Tensor]:
+    """The tensors of a published PyTorch file, once its SHA-256 is right.
+
+    Read by the unpickler that runs nothing. Raises `InputError` for another file.
+    """
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            fail(f"weights {path}", "are not the published ones", remedy)
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # For those who have weights of these encoders: neither in the lock nor in the environment.
 OPTIONAL = {"pe-av", "clap"}
 # Packages that are installed without their dependencies.
-BARE = ("soundfonts.in", "imagebind.in")
+BARE = ("soundfonts.in", "imagebind.in", "trunks.in")
 
 
 def extras():

@@ -76,6 +76,14 @@ def templates() -> tuple[str, ...]:
 
 
 @cache
+def descriptions() -> dict[str, list[str]]:
+    """Phrases that ask for each class, by its name: players, kinds, sounds, names in German,
+    Spanish, French and Italian. `data/descriptions.json`.
+    """
+    return json.loads((assets.folder() / "descriptions.json").read_text(encoding="utf-8"))
+
+
+@cache
 def families() -> tuple[str, ...]:
     """Instrument families, in order of first appearance."""
     return tuple(dict.fromkeys(c.family for c in sound_classes()))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import butter, resample_poly, sosfilt
 
-from mars_lib.data.synthesis import sf2
+from mars_lib.data.synthesis import gus_patches, sf2
 from mars_lib.data.synthesis.phrases import Notes
 from mars_lib.data.synthesis.zones import Filter, Loop, Zone
 
@@ -27,11 +27,13 @@ class Sampler:
         samples: all of the bank, int16, not in memory yet.
 
     Raises:
-        InputError: for a path that is no SoundFont 2 bank, or a damaged one.
+        InputError: for a path that is neither a SoundFont 2 bank nor a folder of Gravis Ultrasound
+            patches, or a damaged one.
     """
 
     def __init__(self, path: str | Path):
-        self.samples, self._zones = sf2.read(path)
+        read = gus_patches.read if Path(path).is_dir() else sf2.read
+        self.samples, self._zones = read(path)
         self._level = lru_cache(maxsize=400)(self._read)
 
     def zones(self, program: int, drums: bool = False) -> list[Zone]:

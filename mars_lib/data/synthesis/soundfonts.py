@@ -25,7 +25,11 @@ COPY = 0.32
 
 @dataclass(frozen=True)
 class Soundfont:
-    """A General MIDI soundfont on disk. `role` is "training" or "unseen"."""
+    """A General MIDI soundfont on disk, or a folder of patches.
+
+    `role` is "training", "further" (training too, without what it shares with the unseen one) or
+    "unseen".
+    """
 
     name: str
     path: Path
