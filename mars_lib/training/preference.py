@@ -4,8 +4,8 @@ Ours, not the paper's. As a reward model learns from people which of two answers
 trunk learns from SI-SDR which of two estimates of a source is: the better one must be more similar
 to the source's class (a pairwise logistic loss: Bradley and Terry, 1952). In the terms of Eq. 8 a
 triplet's positive is the cleaner version of a source, its negative the more contaminated one. Among
-the estimates are masks that climb the trunk's own similarity while it learns: what a policy would
-find that has it as a reward.
+the estimates are masks of policies that climb the trunk's own similarity while it learns, by the
+score function as PPO does: what one would find that has it as a reward.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,13 @@ from torch import nn
 from torch.nn import functional
 from tqdm.std import tqdm
 
+from mars_lib import beta
+from mars_lib.advantage import group_normalise
 from mars_lib.config import SignalConfig
 from mars_lib.data import random_streams
 from mars_lib.data.music import Music
 from mars_lib.mask import ideal_ratio, to_waveform
+from mars_lib.policy import BetaMaskPolicy
 from mars_lib.stft import LogFrequencyWarp, magnitude_of, stft
 from mars_lib.training.naming import Naming, draw_clips, naming_loss
 
@@ -30,8 +33,10 @@ TEMPERATURE, MARGIN = 0.03, 0.5
 NAMING = 0.3
 # Bins of a side of the patches on which masks are noisy, and climb.
 PATCHES = (4, 8, 16)
-# A scene is met so often, and its mask climbs so many steps each time, of this size in logits.
-VISITS, CLIMBS, STRIDE = 12, 3, 0.3
+# A group is met so often; each time its masks take a step of this size in logits, along the mean
+# gradient of so many samples, with this momentum.
+VISITS, STRIDE, SAMPLES, MOMENTUM = 20, 0.3, 8, 0.8
+KAPPA = 9.0  # of the policy that climbs, as in the paper
 # Groups of mixtures that are met in turn.
 GROUPS = 8
 
@@ -48,7 +53,8 @@ class Group:
         patch: bins of a side of the climbing mask's patches.
         spectrogram: (B, F, T) complex, of the mixtures.
         ideal: (B, H, T) ideal ratio masks.
-        logits: (B, h, t) of the climbing masks, grey at first.
+        logits: (B, h, t) of the climbing policies' modes, grey at first.
+        momentum: (B, h, t) of their gradient.
         visits: how often it was met.
     """
 
@@ -60,6 +66,7 @@ class Group:
     spectrogram: torch.Tensor
     ideal: torch.Tensor
     logits: torch.Tensor
+    momentum: torch.Tensor
     visits: int = field(default=0)
 
 
@@ -85,7 +92,9 @@ class Scenes:
         magnitude = self.warp.warp(magnitude_of(stft(torch.stack([target, other], 1), self.signal)))
         patch = int(rng.choice(PATCHES))
         ideal = ideal_ratio(magnitude)[:, 0]
-        size = (-(-edge // patch) for edge in ideal.shape[1:])
+        grey = torch.zeros(
+            self.size, *(-(-edge // patch) for edge in ideal.shape[1:]), device=self.device
+        )
         return Group(
             target=target,
             other=other,
@@ -94,13 +103,19 @@ class Scenes:
             patch=patch,
             spectrogram=spectrogram,
             ideal=ideal,
-            logits=torch.zeros(self.size, *size, device=self.device),
+            logits=grey,
+            momentum=torch.zeros_like(grey),
         )
 
     def estimate(self, group: Group, mask: torch.Tensor) -> torch.Tensor:
         """(B, H, T) masks over a group's mixtures: (B, L)."""
         length = group.target.shape[-1]
         return to_waveform(self.warp.unwarp(mask), group.spectrogram, self.signal, length)
+
+    def samples(self, group: Group, action: torch.Tensor) -> torch.Tensor:
+        """Estimates of sampled masks: (G, B, h, t) -> (G, B, L)."""
+        masks = [spread(each, group.patch, group.ideal.shape[1:]) for each in action]
+        return torch.stack([self.estimate(group, mask) for mask in masks])
 
     def estimates(self, group: Group, rng: np.random.Generator) -> torch.Tensor:
         """Estimates of many qualities, the reference first: (K, B, L)."""
@@ -122,7 +137,7 @@ class Scenes:
         logits = torch.logit(ideal, eps=1e-4)
         climbed = spread(group.logits, group.patch, ideal.shape[1:])
         smooth = functional.avg_pool2d(ideal[:, None], (9, 9), 1, 4)[:, 0]
-        patches = rng.choice(PATCHES, size=4)
+        patches = rng.choice(PATCHES, size=3)
         share, part = column(0.2, 0.95), column(0, 1)
         masks = [
             ideal,
@@ -134,7 +149,6 @@ class Scenes:
             torch.sigmoid(column(0.5, 2) * noise(int(patches[2]))),
             torch.sigmoid(column(1, 3) * torch.logit(smooth, eps=1e-3)),
             torch.sigmoid(climbed),
-            torch.sigmoid(climbed + column(0.3, 1.5) * noise(int(patches[3]))),
         ]
         return torch.stack([group.target, *mixed, *(self.estimate(group, mask) for mask in masks)])
 
@@ -177,17 +191,31 @@ def similarities(naming: Naming, group: Group, features: torch.Tensor) -> torch.
     return torch.stack([to_word, (to_word + to_sound) / 2])
 
 
-def climb(naming: Naming, scenes: Scenes, group: Group) -> None:
-    """Move a group's masks up the similarities, a few steps along the gradient."""
-    for _ in range(CLIMBS):
-        logits = group.logits.requires_grad_(True)
-        mask = torch.sigmoid(spread(logits, group.patch, group.ideal.shape[1:]))
-        features = naming.trunk(scenes.estimate(group, mask))
-        which = group.visits % 2  # against both in turn, so that neither is left unguarded
-        total = similarities(naming, group, features[None])[which].sum()
-        (gradient,) = torch.autograd.grad(total, logits)
-        size = gradient.square().mean(dim=(-2, -1), keepdim=True).sqrt() + 1e-12
-        group.logits = (logits + STRIDE * gradient / size).detach().clamp(-6, 6)
+def sample(group: Group, rng: np.random.Generator) -> torch.Tensor:
+    """Actions of a group's policies, antithetic: (G, B, h, t) in (0, 1)."""
+    mode = torch.sigmoid(group.logits)
+    half = rng.random((SAMPLES // 2, *mode.shape), dtype=np.float32)
+    u = torch.from_numpy(np.concatenate([half, 1 - half])).to(mode.device)
+    return beta.quantile(mode, u, KAPPA)
+
+
+def climb(group: Group, action: torch.Tensor, similarity: torch.Tensor) -> None:
+    """Move a group's policies up a similarity, one step along the score function's gradient.
+
+    Args:
+        group: whose logits move.
+        action: (G, B, h, t) that were sampled.
+        similarity: (G, B) of their estimates.
+    """
+    advantage = group_normalise(similarity[..., None])
+    logits = group.logits.requires_grad_(True)
+    policy = BetaMaskPolicy(torch.sigmoid(logits)[:, None], KAPPA)
+    score = policy.log_prob(action[:, :, None])
+    surrogate = (advantage[..., None, None] * score).mean(dim=0).sum()
+    (gradient,) = torch.autograd.grad(surrogate, logits)
+    group.momentum = MOMENTUM * group.momentum + gradient
+    size = group.momentum.square().mean(dim=(-2, -1), keepdim=True).sqrt() + 1e-12
+    group.logits = (logits + STRIDE * group.momentum / size).detach().clamp(-6, 6)
 
 
 def train_preference(
@@ -231,7 +259,6 @@ def train_preference(
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
-        climb(naming, scenes, group)
         group.visits += 1
         bar.set_postfix({k: f"{v:.2f}" for k, v in row.items()}, refresh=False)
         each(step, row)
@@ -240,9 +267,10 @@ def train_preference(
 def _loss(
     naming: Naming, scenes: Scenes, group: Group, rng: np.random.Generator
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss of one step, and the share of pairs that are ordered right."""
+    """The loss of one step, and what was measured; the group's policies climb."""
     with torch.no_grad():
-        estimates = scenes.estimates(group, rng)
+        action = sample(group, rng)
+        estimates = torch.cat([scenes.estimates(group, rng), scenes.samples(group, action)])
         decibels = quality(estimates, group.target)
     features = naming.trunk(estimates.flatten(0, 1)).unflatten(0, estimates.shape[:2])
     similarity = similarities(naming, group, features)
@@ -253,9 +281,10 @@ def _loss(
     mixture = (level[..., None] * wanted).sum(0) / level.sum(0)[:, None]
     known = torch.cat([features[0], features[4]])  # the reference, and the mask of ones
     names = naming_loss(naming.cosines(known), torch.cat([wanted[0], mixture]))
+    climb(group, action, similarity[group.visits % 2][-SAMPLES:].detach())
     with torch.no_grad():
         better = decibels[:, None] > decibels[None] + MARGIN
         right = (similarity[1][:, None] > similarity[1][None])[better].float().mean()
-        past = (similarity[1][-2] > similarity[1][0]).float().mean()
+        past = (similarity[1][-SAMPLES:] > similarity[1][0]).float().mean()
     row = {"loss": loss.item(), "names": names.item(), "right": right.item(), "past": past.item()}
     return loss + NAMING * names, row

@@ -10,7 +10,7 @@ from mars_lib.training.preference import (
     climb,
     preference_loss,
     quality,
-    similarities,
+    sample,
     spread,
     train_preference,
 )
@@ -32,7 +32,7 @@ class Bands(nn.Module):
 
 @pytest.fixture(scope="module")
 def music():
-    return few(16_000)
+    return few(8_000)
 
 
 @pytest.fixture
@@ -98,20 +98,17 @@ def test_estimates_are_of_many_qualities_and_the_reference_is_the_best(music):
     assert (group.labels[0] != group.labels[1]).all()
 
 
-def test_a_climbing_mask_gets_more_similar(music, naming):
-    naming.eval()
+def test_policies_climb_what_they_are_given(music):
     scenes = Scenes(music, 2, 0, "cpu")
     group = scenes.group(1)
-
-    def similarity():
-        mask = torch.sigmoid(spread(group.logits, group.patch, group.ideal.shape[1:]))
-        with torch.no_grad():
-            features = naming.trunk(scenes.estimate(group, mask))
-            return similarities(naming, group, features[None])[0].mean()
-
-    before = similarity()
-    climb(naming, scenes, group)
-    assert similarity() > before + 0.01 and group.logits.abs().max() > 0.1
+    rng, found = np.random.default_rng(0), []
+    for _ in range(30):
+        action = sample(group, rng)
+        decibels = quality(scenes.samples(group, action), group.target)
+        climb(group, action, decibels)
+        mode = spread(torch.sigmoid(group.logits), group.patch, group.ideal.shape[1:])
+        found.append(quality(scenes.estimate(group, mode)[None], group.target).mean())
+    assert found[-1] > found[0] + 1
 
 
 def test_preferences_are_learnt_and_repeatable(music):
@@ -122,13 +119,13 @@ def test_preferences_are_learnt_and_repeatable(music):
         train_preference(
             naming,
             Scenes(music, 2, 0, "cpu"),
-            40,
-            lr=1e-2,
+            24,
+            lr=2e-2,
             each=lambda step, row: rows.append(row),
             progress=False,
         )
         return [row["right"] for row in rows], naming.directions.detach()
 
     right, directions = learn()
-    assert np.mean(right[-10:]) > np.mean(right[:10]) + 0.02
+    assert np.mean(right[-8:]) > np.mean(right[:8])
     assert torch.equal(learn()[1], directions)
