@@ -27,7 +27,8 @@ class Bands(nn.Module):
     def forward(self, waves):
         power = torch.fft.rfft(waves, dim=-1).abs().square()[:, 1:]
         bands = torch.stack([part.mean(dim=-1) for part in power.tensor_split(32, dim=-1)], dim=-1)
-        return self.out(torch.log(bands / bands.sum(dim=-1, keepdim=True) + 1e-6))
+        whole = bands.sum(dim=-1, keepdim=True).clamp(min=1e-12)  # a stretch may be silent
+        return self.out(torch.log(bands / whole + 1e-6))
 
 
 @pytest.fixture(scope="module")
