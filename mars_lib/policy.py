@@ -99,7 +99,7 @@ class BetaMaskPolicy:
         """
         if self.patch == 1:
             return action
-        shift = _spread(_logit(action) - _logit(self.mode), self.patch, self.proposal.shape)
+        shift = spread(_logit(action) - _logit(self.mode), self.patch, self.proposal.shape)
         return torch.sigmoid(_logit(self.proposal) + shift)
 
     def log_prob(self, action: torch.Tensor) -> torch.Tensor:
@@ -215,7 +215,7 @@ def _logit(p: torch.Tensor) -> torch.Tensor:
     return torch.logit(p, eps=beta.EDGE)
 
 
-def _spread(values: torch.Tensor, patch: int, shape: torch.Size) -> torch.Tensor:
+def spread(values: torch.Tensor, patch: int, shape: torch.Size) -> torch.Tensor:
     """Repeat one value a patch over its bins: (..., h, t) -> (..., H, T) of `shape`."""
     wide = values.repeat_interleave(patch, dim=-2).repeat_interleave(patch, dim=-1)
     return wide[..., : shape[-2], : shape[-1]]

@@ -114,11 +114,16 @@ def signal_fidelity(estimate: torch.Tensor, target: Target) -> torch.Tensor:
 
     Held to [-30, 30]; silence gets -30.
     """
-    s = target.reference - target.reference.mean(dim=-1, keepdim=True)
+    return held_si_sdr(estimate, target.reference, best=1e3)
+
+
+def held_si_sdr(estimate: torch.Tensor, reference: torch.Tensor, best: float) -> torch.Tensor:
+    """SI-SDR (Eq. 13) in dB, (..., L) and (..., L) -> (...), from -30 to that of a ratio `best`."""
+    s = reference - reference.mean(dim=-1, keepdim=True)
     e = estimate - estimate.mean(dim=-1, keepdim=True)
     scale = (e * s).sum(-1, keepdim=True) / s.square().sum(-1, keepdim=True).clamp(min=1e-8)
     kept, rest = (scale * s).square().sum(-1), (e - scale * s).square().sum(-1)
-    return 10 * torch.log10((kept / rest.clamp(min=1e-12)).clamp(1e-3, 1e3))
+    return 10 * torch.log10((kept / rest.clamp(min=1e-12)).clamp(1e-3, best))
 
 
 class MLBP(nn.Module):

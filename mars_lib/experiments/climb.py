@@ -17,7 +17,7 @@ from mars_lib.config import PolicyConfig, SignalConfig
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.loss import rl_loss
 from mars_lib.mask import to_waveform
-from mars_lib.policy import BetaMaskPolicy
+from mars_lib.policy import BetaMaskPolicy, spread
 from mars_lib.reward import Reward, Target
 from mars_lib.rollout import Rollout, score
 from mars_lib.stft import LogFrequencyWarp, stft
@@ -72,11 +72,10 @@ def climb(
     logits = torch.zeros(len(mixture), 1, *size, requires_grad=True)
     optimizer = torch.optim.Adam([logits], learning_rate)
     generator = torch.Generator().manual_seed(seed)
-    shape = signal.n_bins, spectrogram.shape[-1]
+    shape = torch.Size([signal.n_bins, spectrogram.shape[-1]])
 
     def proposal() -> torch.Tensor:
-        wide = logits.repeat_interleave(policy.patch, -2).repeat_interleave(policy.patch, -1)
-        return torch.sigmoid(wide[..., : shape[0], : shape[1]])
+        return torch.sigmoid(spread(logits, policy.patch, shape))
 
     def estimate(mask: torch.Tensor) -> torch.Tensor:
         return to_waveform(

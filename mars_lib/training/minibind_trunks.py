@@ -172,17 +172,31 @@ def train_classifier(
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             logits = model(examples)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.1)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"{label}: the loss is {loss.item()}")
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
+        descend(loss, parameters, optimizer, schedule, label)
         right.append((logits.argmax(-1) == labels).float().mean().item())
         bar.set_postfix(loss=f"{loss.item():.2f}", accuracy=f"{np.mean(right[-50:]):.2f}")
     model.eval()
     return float(np.mean(right[-max(1, steps // 10) :]))
+
+
+def descend(
+    loss: torch.Tensor,
+    parameters: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    label: str,
+) -> None:
+    """One step down a loss, its gradient clipped to a norm of 1.
+
+    Raises FloatingPointError, with the label, for a loss that is not finite.
+    """
+    if not torch.isfinite(loss):
+        raise FloatingPointError(f"{label}: the loss is {loss.item()}")
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(parameters, 1.0)
+    optimizer.step()
+    schedule.step()
 
 
 def train_heads(encoder: MiniBind, batches: dict[str, Batch], steps: int = 200) -> None:

@@ -17,6 +17,7 @@ from mars_lib.data.loader import ahead
 from mars_lib.data.music import Music
 from mars_lib.data.pooled_music import make_ready
 from mars_lib.data.variation import Chains, vary
+from mars_lib.training.minibind_trunks import descend
 
 # The same clips for every seed, which draws batches of them: they are made once.
 TRUNK_CLIPS, CLIPS_PER_CLASS = random_streams.Stream("encoder clips"), 1024
@@ -109,7 +110,6 @@ def train_naming(
     batches: SharedBatch,
     steps: int,
     lr: float = 2e-3,
-    done: int = 0,
     each: Callable[[int], None] = lambda step: None,
     progress: bool = True,
 ) -> None:
@@ -120,7 +120,6 @@ def train_naming(
         batches: of every step.
         steps: of the optimiser.
         lr: peak of the learning rate.
-        done: steps that lie behind.
         each: called after every step with its number.
         progress: show a progress bar.
     """
@@ -129,16 +128,10 @@ def train_naming(
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
     naming.train()
-    bar = tqdm(ahead(batches, done, steps), "naming", steps - done, disable=not progress)
+    bar = tqdm(ahead(batches, 0, steps), "naming", steps, disable=not progress)
     for step, (waves, shares) in bar:
         loss = naming_loss(naming(waves.to(device)), shares.to(device))
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()}")
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
+        descend(loss, parameters, optimizer, schedule, "naming")
         bar.set_postfix(loss=f"{loss.item():.2f}", refresh=False)
         each(step)
     naming.eval()

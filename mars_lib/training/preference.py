@@ -9,11 +9,10 @@ score function as PPO does: what one would find that has it as a reward.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 from tqdm.std import tqdm
 
@@ -23,8 +22,10 @@ from mars_lib.config import SignalConfig
 from mars_lib.data import random_streams
 from mars_lib.data.music import Music
 from mars_lib.mask import ideal_ratio, to_waveform
-from mars_lib.policy import BetaMaskPolicy
+from mars_lib.policy import BetaMaskPolicy, spread
+from mars_lib.reward import held_si_sdr
 from mars_lib.stft import LogFrequencyWarp, magnitude_of, stft
+from mars_lib.training.minibind_trunks import descend
 from mars_lib.training.naming import Naming, draw_clips, naming_loss
 
 # Of the similarities in the logistic loss; and dB that make one estimate better than another.
@@ -67,7 +68,7 @@ class Group:
     ideal: torch.Tensor
     logits: torch.Tensor
     momentum: torch.Tensor
-    visits: int = field(default=0)
+    visits: int = 0
 
 
 class Scenes:
@@ -153,19 +154,9 @@ class Scenes:
         return torch.stack([group.target, *mixed, *(self.estimate(group, mask) for mask in masks)])
 
 
-def spread(values: torch.Tensor, patch: int, shape: torch.Size) -> torch.Tensor:
-    """One value a patch to each of its bins: (B, h, t) -> (B, H, T) of `shape`."""
-    wide = values.repeat_interleave(patch, dim=-2).repeat_interleave(patch, dim=-1)
-    return wide[..., : shape[0], : shape[1]]
-
-
 def quality(estimates: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """SI-SDR in dB (Eq. 13), (K, B, L) and (B, L) -> (K, B), held to [-30, 40]."""
-    s = target - target.mean(dim=-1, keepdim=True)
-    e = estimates - estimates.mean(dim=-1, keepdim=True)
-    scale = (e * s).sum(-1, keepdim=True) / s.square().sum(-1, keepdim=True).clamp(min=1e-8)
-    kept, rest = (scale * s).square().sum(-1), (e - scale * s).square().sum(-1)
-    return 10 * torch.log10((kept / rest.clamp(min=1e-12)).clamp(1e-3, 1e4))
+    return held_si_sdr(estimates, target, best=1e4)
 
 
 def preference_loss(similarity: torch.Tensor, decibels: torch.Tensor) -> torch.Tensor:
@@ -252,13 +243,7 @@ def train_preference(
         group = groups[place]
         rng = random_streams.rng("preference batches", scenes.seed, "estimates", step)
         loss, row = _loss(naming, scenes, group, rng)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()}")
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
+        descend(loss, parameters, optimizer, schedule, "preference")
         group.visits += 1
         bar.set_postfix({k: f"{v:.2f}" for k, v in row.items()}, refresh=False)
         each(step, row)

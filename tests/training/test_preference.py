@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from mars_lib.evaluation.metrics import si_sdr
+from mars_lib.policy import spread
 from mars_lib.training.naming import Naming, naming_loss, sound_batches, train_naming
 from mars_lib.training.preference import (
     Scenes,
@@ -11,7 +12,6 @@ from mars_lib.training.preference import (
     preference_loss,
     quality,
     sample,
-    spread,
     train_preference,
 )
 from tests.data.few import few
