@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 from torch.nn import functional
 
@@ -20,20 +22,26 @@ from mars_lib.config import SignalConfig
 from mars_lib.data import manifests
 from mars_lib.data.pictures import drawings, load_picture
 from mars_lib.data.synthesis.classes import sound_classes
-from mars_lib.encoders.base import Encoder
+from mars_lib.encoders.base import TrainableEncoder
+from mars_lib.encoders.frozen import frozen
 from mars_lib.evaluation.metrics import si_sdr
-from mars_lib.experiments.climb import climb
-from mars_lib.inference import pretrained, system
+from mars_lib.evaluation.statistics import summary
+from mars_lib.experiments.climb import Climb, climb
+from mars_lib.inference import known_words, pretrained, system
 from mars_lib.mask import ideal_ratio, to_waveform
 from mars_lib.reward import Reward, Target, mean_of_unimodal, signal_fidelity
 from mars_lib.separator import separate
+from mars_lib.show.plots import save
 from mars_lib.stft import LogFrequencyWarp, magnitude_of, stft
 
 SIGNAL = SignalConfig(length=manifests.LENGTH, n_bins=128)
-ENCODERS: dict[str, Callable[[], Encoder]] = {
-    "by-family": pretrained.load_minibind,
-    "stage3": lambda: pretrained.load_minibind(heads="stage3"),
+ENCODERS: dict[str, Callable[[], TrainableEncoder]] = {
+    "minibind": lambda: pretrained.load_minibind(heads="stage3"),
+    "minibind2": lambda: pretrained.load_minibind2(heads="stage3"),
+    "minibind2-one-stage": lambda: pretrained.load_minibind2(heads="one-stage"),
+    "minibind2-by-family": pretrained.load_minibind2,
 }
+MEASURED, SAID = tuple(range(10, 101, 10)), (20, 60, 100)
 SECONDS, WINDOW = 10, 32_000  # of a recording, the samples of a window
 NAMES = [sound.name for sound in sound_classes()]
 
@@ -49,8 +57,8 @@ def scenes(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[s
 
 
 @torch.no_grad()
-def hears(encoder: Encoder, count: int, climbs: int) -> None:
-    """Print shares, rank correlation and the climb."""
+def hears(encoder: TrainableEncoder, count: int) -> None:
+    """Print shares and rank correlation."""
     mixtures, references, queries, names = scenes(count)
     wanted, other = references.unbind(dim=1)
     target = Target(
@@ -74,7 +82,7 @@ def hears(encoder: Encoder, count: int, climbs: int) -> None:
         "clean beats another at -10 dB": truth > reward(wanted + 0.316 * level * other, target),
     }
     for what, right in shares.items():
-        print(f"  {what}: {100 * right.float().mean():.0f} %")
+        print(f"  {what}: {_interval(100 * right.float(), '.0f')} %")
     generator = torch.Generator().manual_seed(0)
     found, decibels = [], []
     for _ in range(16):
@@ -86,26 +94,59 @@ def hears(encoder: Encoder, count: int, climbs: int) -> None:
         found.append(reward(sound, target))
         decibels.append(si_sdr(estimate=sound, reference=wanted))
     ranks = [spearmanr(*pair)[0] for pair in zip(torch.stack(found).T, torch.stack(decibels).T)]
-    print(f"  rank correlation with SI-SDR over 16 random masks: {np.mean(ranks):.2f}")
-    if climbs:
-        with torch.enable_grad():
-            _climb("the encoder", reward, mixtures[:climbs], target.of(slice(climbs)))
-            _climb("SI-SDR", signal_fidelity, mixtures[:climbs], target.of(slice(climbs)))
+    print(f"  rank correlation with SI-SDR over 16 random masks: {_interval(ranks, '.2f')}")
 
 
-def _climb(what: str, reward: Reward, mixtures: torch.Tensor, target: Target) -> None:
-    found = climb(reward, mixtures, target, SIGNAL)
-    gains = " / ".join(f"{gain:.1f}" for gain in found.improvement.mean(dim=1))
+def climbs(encoder: TrainableEncoder | None, count: int) -> Climb:
+    """Climb an encoder's reward on the first mixtures, or SI-SDR itself, and print how far."""
+    mixtures, references, queries, names = scenes(count)
+    reward: Reward = signal_fidelity
+    target = Target(references[:, 0], {})
+    if encoder is not None:
+        with torch.no_grad():
+            known = {"audio": encoder.embed_audio(queries), "text": encoder.embed_text(names)}
+        target = Target(references[:, 0], known)
+        reward = mean_of_unimodal(frozen(encoder).embed_audio)
+    found = climb(reward, mixtures, target, SIGNAL, MEASURED)
+    gains = [f"{n}: {_interval(found.improvement[MEASURED.index(n)], '.1f')}" for n in SAID]
     past = 100 * (found.reward[-1] > found.reference).float().mean()
     print(
-        f"  climb by {what}: {gains} dB after {' / '.join(map(str, found.steps))} steps, reward "
+        f"  SI-SDRi in dB after so many steps up: {', '.join(gains)}; reward "
         f"{found.reward[-1].mean():.2f}, of the reference {found.reference.mean():.2f}; "
-        f"past it in {past:.0f} %"
+        f"past it in {past:.0f} %",
+        flush=True,
     )
+    return found
+
+
+def _interval(values: ArrayLike, digits: str) -> str:
+    """A mean and its 95 % interval."""
+    found = summary(values)
+    return " ".join([format(found["mean"], digits), _bounds(found["ci95"], digits)])
+
+
+def _bounds(ends: list[float], digits: str) -> str:
+    return f"[{', '.join(format(end, digits) for end in ends)}]"
+
+
+def draw(found: dict[str, Climb], path: Path) -> None:
+    """Draw the climbs: SI-SDRi over steps, one line each, means and 95 % intervals."""
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    axis = figure.subplots()
+    for name, each in found.items():
+        steps = [0, *each.steps]
+        rows = [summary(gains) for gains in each.improvement]
+        (line,) = axis.plot(steps, [0.0, *(row["mean"] for row in rows)], label=name)
+        low, high = zip((0.0, 0.0), *(row["ci95"] for row in rows))
+        axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    axis.set(xlabel="steps of PPO on one mask", ylabel="SI-SDRi, dB")
+    axis.legend(title="reward", frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
+    save(figure, path)
 
 
 @torch.no_grad()
-def knows(encoder: Encoder, folder: Path | None) -> None:
+def knows(encoder: TrainableEncoder, folder: Path | None) -> None:
     """Print how often the nearest word is right."""
     words = encoder.embed_text(NAMES)
 
@@ -121,6 +162,11 @@ def knows(encoder: Encoder, folder: Path | None) -> None:
     asked = [(name, text) for name, texts in table["classes"].items() for text in texts]
     read = list(encoder.embed_text([text for _, text in asked]))
     print(f"  paraphrases: {top1(read, [name for name, _ in asked])}")
+    sure, unsure = (
+        np.mean([known_words.read(encoder, text).confidence >= known_words.LEAST for text in texts])
+        for texts in ([text for _, text in asked], table["unknown"])
+    )
+    print(f"  taken for a known sound: {100 * sure:.0f} % of them, {100 * unsure:.0f} % of unknown")
     if folder is None:
         return
     files = sorted(folder.glob("*/*"))
@@ -134,7 +180,7 @@ def knows(encoder: Encoder, folder: Path | None) -> None:
     print(f"  pictures by others: {top1(seen, drawn)}")
 
 
-def _recording(encoder: Encoder, path: Path) -> torch.Tensor:
+def _recording(encoder: TrainableEncoder, path: Path) -> torch.Tensor:
     """The mean of the embeddings of a recording's windows that sound."""
     loaded, rate = waveform.load(path, SECONDS)
     wave = waveform.mono(waveform.resample(loaded, rate, 16_000))
@@ -146,16 +192,27 @@ def _recording(encoder: Encoder, path: Path) -> torch.Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("heads", nargs="*", default=["stage3"], help=", ".join(ENCODERS))
+    parser.add_argument(
+        "encoders", nargs="*", default=["minibind", "minibind2"], help=", ".join(ENCODERS)
+    )
     parser.add_argument("--mixtures", type=int, default=50)
     parser.add_argument("--climbs", type=int, default=50, help="mixtures of the climb; 0 for none")
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--figure", type=Path, help="draws the climbs, and that of SI-SDR")
     options = parser.parse_args()
-    for name in options.heads:
+    found = {}
+    for name in options.encoders:
         print(name, flush=True)
         encoder = ENCODERS[name]()
         knows(encoder, options.folder)
-        hears(encoder, options.mixtures, options.climbs)
+        hears(encoder, options.mixtures)
+        if options.climbs:
+            found[name] = climbs(encoder, options.climbs)
+    if options.climbs:
+        print("SI-SDR as the reward")
+        found["SI-SDR"] = climbs(None, options.climbs)
+    if options.figure and found:
+        draw(found, options.figure)
 
 
 if __name__ == "__main__":

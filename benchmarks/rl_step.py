@@ -24,7 +24,7 @@ from mars_lib.advantage import MovingBaseline
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureStream
-from mars_lib.encoders.minibind import frozen
+from mars_lib.encoders.frozen import frozen
 from mars_lib.inference import pretrained, system
 from mars_lib.io.devices import multiplies_bfloat16
 from mars_lib.query import query_mixup

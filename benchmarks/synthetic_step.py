@@ -8,7 +8,7 @@ from torch.nn import functional
 from mars_lib.advantage import MovingBaseline
 from mars_lib.config import Config, PolicyConfig
 from mars_lib.data.mixtures import MixtureBatch
-from mars_lib.encoders.minibind import frozen
+from mars_lib.encoders.frozen import frozen
 from mars_lib.inference import pretrained
 from mars_lib.reward import MLBP
 from mars_lib.rollout import QueriedBatch, scene_of

@@ -6,11 +6,11 @@ In its order: features, pairs, losses (Eq. 7-9), stages, a run of all, measures.
 from mars_lib.alignment.features import (
     ALIGNMENT_CLIPS,
     TrunkFeatures,
-    forecast,
     trunk_features,
 )
 from mars_lib.alignment.gate import adapt_gate
 from mars_lib.alignment.measures import discrimination, retrieval
+from mars_lib.alignment.needs import forecast
 from mars_lib.alignment.pairs import PairSampler
 from mars_lib.alignment.report import probe_features, report, table
 from mars_lib.alignment.run import (

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -24,13 +23,14 @@ from mars_lib.data.synthesis.classes import SoundClass
 from mars_lib.data.variation import Chains, vary
 from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.io import checkpoint
-from mars_lib.io.paths import GB, check_disk
 from mars_lib.io.published_weights import fingerprint
 
 MODALITIES = ("audio", "text", "image")
 HELD_OUT = ("test", "unseen")  # splits whose examples are never augmented
 # Its clips are the same for every seed: features are kept.
 ALIGNMENT_CLIPS = random_streams.Stream("alignment clips")
+# dB of what contaminates a clip against the clip: a little, and much.
+CONTAMINATION = (-25, -10), (-6, 6)
 # Part of every key: raise it when clips, variants or pictures are drawn in another way.
 DRAWING = 2
 
@@ -48,6 +48,8 @@ class TrunkFeatures:
         key: says of which trunks and data the features are.
         recordings: (clips,) each, one number for all clips of one recording; without it each clip
             is of another recording.
+        contaminated: (clips, 2, width) each, every clip with a little and with much of a clip of
+            another class; None where they were not asked for.
     """
 
     names: tuple[str, ...]
@@ -56,6 +58,7 @@ class TrunkFeatures:
     image: list[torch.Tensor]
     key: str
     recordings: list[torch.Tensor] | None = None
+    contaminated: list[torch.Tensor] | None = None
 
     def recordings_of(self, label: int) -> list[int]:
         """Tell of which recording each clip of a class is."""
@@ -84,6 +87,7 @@ def trunk_features(
     *,
     clips: int = 32,
     variants: int = 3,
+    contaminated: bool = False,
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> TrunkFeatures:
@@ -98,6 +102,7 @@ def trunk_features(
         split: "train", "validation", "test" or "unseen".
         clips: of every class.
         variants: of each clip, all but the first augmented.
+        contaminated: whether clips go through the trunk with others too, for hard negatives.
         folder: where features are kept, and found again as long as trunks and data are the same; a
             file of other trunks or data, or a damaged one, is made anew.
         progress: whether to show a progress bar.
@@ -109,17 +114,21 @@ def trunk_features(
         fail("clips and variants", f"are {clips} and {variants}", "give 1 or more of each")
     variants = 1 if split in HELD_OUT else variants
     classes = music.classes(split)
-    key = _key(encoder, music, split, classes, clips, variants)
+    key = _key(encoder, music, split, classes, clips, variants, contaminated)
     path = None if folder is None else Path(folder) / f"features-{split}.safetensors"
     if path is not None and path.is_file():
         with suppress(InputError):
             return _load(path, key)
     make_ready(music, split, ALIGNMENT_CLIPS, clips)
     bar = tqdm(classes, f"trunk features, {split}", unit="class", disable=not progress)
-    rows = [_class_features(encoder, music, split, sound, clips, variants) for sound in bar]
-    audio, text, image, recordings = (list(column) for column in zip(*rows))
+    found = [_class_features(encoder, music, split, sound, clips, variants) for sound in bar]
+    audio, text, image, recordings = (list(column) for column in zip(*found))
     names = tuple(sound.name for sound in classes)
     made = TrunkFeatures(names, audio, text, image, key, recordings)
+    if contaminated:
+        bar = tqdm(classes, f"contaminated, {split}", unit="class", disable=not progress)
+        mixed = [_contaminated(encoder, music, split, sound, classes, clips) for sound in bar]
+        made = replace(made, contaminated=mixed)
     if path is None:
         return made
     _save(path, made)
@@ -136,7 +145,7 @@ def _class_features(
 ) -> _ClassFeatures:
     return _ClassFeatures(
         _audio_features(encoder, music, split, sound, clips, variants),
-        _run(encoder, "text", sound.prompts()),
+        through_trunk(encoder, "text", sound.prompts()),
         _image_features(encoder, music, split, sound, clips * variants),
         _recordings(music, split, sound, clips),
     )
@@ -150,7 +159,7 @@ def _image_features(
     if not files:
         return torch.zeros(0, cast(nn.Linear, encoder.heads["image"]).in_features)
     if split in HELD_OUT:
-        return _run(encoder, "image", torch.stack([load_picture(path) for path in files]))
+        return through_trunk(encoder, "image", torch.stack([load_picture(path) for path in files]))
     device = encoder.log_temperature.device
     generator = random_streams.generator("alignment pictures", 0, split, sound.name, device=device)
     picks = torch.randint(len(files), (count,), generator=generator, device=device)
@@ -158,43 +167,8 @@ def _image_features(
     found = []
     for part in picks.split(32):
         augmented = augment_pictures(drawings[part], generator)
-        found.append(_run(encoder, "image", augmented))
+        found.append(through_trunk(encoder, "image", augmented))
     return torch.cat(found)
-
-
-@torch.no_grad()
-def forecast(
-    encoder: TrainableEncoder, music: Music, clips: int, variants: int, folder: Path
-) -> str:
-    """Say in one line what the features of "train" and "validation" will need.
-
-    It is measured by one sound and one picture: rows, disk, memory and minutes.
-
-    Args:
-        encoder: whose trunks run.
-        music: the data set.
-        clips: of every class.
-        variants: of each clip.
-        folder: where the features will be kept.
-
-    Raises:
-        InputError: where the disk cannot hold them.
-    """
-    rows = clips * variants * sum(len(music.classes(split)) for split in ("train", "validation"))
-    widths, seconds = 0, 0.0
-    for modality, shape in (("audio", (1, music.length)), ("image", (1, 3, 224, 224))):
-        _run(encoder, modality, torch.rand(shape))  # the first call allocates
-        begun = time.perf_counter()
-        widths += _run(encoder, modality, torch.rand(shape)).shape[-1]
-        seconds += time.perf_counter() - begun
-    # Half precision on disk, float32 in memory.
-    free = check_disk(folder, 2 * rows * widths, "trunk features")
-    return (
-        f"{rows:,} sounds and at most as many pictures through the trunks: "
-        f"{rows * seconds / 60:.1f} minutes at most, not counted what it takes to render or read "
-        f"them; features {2 * rows * widths / GB:.2f} GB on disk ({free / GB:.0f} GB free), "
-        "twice that in memory"
-    )
 
 
 def _audio_features(
@@ -210,7 +184,31 @@ def _audio_features(
     plain = torch.from_numpy(waves).to(encoder.log_temperature.device)
     rng = random_streams.rng("alignment takes", 0, split, sound.name)
     takes = [plain, *(vary(plain, Chains.draw(rng, clips)) for _ in range(variants - 1))]
-    return torch.stack([_run(encoder, "audio", take) for take in takes], dim=1)
+    return torch.stack([through_trunk(encoder, "audio", take) for take in takes], dim=1)
+
+
+def _contaminated(
+    encoder: TrainableEncoder,
+    music: Music,
+    split: str,
+    sound: SoundClass,
+    classes: list[SoundClass],
+    clips: int,
+) -> torch.Tensor:
+    """Of clips with a clip of another class beside them, of both levels: (clips, 2, width)."""
+    rng = random_streams.rng("alignment takes", 0, split, "contaminated", sound.name)
+    others = [each for each in classes if each.name != sound.name]
+    picks = rng.integers([[len(others)], [clips]], size=(2, clips))
+    wanted = np.stack([music.clip(split, sound, i, ALIGNMENT_CLIPS) for i in range(clips)])
+    beside = np.stack(
+        [music.clip(split, others[k], int(i), ALIGNMENT_CLIPS) for k, i in zip(*picks)]
+    )
+    found = []
+    for low, high in CONTAMINATION:
+        gain = 10 ** (rng.uniform(low, high, (clips, 1)) / 20)
+        mixed = torch.from_numpy(wanted + gain * beside).float()
+        found.append(through_trunk(encoder, "audio", mixed))
+    return torch.stack(found, dim=1)
 
 
 def _recordings(music: Music, split: str, sound: SoundClass, clips: int) -> torch.Tensor:
@@ -220,9 +218,10 @@ def _recordings(music: Music, split: str, sound: SoundClass, clips: int) -> torc
 
 
 @torch.no_grad()
-def _run(
+def through_trunk(
     encoder: TrainableEncoder, modality: str, examples: torch.Tensor | Sequence[str]
 ) -> torch.Tensor:
+    """Examples of one modality through its trunk, wherever that is: (B, width) on the CPU."""
     if isinstance(examples, torch.Tensor):
         examples = examples.to(encoder.log_temperature.device)
     return encoder.trunks[modality](examples).float().cpu()
@@ -231,6 +230,7 @@ def _run(
 def _save(path: Path, features: TrunkFeatures) -> None:
     columns = {m: [rows.half() for rows in getattr(features, m)] for m in MODALITIES}
     columns["recording"] = features.recordings or []
+    columns["contaminated"] = [rows.half() for rows in features.contaminated or []]
     tensors = {f"{m}.{i}": each for m, column in columns.items() for i, each in enumerate(column)}
     meta = {"kind": "features", "key": features.key, "names": features.names}
     checkpoint.save(path, tensors, meta)
@@ -246,7 +246,9 @@ def _load(path: Path, key: str) -> TrunkFeatures:
         [saved.tensors[f"{m}.{i}"].float() for i in range(len(names))] for m in MODALITIES
     )
     recordings = [saved.tensors[f"recording.{i}"] for i in range(len(names))]
-    return TrunkFeatures(names, audio, text, image, key, recordings)
+    mixed = [saved.tensors.get(f"contaminated.{i}") for i in range(len(names))]
+    contaminated = [rows.float() for rows in mixed if rows is not None] or None
+    return TrunkFeatures(names, audio, text, image, key, recordings, contaminated)
 
 
 def trunk_digest(encoder: TrainableEncoder) -> str:
@@ -261,8 +263,10 @@ def _key(
     classes: list[SoundClass],
     clips: int,
     variants: int,
+    contaminated: bool,
 ) -> str:
     """What features are made by, and of: the digest of the trunks, then that of data and code."""
     prompts = {sound.name: sound.prompts() for sound in classes}
-    said = json.dumps([VERSION, DRAWING, split, clips, variants, prompts, music.fingerprint()])
+    counts = [split, clips, variants, *(CONTAMINATION if contaminated else ())]
+    said = json.dumps([VERSION, DRAWING, *counts, prompts, music.fingerprint()])
     return f"{trunk_digest(encoder)}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

@@ -17,8 +17,10 @@ class Pairs:
     Attributes:
         labels: (B,), places in the class list.
         audio: the anchor, a clip of the class.
-        other: a clip of the class from another recording.
-        wrong_audio: a clip of another class.
+        other: a clip of the class from another recording; beside a hard negative it has a little of
+            another class in it.
+        wrong_audio: a clip of another class, or a hard negative: the clip of `other` with much of
+            the other class in it.
         text: a prompt of the class.
         image: a picture of the class; empty where none was asked for.
         wrong_image: a picture of another class; empty where none was asked for.
@@ -46,16 +48,28 @@ class PairSampler:
         batch_size: B, classes of a batch.
         seed: of the draws.
         stage: whose batches these are; each stage draws others.
+        hard: share of the triplets of sounds whose negative is hard. Ours, not the paper's: anchor,
+            cleaner and more contaminated.
 
     Raises:
-        InputError: for fewer than two classes, for a class with one variant of one clip, and for a
-            batch larger than the number of classes.
+        InputError: for fewer than two classes, for a class with one variant of one clip, for a
+            batch larger than the number of classes, and for hard negatives where features hold no
+            contaminated clips.
     """
 
     def __init__(
-        self, features: TrunkFeatures, batch_size: int, seed: int = 0, stage: str = ""
+        self,
+        features: TrunkFeatures,
+        batch_size: int,
+        seed: int = 0,
+        stage: str = "",
+        hard: float = 0.0,
     ) -> None:
         self.features, self.batch_size, self.seed, self.stage = features, batch_size, seed, stage
+        self.hard = hard
+        if hard and features.contaminated is None:
+            remedy = "make them with contaminated=True"
+            fail("hard negatives", "need contaminated clips, which the features lack", remedy)
         self.classes = torch.arange(len(features.names))
         self.pictured = torch.tensor(features.having("image"), dtype=torch.long)
         if len(self.classes) < 2:
@@ -102,6 +116,8 @@ class PairSampler:
             other = next((i for i in order if i in others), order[0])
             columns["other"].append(clips[other, variants[1 % clips.shape[1]]])
             columns["wrong_audio"].append(pick(f.audio[wrong].flatten(0, 1)))
+            if f.contaminated and self.hard and torch.rand((), generator=rng).item() < self.hard:
+                columns["other"][-1], columns["wrong_audio"][-1] = f.contaminated[label][other]
             columns["text"].append(pick(f.text[label]))
             if with_image:
                 columns["image"].append(pick(f.image[label]))

@@ -43,6 +43,8 @@ class AlignmentConfig:
         lambdas: lambda_1 to lambda_3 of Eq. 8.
         margin: m of Eq. 8 and 9.
         mus: mu_1 to mu_4 of Eq. 9.
+        hard_negatives: share of the triplets of sounds that are anchor, cleaner and more
+            contaminated; ours. 0 is the paper. 0 to 1.
         replay: weight of the first stage's loss while the second runs, the paper's "fraction of
             audio-text pairs"; 0 to 1.
         validate_every: steps.
@@ -57,6 +59,7 @@ class AlignmentConfig:
     lambdas: tuple[float, float, float] = (1.0, 1.0, 0.1)
     margin: float = 0.2
     mus: tuple[float, float, float, float] = (1.0, 1.0, 0.5, 0.5)
+    hard_negatives: float = 0.0
     replay: float = 0.5
     validate_every: int = 25
     patience: int = 6
@@ -74,6 +77,8 @@ class AlignmentConfig:
         if not 0 <= self.margin < math.inf or not 0 <= self.replay <= 1:
             problem = f"are {self.margin} and {self.replay}"
             fail("margin and replay", problem, "give 0 or more, and 0 to 1")
+        if not 0 <= self.hard_negatives <= 1:
+            fail("hard negatives", f"are {self.hard_negatives}", "give a share of 0 to 1")
 
 
 DEFAULTS = AlignmentConfig()
@@ -138,8 +143,8 @@ def train_stage(
     check_stages((stage,))
     _check_temperature(encoder)
     pictures = stage in PICTURED
-    sampler = PairSampler(train, min(config.batch_size, len(train.names)), config.seed, stage)
-    checks = _fixed_batches(validation, config.batch_size, pictures)
+    sampler = _sampler(train, config, config.seed, stage)
+    checks = _fixed_batches(validation, config, pictures)
     parameters = trained_parameters(encoder, stage)
     best = _Best(parameters, _validate(encoder, stage, checks, config))
     steps = config.steps * (len(STAGES) if stage == "one-stage" else 1)
@@ -165,9 +170,18 @@ def train_stage(
     return {"step": best.step, "loss": best.loss}
 
 
-def _fixed_batches(validation: TrunkFeatures, batch_size: int, pictures: bool) -> list[Pairs]:
+def _sampler(
+    features: TrunkFeatures, config: AlignmentConfig, seed: int, stage: str
+) -> PairSampler:
+    size = min(config.batch_size, len(features.names))
+    return PairSampler(features, size, seed, stage, config.hard_negatives)
+
+
+def _fixed_batches(
+    validation: TrunkFeatures, config: AlignmentConfig, pictures: bool
+) -> list[Pairs]:
     """Draw the batches of every validation, the same for all seeds and stages."""
-    sampler = PairSampler(validation, min(batch_size, len(validation.names)), stage="validation")
+    sampler = _sampler(validation, config, 0, "validation")
     return [sampler.draw(i, pictures) for i in range(CHECKS)]
 
 

@@ -39,6 +39,13 @@ Steps = Annotated[int | None, typer.Option(help="At most, in each stage.")]
 BatchSize = Annotated[int | None, typer.Option(help="Classes a step.")]
 LearningRate = Annotated[float | None, typer.Option(help="AdamW's.")]
 Margin = Annotated[float | None, typer.Option(help="m of Eq. 8 and 9.")]
+Hard = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the triplets of sounds that are anchor, cleaner and more contaminated; 0 is "
+        "the paper."
+    ),
+]
 Clips = Annotated[int, typer.Option(help="Clips of each class.", min=1)]
 Variants = Annotated[int, typer.Option(help="Variants of each clip, all but one augmented.", min=1)]
 Seed = Annotated[int, typer.Option(help="For everything random.")]
@@ -62,6 +69,7 @@ def align(
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
     margin: Margin = None,
+    hard_negatives: Hard = None,
     clips: Clips = 32,
     variants: Variants = 3,
     seed: Seed = 0,
@@ -76,10 +84,16 @@ def align(
     device = options.start_of_training(device, out, folder, csv, soundfont)
     alone("mars align")
     stages, own = tuple(stage or alignment.STAGES), folder is not None or csv is not None
-    _check_read(stages, own, measure, margin)
+    _check_read(stages, own, measure, margin, hard_negatives)
     config = alignment.AlignmentConfig(
         seed=seed,
-        **given(steps=steps, batch_size=batch_size, learning_rate=learning_rate, margin=margin),
+        **given(
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            margin=margin,
+            hard_negatives=hard_negatives,
+        ),
     )
     if not resume:
         run_folder.no_run(out, *stages)
@@ -91,9 +105,10 @@ def align(
     before = alignment.with_trainable_heads(encoder)
     music = music_of(folder, csv, soundfont, manifests.LENGTH)
     print(alignment.forecast(encoder, music, clips, variants, out))
+    kept, hard = out / "features", config.hard_negatives > 0
     train, validation = (
         alignment.trunk_features(
-            encoder, music, split, clips=clips, variants=variants, folder=out / "features"
+            encoder, music, split, clips=clips, variants=variants, contaminated=hard, folder=kept
         )
         for split in ("train", "validation")
     )
@@ -118,7 +133,11 @@ def _measure(before: TrainableEncoder, heads: dict[str, Path], out: Path) -> Non
 
 
 def _check_read(
-    stages: tuple[str, ...], own: bool, measure: bool | None, margin: float | None
+    stages: tuple[str, ...],
+    own: bool,
+    measure: bool | None,
+    margin: float | None,
+    hard: float | None,
 ) -> None:
     """Raise `InputError` for a stage that is none, and for an option that would not be read.
 
@@ -130,4 +149,4 @@ def _check_read(
         options.unread({"--measure": measure}, reason, remedy)
     if not set(stages) & set(MARGINAL):
         reason, remedy = f"{' and '.join(stages)} has none", f"give --stage {' or '.join(MARGINAL)}"
-        options.unread({"--margin": margin}, reason, remedy)
+        options.unread({"--margin": margin, "--hard-negatives": hard}, reason, remedy)

@@ -34,7 +34,9 @@ train = typer.Typer(no_args_is_help=True, help="Train a separator.")
 
 PROFILES = ("smoke", "cpu", "gpu", "paper")
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
-EncoderName = Annotated[str, typer.Option("--encoder", help="minibind, imagebind or pe-av.")]
+EncoderName = Annotated[
+    str, typer.Option("--encoder", help="minibind, minibind2, imagebind or pe-av.")
+]
 Weights = Annotated[
     Path | None,
     typer.Option(
@@ -69,7 +71,9 @@ def supervised(
     profile: Annotated[str, typer.Option(help=" | ".join(PROFILES))] = "cpu",
     encoder_name: Annotated[
         str | None,
-        typer.Option("--encoder", help="Instead of the profile's: minibind, imagebind or pe-av."),
+        typer.Option(
+            "--encoder", help="Instead of the profile's: minibind, minibind2, imagebind or pe-av."
+        ),
     ] = None,
     weights: Weights = None,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path(

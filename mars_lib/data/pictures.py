@@ -148,7 +148,7 @@ def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Te
 
 
 def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Tensor:
-    """Rotate up to 40 degrees, mirror, scale by 0.55 to 1.15, stretch, shear and shift."""
+    """Rotate up to 40 degrees, mirror, scale by 0.55 to 1.15, stretch, shear, shift and tilt."""
     n = len(rgba)
     angle, zoom = uniform(-0.7, 0.7), 1 / uniform(0.55, 1.15)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
@@ -160,4 +160,6 @@ def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Ten
     grid = functional.affine_grid(
         torch.cat([matrix, shift], dim=-1), list(rgba.shape), align_corners=False
     )
-    return functional.grid_sample(rgba, grid, align_corners=False)
+    # Perspective: what is farther away is smaller.
+    depth = 1 + torch.einsum("nhwc,nc->nhw", grid, uniform(-0.2, 0.2, 2))
+    return functional.grid_sample(rgba, grid / depth[..., None], align_corners=False)

@@ -5,25 +5,20 @@ shared space. The trunks know sounds, pictures and words each on their own; the 
 were brought together only coarsely, by instrument family, and leave the rest to the alignment.
 """
 
-import copy
 import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TypeVar
 
 import torch
 import torchaudio
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mars_lib import check
-from mars_lib.encoders.base import Encoder
 from mars_lib.encoders.projection import ProjectionEncoder
 
 FEATURES = 256
 MODALITIES = ("audio", "text", "image")
-EncoderT = TypeVar("EncoderT", bound=Encoder)
 
 
 class MiniBind(ProjectionEncoder):
@@ -54,7 +49,7 @@ class AudioTrunk(nn.Module):
     Level-independent: the loudest mel bin of a clip counts 0 dB.
     """
 
-    # Half precision on a card where no gradient is asked for: see `frozen`.
+    # Half precision on a card where no gradient is asked for: see `mars_lib.encoders.frozen`.
     half_precision = False
 
     def __init__(self) -> None:
@@ -90,36 +85,6 @@ class AudioTrunk(nn.Module):
             maps = self.layers((decibels.unsqueeze(1) + 40) / 20).mean(dim=-2)  # (B, 256, frames)
         maps = maps.float() if half else maps
         return self.out(torch.cat([maps.mean(dim=-1), maps.amax(dim=-1)], dim=-1))
-
-
-def frozen(encoder: EncoderT) -> EncoderT:
-    """A quicker copy of MiniBind for rewards, whose weights stay as they are; any other as it is.
-
-    Batch norms are folded into the convolutions before them. On a card sounds that need no gradient
-    go through these in float16, which moves a reward by less than 1e-3; bfloat16 would not do.
-    """
-    if not isinstance(encoder, MiniBind):
-        return encoder
-    shared = {id(encoder.trunks[name]): encoder.trunks[name] for name in ("text", "image")}
-    copied = copy.deepcopy(encoder, shared).eval()
-    trunk = copied.trunks["audio"]
-    assert isinstance(trunk, AudioTrunk)
-    trunk.layers, trunk.half_precision = _folded(trunk.layers), True
-    return copied
-
-
-def _folded(layers: nn.Sequential) -> nn.Sequential:
-    """The same layers, each batch norm folded into the convolution before it; channels last."""
-    found: list[nn.Module] = []
-    for layer in layers:
-        if isinstance(layer, nn.BatchNorm2d):
-            convolution = found.pop()
-            assert isinstance(convolution, nn.Conv2d)
-            found.append(fuse_conv_bn_eval(convolution, layer))
-        else:
-            found.append(layer)
-    last = nn.Sequential(*found).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return last.requires_grad_(False)
 
 
 class ImageTrunk(nn.Module):

@@ -9,11 +9,11 @@ from functools import cache
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mars_lib.check import fail
 from mars_lib.encoders import efficientnet, sound_trunk, word_trunk
 from mars_lib.encoders.efficientnet import EfficientNetLite0
+from mars_lib.encoders.frozen import fold
 from mars_lib.encoders.projection import ProjectionEncoder
 from mars_lib.encoders.sound_trunk import SoundTrunk
 from mars_lib.encoders.word_trunk import WordTrunk
@@ -73,26 +73,16 @@ def _pretrained() -> EfficientNetLite0:
     if path is None:
         fail("weights of the picture trunk", "are not installed", REMEDY)
     tensors = published_weights.state_dict(path, SHA256, REMEDY).values()
-    with torch.device("cpu"):  # whatever device is being built on: these are numbers, not shapes
+    # On the CPU whatever device is being built on: these are numbers, not shapes. And random
+    # numbers that are drawn here, the first time alone, would change those of the other parts.
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
         network = EfficientNetLite0()
         network.load_state_dict(dict(zip(network.state_dict(), tensors, strict=True)))
         network.eval()
-        for module in list(network.modules()):
-            if isinstance(module, nn.Sequential):
-                _fold(module)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fold(network)
     del network.classifier
     for module in network.modules():
         for name, weight in list(module.named_parameters(recurse=False)):
             delattr(module, name)
             module.register_buffer(name, weight.detach(), persistent=False)
     return network
-
-
-def _fold(layers: nn.Sequential) -> None:
-    """Fold every batch norm into the convolution before it, in place."""
-    for index in range(len(layers) - 1):
-        convolution, norm = layers[index], layers[index + 1]
-        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            layers[index] = fuse_conv_bn_eval(convolution, norm)
-            layers[index + 1] = nn.Identity()

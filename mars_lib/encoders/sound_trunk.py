@@ -15,7 +15,7 @@ SHORTEST = 4_096  # samples; shorter sounds are padded: the poolings need sixtee
 class SoundTrunk(nn.Module):
     """Sounds (B, L) at 16 kHz -> (B, 256), whatever their level: a clip's loudest band is 0 dB."""
 
-    # Half precision on a card where no gradient is asked for: see `minibind.frozen`.
+    # Half precision on a card where no gradient is asked for: see `mars_lib.encoders.frozen`.
     half_precision = False
 
     def __init__(self) -> None:

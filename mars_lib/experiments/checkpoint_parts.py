@@ -85,7 +85,7 @@ def kept(
     if not path.is_file():
         tensors, meta = make()
         checkpoint.save(path, tensors, meta | {"identity": ours})
-    saved = checkpoint.load(path, "trunk", "minibind", "mlbp", "judge")
+    saved = checkpoint.load(path, "trunk", "words", "minibind", "minibind2", "mlbp", "judge")
     check_identity(f"checkpoint {path}", ours, saved.meta)
     return saved
 

@@ -10,20 +10,25 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mars_lib import alignment
 from mars_lib import config as configs
 from mars_lib.config import Config
-from mars_lib.data.fingerprint import content
+from mars_lib.data.fingerprint import content, digest
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.music import Music
+from mars_lib.data.pictures import drawings
 from mars_lib.data.pooled_music import PooledMusic
-from mars_lib.data.synthesis.classes import sound_classes
+from mars_lib.data.synthesis.classes import descriptions, sound_classes
 from mars_lib.encoders.minibind import MODALITIES, MiniBind
+from mars_lib.experiments import minibind2_checkpoint
+from mars_lib.experiments.aligned_heads import make_aligned
 from mars_lib.experiments.checkpoint_parts import Making, Part, chosen, kept, outdated, ship
 from mars_lib.experiments.comparison import train_systems
+from mars_lib.experiments.distilled_words import distilled_words
 from mars_lib.experiments.exported_separators import blend, export
-from mars_lib.experiments.recipe_fonts import recipe_fonts
-from mars_lib.inference.pretrained import load_judge, load_minibind, load_mlbp
+from mars_lib.experiments.minibind2_checkpoint import make_minibind2
+from mars_lib.experiments.recipe_fonts import further_fonts, recipe_fonts
+from mars_lib.experiments.richer_music import RicherMusic, further_pictures
+from mars_lib.inference.pretrained import load_judge, load_minibind, load_minibind2, load_mlbp
 from mars_lib.io import assets, checkpoint
 from mars_lib.io.checkpoint import Checkpoint
 from mars_lib.io.devices import choose_device
@@ -39,6 +44,8 @@ TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
 # Of the systems that `mars benchmark` compares.
 SEEDS = 3
 BATCH = {"audio": 48, "image": 64, "text": 64}
+# Share of MiniBind2's triplets of sounds that are anchor, cleaner and more contaminated.
+HARD_NEGATIVES = 0.5
 
 
 def make_checkpoints(
@@ -101,33 +108,15 @@ def make_systems(
             export(path, target / f"{name}-{seed}.safetensors")
 
 
-def make_aligned(encoder: MiniBind, music: Music, work: Path) -> dict[str, torch.Tensor]:
-    """Tensors of the aligned heads: each stage's, the one-stage control's, and fitting fusions."""
-    train, validation = (
-        alignment.trunk_features(encoder, music, split, folder=work)
-        for split in ("train", "validation")
-    )
-    tensors: dict[str, torch.Tensor] = {}
-    for name, stages in (("stage3", alignment.STAGES), ("one-stage", ("one-stage",))):
-        ours = alignment.with_trainable_heads(encoder)
-        paths = alignment.align(ours, train, validation, work / name, stages=stages, resume=True)
-        fusion = checkpoint.load(paths.pop("mlbp"), "mlbp").tensors
-        tensors |= {f"{name}.mlbp.{k}": v for k, v in fusion.items()}
-        for stage, path in paths.items():
-            tensors |= {
-                f"{stage}.{k}": v for k, v in checkpoint.load(path, "heads").tensors.items()
-            }
-    return tensors
-
-
 def make_minibind(work: Path, music: Music, device: str, seed: int = 0) -> MiniBind:
     """The three trunks, each kept in `work` once it is trained, then the heads."""
     torch.manual_seed(seed)
     encoder = MiniBind().to(device)
     classes = sound_classes()
+    shown = [drawings(sound, "train") for sound in classes]
     batches = {
         "audio": minibind_trunks.audio_batches(music, BATCH["audio"], seed, device=device),
-        "image": minibind_trunks.image_batches(classes, BATCH["image"], seed, device),
+        "image": minibind_trunks.image_batches(shown, BATCH["image"], seed, device),
         "text": minibind_trunks.text_batches(classes, BATCH["text"], seed),
     }
     for name in MODALITIES:
@@ -159,6 +148,43 @@ def _minibind(making: Making) -> None:
 
     ours = identity(steps=TRUNK_STEPS, batch=BATCH, data=making.music.fingerprint())
     ship("minibind", kept(making.work / "minibind.safetensors", ours, make))
+
+
+def _words(making: Making) -> None:
+    def make() -> tuple[dict[str, torch.Tensor], dict]:
+        return distilled_words()
+
+    ship("words", kept(making.work / "words.safetensors", identity(), make))
+
+
+def _more_music(making: Making) -> RicherMusic:
+    """The sounds of the recipe, and more; drawings, emoji and clip art."""
+    mini = MiniMusic((*recipe_fonts(), *further_fonts()), making.config.signal.length)
+    return RicherMusic(mini, further=further_pictures(making.work / "pictures"))
+
+
+def _minibind2(making: Making) -> None:
+    music = _more_music(making)
+
+    def make() -> tuple[dict[str, torch.Tensor], dict]:
+        encoder = make_minibind2(making.work, music, making.device)
+        meta = {"kind": "minibind2", "embedding_size": encoder.embedding_size}
+        return encoder.state_dict(), meta | {"heads": "by family"}
+
+    ours = identity(
+        steps=minibind2_checkpoint.STEPS,
+        batch=minibind2_checkpoint.BATCH,
+        data=music.fingerprint(),
+        texts=digest(descriptions()),
+    )
+    ship("minibind2", kept(making.work / "minibind2.safetensors", ours, make))
+
+
+def _aligned2(making: Making) -> None:
+    encoder = load_minibind2().to(making.device)
+    work = making.work / "aligned2"
+    tensors = make_aligned(encoder, _more_music(making), work, HARD_NEGATIVES)
+    ship("aligned2", Checkpoint(tensors, {"kind": "aligned"}))
 
 
 def _separator(making: Making) -> None:
@@ -224,6 +250,13 @@ def _systems(making: Making) -> None:
 # By the names of the package's checkpoints, in the order in which they are made.
 PARTS = {
     "minibind": Part("MiniBind, three trunks and heads by family", _minibind),
+    "words": Part("the table of word pieces in MiniBind2's text trunk", _words),
+    "minibind2": Part("MiniBind2, its trunks and heads by family", _minibind2, ("words",)),
+    "aligned2": Part(
+        "MiniBind2's heads after each stage of alignment, and their fusions",
+        _aligned2,
+        ("minibind2",),
+    ),
     "separator-small": Part("the small separator, supervised", _separator, ("minibind",)),
     "mlbp": Part("the fusion of modalities for MiniBind's own heads", _mlbp, ("minibind",)),
     "aligned": Part(

@@ -16,6 +16,7 @@ REMEDY = (
     "apt-get install fluid-soundfont-gm musescore-general-soundfont-lossless, or name the files in "
     "MARS_SOUNDFONTS"
 )
+PATCHES = Path("/usr/share/midi/freepats")
 
 
 def recipe_fonts() -> list[Soundfont]:
@@ -35,3 +36,13 @@ def found_fonts() -> tuple[list[Soundfont], list[str]]:
     wanted = [FOLDER / f"{name}.sf2" for name in PACKAGED if name not in known]
     missing = [path.name for path in wanted if not path.is_file()]
     return soundfonts.find(tuple(str(path) for path in wanted if path.is_file())), missing
+
+
+def further_fonts() -> list[Soundfont]:
+    """What MiniBind2 hears beside the recipe: Debian's freepats (GPL-2.0), recordings of their own.
+
+    Raises `InputError` when it is missing.
+    """
+    if not PATCHES.is_dir():
+        fail("patches of freepats", "are not there", "apt-get install freepats")
+    return [Soundfont("freepats", PATCHES, "further")]

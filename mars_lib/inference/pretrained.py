@@ -8,16 +8,17 @@ from mars_lib import check
 from mars_lib.encoders import imagebind, pe_av
 from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.encoders.minibind import MiniBind
+from mars_lib.encoders.minibind2 import MiniBind2
 from mars_lib.encoders.projection import restore_heads
 from mars_lib.evaluation.judge import Judge
 from mars_lib.inference import inputs
 from mars_lib.io import assets, checkpoint
 from mars_lib.reward import MLBP
 
-Module = TypeVar("Module", MiniBind, MLBP, Judge)
+Module = TypeVar("Module", MiniBind, MiniBind2, MLBP, Judge)
 
 # Encoders whose weights are not in this package: how each is loaded, and what its weights are.
-# MiniBind stands beside them, with its own.
+# MiniBind and MiniBind2 stand beside them, with their own.
 ENCODERS: dict[str, tuple[Callable[[Path], TrainableEncoder], str]] = {
     "imagebind": (imagebind.load, "imagebind_huge.pth, or the .safetensors made of it"),
     "pe-av": (pe_av.load, "the folder of a published PE-AV"),
@@ -28,13 +29,14 @@ def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncod
     """An encoder of `ENCODERS`, frozen, on the CPU.
 
     Args:
-        name: "minibind", "imagebind" or "pe-av"; the last two need packages of their own.
-        weights: the path of what `ENCODERS` describes; None for MiniBind.
+        name: "minibind", "minibind2", "imagebind" or "pe-av"; the last two need packages of their
+            own.
+        weights: the path of what `ENCODERS` describes; None for the first two.
     Raises: `InputError` for a name that is none, for weights where none are wanted, and for weights
         that are not given, missing, damaged or of another model.
     """
-    check.one_of("encoder", name, ("minibind", *ENCODERS))
-    if name == "minibind":
+    check.one_of("encoder", name, ("minibind", "minibind2", *ENCODERS))
+    if name not in ENCODERS:
         if weights is not None:
             problem = f"are not wanted by {name}, which is pretrained"
             check.fail(
@@ -42,7 +44,7 @@ def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncod
                 problem,
                 "leave them out, or choose the encoder imagebind or pe-av",
             )
-        return load_minibind()
+        return load_minibind() if name == "minibind" else load_minibind2()
     load, what = ENCODERS[name]
     if weights is None:
         remedy = f"give --weights PATH: {what}"
@@ -68,14 +70,28 @@ def load_minibind(path: str | Path | None = None, heads: str | None = None) -> M
     return encoder
 
 
-def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
+def load_minibind2(heads: str | None = None) -> MiniBind2:
+    """The pretrained MiniBind2, frozen; `heads` as for `load_minibind`.
+
+    Raises `InputError` where the package of its picture trunk is missing.
+    """
+    encoder = _frozen(None, "minibind2", lambda meta: MiniBind2(meta["embedding_size"]))
+    if heads is not None:
+        restore_heads(encoder, _aligned(heads, "aligned2"), f"heads {heads}")
+    return encoder
+
+
+def load_mlbp(
+    path: str | Path | None = None, heads: str | None = None, of: str = "aligned"
+) -> MLBP:
     """The pretrained fusion of the target's modalities, frozen.
 
-    It fits MiniBind with the same `heads`: None, "stage3" or "one-stage".
+    It fits MiniBind with the same `heads`: None, "stage3" or "one-stage"; with `of` "aligned2" it
+    fits MiniBind2, and `heads` is not None.
     """
     if heads is None:
         return _frozen(path, "mlbp", lambda meta: MLBP(meta["embedding_size"], meta["rank"]))
-    tensors = _aligned(heads).part("mlbp")
+    tensors = _aligned(heads, of).part("mlbp")
     if not tensors:
         check.fail(f"heads {heads!r}", "have no fusion", 'take "stage3" or "one-stage"')
     size, rank = tensors["out.weight"].shape
@@ -83,10 +99,10 @@ def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
     return pooling.eval().requires_grad_(False)
 
 
-def _aligned(heads: str) -> checkpoint.Checkpoint:
+def _aligned(heads: str, file: str = "aligned") -> checkpoint.Checkpoint:
     if heads not in ALIGNED:
         check.fail("heads", f"are {heads!r}", f"give one of {', '.join(ALIGNED)}")
-    saved = checkpoint.load(assets.checkpoint("aligned"), "aligned")
+    saved = checkpoint.load(assets.checkpoint(file), "aligned")
     return checkpoint.Checkpoint(saved.part(heads), saved.meta)
 
 

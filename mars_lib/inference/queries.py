@@ -11,7 +11,8 @@ from mars_lib.config import SignalConfig
 from mars_lib.data import pictures
 from mars_lib.data.synthesis import classes
 from mars_lib.encoders.base import LONGEST, Encoder
-from mars_lib.inference import inputs
+from mars_lib.encoders.minibind2 import MiniBind2
+from mars_lib.inference import inputs, known_words
 from mars_lib.inference.inputs import Given
 from mars_lib.query import query_mixup, subtract
 
@@ -79,7 +80,10 @@ def _embed(
 ) -> torch.Tensor:
     """(1, D) of what was given for a modality: text, samples, a picture, or a file of them."""
     if isinstance(value, str):
-        classes.warn_of_unknown(value, stacklevel=CALLER)
+        if isinstance(encoder, MiniBind2):  # it reads what no list of names holds
+            known_words.warn_of_low_confidence(encoder, value, stacklevel=CALLER)
+        else:
+            classes.warn_of_unknown(value, stacklevel=CALLER)
         return encoder.embed_text([value])
     if isinstance(value, Path):
         image = modality == "image"

@@ -4,8 +4,9 @@ Also the batches of the trunks, and the training of any classifier (`train_class
 the paper, which starts from ImageBind's weights.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from mars_lib.data import random_streams
 from mars_lib.data.cached_music import remembering
 from mars_lib.data.loader import ahead
 from mars_lib.data.music import Music
-from mars_lib.data.pictures import augment_pictures, drawings, load_rgba
+from mars_lib.data.pictures import augment_pictures, load_rgba
 from mars_lib.data.pooled_music import make_ready
 from mars_lib.data.synthesis.classes import (
     SoundClass,
@@ -26,7 +27,8 @@ from mars_lib.data.synthesis.classes import (
     templates,
 )
 from mars_lib.data.variation import Chains, vary
-from mars_lib.encoders.minibind import FEATURES, MODALITIES, MiniBind
+from mars_lib.encoders.base import TrainableEncoder
+from mars_lib.encoders.minibind import FEATURES, MODALITIES
 from mars_lib.io.devices import multiplies_bfloat16
 
 # The same clips for every seed, which draws batches of them: they are made once.
@@ -69,10 +71,10 @@ def audio_batches(
 
 
 def image_batches(
-    classes: tuple[SoundClass, ...], size: int, seed: int, device: str = "cpu"
+    shown: Sequence[Sequence[Path]], size: int, seed: int, device: str = "cpu"
 ) -> Batch:
-    """Augmented drawings of all classes, made on a device; those held out are not among them."""
-    files = [(k, path) for k, sound in enumerate(classes) for path in drawings(sound, "train")]
+    """Augmented pictures of all classes, made on a device, from the files of every class."""
+    files = [(k, path) for k, paths in enumerate(shown) for path in paths]
     # Augmented at half size, four times as fast: the trunk halves what it sees first of all.
     pictures = torch.stack([load_rgba(path) for _, path in files]).to(device)
     pictures = functional.avg_pool2d(pictures, 2)
@@ -199,23 +201,30 @@ def descend(
     schedule.step()
 
 
-def train_heads(encoder: MiniBind, batches: dict[str, Batch], steps: int = 200) -> None:
+def train_heads(
+    encoder: TrainableEncoder,
+    batches: dict[str, Batch],
+    steps: int = 200,
+    rounds: int | None = None,
+) -> None:
     """Bring the heads together by instrument family: symmetric InfoNCE with families as positives.
 
-    Short and coarse on purpose: within a family the modalities do not yet agree.
+    Short and coarse on purpose: within a family the modalities do not yet agree. With `rounds` so
+    many batches go round, and the trunks see each once.
     """
     family = torch.tensor([families().index(sound.family) for sound in sound_classes()])
     parameters = [*encoder.heads.parameters(), encoder.log_temperature]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
     device = encoder.log_temperature.device
+    seen: dict[tuple[str, int], tuple[torch.Tensor, torch.Tensor]] = {}
     for step in tqdm(range(steps), "heads, by family", mininterval=1):
         embeddings, labels = {}, {}
         for name in MODALITIES:
-            examples, labels[name] = batches[name](step)
-            with torch.no_grad():
-                if torch.is_tensor(examples):
-                    examples = examples.to(device)
-                features = encoder.trunks[name](examples)
+            key = name, step if rounds is None else step % rounds
+            found = seen.get(key) or _features(encoder, name, batches[name](key[1]))
+            if rounds is not None:
+                seen[key] = found
+            features, labels[name] = found
             embeddings[name] = encoder.embed_features(name, features)
         loss = torch.zeros((), device=device)
         for a, b in permutations(MODALITIES, 2):
@@ -227,6 +236,17 @@ def train_heads(encoder: MiniBind, batches: dict[str, Batch], steps: int = 200) 
         optimizer.step()
         with torch.no_grad():
             encoder.log_temperature.clamp_(min=-4.6, max=0.0)
+
+
+@torch.no_grad()
+def _features(
+    encoder: TrainableEncoder, name: str, batch: tuple[Examples, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a trunk makes of a batch, and its labels."""
+    examples, labels = batch
+    if torch.is_tensor(examples):
+        examples = examples.to(encoder.log_temperature.device)
+    return encoder.trunks[name](examples), labels
 
 
 def _family_infonce(logits: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:

@@ -3,9 +3,11 @@
 Ours, not the paper's. As a reward model learns from people which of two answers is better, the
 trunk learns from SI-SDR which of two estimates of a source is: the better one must be more similar
 to the source's class (a pairwise logistic loss: Bradley and Terry, 1952). In the terms of Eq. 8 a
-triplet's positive is the cleaner version of a source, its negative the more contaminated one. Among
-the estimates are masks of policies that climb the trunk's own similarity while it learns, by the
-score function as PPO does: what one would find that has it as a reward.
+triplet's positive is the cleaner version of a source, its negative the more contaminated one.
+
+Of two estimates that hardly differ PPO climbs to the better; so the direction in which similarity
+grows must be that in which SI-SDR grows. It is compared at masks that climb the similarity while
+the trunk learns, with the noise that PPO's steps have: what one would find that has it as a reward.
 """
 
 from collections.abc import Callable
@@ -17,29 +19,35 @@ from torch.nn import functional
 from tqdm.std import tqdm
 
 from mars_lib import beta
-from mars_lib.advantage import group_normalise
 from mars_lib.config import SignalConfig
 from mars_lib.data import random_streams
+from mars_lib.data.loader import ahead
 from mars_lib.data.music import Music
 from mars_lib.mask import ideal_ratio, to_waveform
-from mars_lib.policy import BetaMaskPolicy, spread
+from mars_lib.policy import spread
 from mars_lib.reward import held_si_sdr
 from mars_lib.stft import LogFrequencyWarp, magnitude_of, stft
 from mars_lib.training.minibind_trunks import descend
-from mars_lib.training.naming import Naming, draw_clips, naming_loss
+from mars_lib.training.naming import Naming, SharedBatch, draw_clips, naming_loss
 
 # Of the similarities in the logistic loss; and dB that make one estimate better than another.
 TEMPERATURE, MARGIN = 0.03, 0.5
-# Of the naming loss, so that the trunk goes on telling classes apart.
-NAMING = 0.3
+# Weights of the losses of direction, of order, and of naming: the trunk goes on telling classes.
+DIRECTION, ORDER, NAMING = 2.0, 0.5, 1.0
+# Estimates of a mixture that are ordered in a step, of the dozen that `Scenes.estimates` makes.
+ORDERED = 4
 # Bins of a side of the patches on which masks are noisy, and climb.
 PATCHES = (4, 8, 16)
-# A group is met so often; each time its masks take a step of this size in logits, along the mean
-# gradient of so many samples, with this momentum.
-VISITS, STRIDE, SAMPLES, MOMENTUM = 20, 0.3, 8, 0.8
+# A group is met so often; each time its masks take a step of this size in logits, with this
+# momentum: as far as a hundred steps of PPO go, in few visits, since a trunk that meets the same
+# mixtures more often learns these by heart. PPO's noise, of 16 samples over 256 patches, is as
+# large as twice its gradient over such a stride.
+VISITS, STRIDE, MOMENTUM, NOISE = 8, 0.9, 0.5, 2.0
+# One in so many masks climbs by SI-SDR, so that good ones are met too.
+GUIDED = 4
 KAPPA = 9.0  # of the policy that climbs, as in the paper
 # Groups of mixtures that are met in turn.
-GROUPS = 8
+GROUPS = 6
 
 
 @dataclass
@@ -54,7 +62,7 @@ class Group:
         patch: bins of a side of the climbing mask's patches.
         spectrogram: (B, F, T) complex, of the mixtures.
         ideal: (B, H, T) ideal ratio masks.
-        logits: (B, h, t) of the climbing policies' modes, grey at first.
+        logits: (B, h, t) of the climbing masks, grey at first.
         momentum: (B, h, t) of their gradient.
         visits: how often it was met.
     """
@@ -113,11 +121,6 @@ class Scenes:
         length = group.target.shape[-1]
         return to_waveform(self.warp.unwarp(mask), group.spectrogram, self.signal, length)
 
-    def samples(self, group: Group, action: torch.Tensor) -> torch.Tensor:
-        """Estimates of sampled masks: (G, B, h, t) -> (G, B, L)."""
-        masks = [spread(each, group.patch, group.ideal.shape[1:]) for each in action]
-        return torch.stack([self.estimate(group, mask) for mask in masks])
-
     def estimates(self, group: Group, rng: np.random.Generator) -> torch.Tensor:
         """Estimates of many qualities, the reference first: (K, B, L)."""
         ideal, batch = group.ideal, len(group.target)
@@ -170,48 +173,46 @@ def preference_loss(similarity: torch.Tensor, decibels: torch.Tensor) -> torch.T
     return (functional.softplus(-gap) * better).sum() / better.sum().clamp(min=1)
 
 
-def similarities(naming: Naming, group: Group, features: torch.Tensor) -> torch.Tensor:
-    """(K, B, F) features against what is wanted: (2, K, B).
-
-    First the class's direction, then the mean of it and of another clip of the class.
-    """
-    unit = functional.normalize(features, dim=-1)
-    word = functional.normalize(naming.directions, dim=-1)[group.labels[0]]
-    sound = functional.normalize(naming.trunk(group.query), dim=-1)
-    to_word, to_sound = (unit * word).sum(-1), (unit * sound).sum(-1)
-    return torch.stack([to_word, (to_word + to_sound) / 2])
-
-
-def sample(group: Group, rng: np.random.Generator) -> torch.Tensor:
-    """Actions of a group's policies, antithetic: (G, B, h, t) in (0, 1)."""
-    mode = torch.sigmoid(group.logits)
-    half = rng.random((SAMPLES // 2, *mode.shape), dtype=np.float32)
-    u = torch.from_numpy(np.concatenate([half, 1 - half])).to(mode.device)
-    return beta.quantile(mode, u, KAPPA)
-
-
-def climb(group: Group, action: torch.Tensor, similarity: torch.Tensor) -> None:
-    """Move a group's policies up a similarity, one step along the score function's gradient.
+class Wanted:
+    """What estimates of a group are compared with: the class's direction, and another clip's.
 
     Args:
-        group: whose logits move.
-        action: (G, B, h, t) that were sampled.
-        similarity: (G, B) of their estimates.
+        naming: the trunk and the directions.
+        group: of B mixtures.
     """
-    advantage = group_normalise(similarity[..., None])
-    logits = group.logits.requires_grad_(True)
-    policy = BetaMaskPolicy(torch.sigmoid(logits)[:, None], KAPPA)
-    score = policy.log_prob(action[:, :, None])
-    surrogate = (advantage[..., None, None] * score).mean(dim=0).sum()
-    (gradient,) = torch.autograd.grad(surrogate, logits)
-    group.momentum = MOMENTUM * group.momentum + gradient
-    size = group.momentum.square().mean(dim=(-2, -1), keepdim=True).sqrt() + 1e-12
-    group.logits = (logits + STRIDE * group.momentum / size).detach().clamp(-6, 6)
+
+    def __init__(self, naming: Naming, group: Group):
+        self.word = functional.normalize(naming.directions, dim=-1)[group.labels[0]]
+        self.sound = functional.normalize(naming.trunk(group.query), dim=-1)
+
+    def similarity(self, features: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """(..., B, F) features and the (B,) shares of the word: (..., B)."""
+        unit = functional.normalize(features, dim=-1)
+        to_word, to_sound = (unit * self.word).sum(-1), (unit * self.sound).sum(-1)
+        return share * to_word + (1 - share) * to_sound
+
+
+def direction_loss(similarity: torch.Tensor, decibels: torch.Tensor) -> torch.Tensor:
+    """1 - the cosine of two gradients by a mask's logits, (B, h, t) and (B, h, t): a mean."""
+    return 1 - functional.cosine_similarity(similarity.flatten(1), decibels.flatten(1)).mean()
+
+
+def climb(group: Group, gradient: torch.Tensor, rng: np.random.Generator) -> None:
+    """Move a group's masks one step along (B, h, t) gradients by their logits, and noise."""
+    noise = torch.from_numpy(rng.normal(size=gradient.shape)).to(gradient)
+    group.momentum = MOMENTUM * group.momentum + _even(gradient) + NOISE * noise
+    group.logits = (group.logits + STRIDE * _even(group.momentum)).clamp(-5, 5)
+
+
+def _even(gradient: torch.Tensor) -> torch.Tensor:
+    """(B, h, t), each brought to a root mean square of 1."""
+    return gradient / (gradient.square().mean(dim=(-2, -1), keepdim=True).sqrt() + 1e-12)
 
 
 def train_preference(
     naming: Naming,
     scenes: Scenes,
+    names: SharedBatch,
     steps: int,
     lr: float = 3e-4,
     each: Callable[[int, dict[str, float]], None] = lambda step, row: None,
@@ -222,6 +223,7 @@ def train_preference(
     Args:
         naming: what learns.
         scenes: of the mixtures.
+        names: batches that it goes on naming.
         steps: of the optimiser.
         lr: at first; it falls to nothing along half a cosine.
         each: called after every step with its number and what was measured.
@@ -235,16 +237,17 @@ def train_preference(
     for number, group in enumerate(groups):  # of all ages, so that not all are renewed at once
         group.visits = number * VISITS // GROUPS
     drawn = GROUPS
-    bar = tqdm(range(steps), "preference", disable=not progress)
-    for step in bar:
+    bar = tqdm(ahead(names, 0, steps), "preference", steps, disable=not progress)
+    for step, (waves, shares) in bar:
         place = step % GROUPS
         if groups[place].visits >= VISITS:
             groups[place], drawn = scenes.group(drawn), drawn + 1
-        group = groups[place]
         rng = random_streams.rng("preference batches", scenes.seed, "estimates", step)
-        loss, row = _loss(naming, scenes, group, rng)
-        descend(loss, parameters, optimizer, schedule, "preference")
-        group.visits += 1
+        loss, row = _loss(naming, scenes, groups[place], rng)
+        named = naming_loss(naming(waves.to(scenes.device)), shares.to(scenes.device))
+        descend(loss + NAMING * named, parameters, optimizer, schedule, "preference")
+        groups[place].visits += 1
+        row["names"] = named.item()
         bar.set_postfix({k: f"{v:.2f}" for k, v in row.items()}, refresh=False)
         each(step, row)
 
@@ -252,24 +255,32 @@ def train_preference(
 def _loss(
     naming: Naming, scenes: Scenes, group: Group, rng: np.random.Generator
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss of one step, and what was measured; the group's policies climb."""
+    """The losses of direction and order, and what was measured; the group's masks climb."""
+    wanted, batch = Wanted(naming, group), len(group.target)
+    share = torch.from_numpy(rng.random(batch, dtype=np.float32)).to(scenes.device)
+    mode = torch.sigmoid(group.logits)
+    u = torch.from_numpy(rng.random((1, *mode.shape), dtype=np.float32)).to(scenes.device)
+    action = beta.quantile(mode, u, KAPPA)[0].requires_grad_(True)
+    sampled = scenes.estimate(group, spread(action, group.patch, group.ideal.shape[1:]))
+    decibels = quality(sampled[None], group.target)
+    similarity = wanted.similarity(naming.trunk(sampled)[None], share)
+    slope = mode * (1 - mode)
+    (better,) = torch.autograd.grad(decibels.sum(), action, retain_graph=True)
+    (nearer,) = torch.autograd.grad(similarity.sum(), action, create_graph=True)
+    direction = direction_loss(nearer * slope, better * slope)
     with torch.no_grad():
-        action = sample(group, rng)
-        estimates = torch.cat([scenes.estimates(group, rng), scenes.samples(group, action)])
-        decibels = quality(estimates, group.target)
-    features = naming.trunk(estimates.flatten(0, 1)).unflatten(0, estimates.shape[:2])
-    similarity = similarities(naming, group, features)
-    loss = torch.stack([preference_loss(each, decibels) for each in similarity]).mean()
-    # What is known to sound: the reference alone, and the mixture of both.
-    level = torch.stack([w.square().mean(dim=-1).sqrt() for w in (group.target, group.other)])
-    wanted = functional.one_hot(group.labels, len(naming.directions)).float()
-    mixture = (level[..., None] * wanted).sum(0) / level.sum(0)[:, None]
-    known = torch.cat([features[0], features[4]])  # the reference, and the mask of ones
-    names = naming_loss(naming.cosines(known), torch.cat([wanted[0], mixture]))
-    climb(group, action, similarity[group.visits % 2][-SAMPLES:].detach())
+        made = scenes.estimates(group, rng)
+        between = 1 + rng.permutation(len(made) - 2)[: ORDERED - 2]
+        made = made[[0, *between, -1]]  # always the reference, and where the masks have climbed to
+        decibels = torch.cat([quality(made, group.target), decibels])
+    features = naming.trunk(made.flatten(0, 1)).unflatten(0, made.shape[:2])
+    similarity = torch.cat([wanted.similarity(features, share), similarity])
+    order = preference_loss(similarity, decibels)
+    guided = (torch.arange(batch, device=scenes.device) % GUIDED == 0)[:, None, None]
+    climb(group, torch.where(guided, better, nearer.detach()) * slope, rng)
     with torch.no_grad():
-        better = decibels[:, None] > decibels[None] + MARGIN
-        right = (similarity[1][:, None] > similarity[1][None])[better].float().mean()
-        past = (similarity[1][-SAMPLES:] > similarity[1][0]).float().mean()
-    row = {"loss": loss.item(), "names": names.item(), "right": right.item(), "past": past.item()}
-    return loss + NAMING * names, row
+        pairs = decibels[:, None] > decibels[None] + MARGIN
+        right = (similarity[:, None] > similarity[None])[pairs].float().mean()
+        past = (similarity[-2] > similarity[0]).float().mean()
+    row = {"cosine": 1 - direction.item(), "right": right.item(), "past": past.item()}
+    return DIRECTION * direction + ORDER * order, row

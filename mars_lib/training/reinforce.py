@@ -22,7 +22,7 @@ from mars_lib.data.loader import mixtures, workers_for
 from mars_lib.data.mixtures import MixtureStream
 from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
-from mars_lib.encoders.minibind import frozen
+from mars_lib.encoders.frozen import frozen
 from mars_lib.evaluation.judge import Judge
 from mars_lib.io import checkpoint
 from mars_lib.reward import MLBP, Reward

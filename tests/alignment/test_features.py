@@ -8,7 +8,8 @@ import soundfile
 import torch
 
 from mars_lib.alignment import features
-from mars_lib.alignment.features import forecast, trunk_features
+from mars_lib.alignment.features import trunk_features
+from mars_lib.alignment.needs import forecast
 from mars_lib.alignment.report import report, table
 from mars_lib.alignment.run import save_heads
 from mars_lib.check import InputError
@@ -51,6 +52,20 @@ def test_shapes_and_variants(encoder, music):
     assert test.audio[0].shape == (2, 1, 256) and test.image[0].shape == (2, 256)
     with pytest.raises(InputError, match="clips and variants"):
         trunk_features(encoder, music, "train", clips=0)
+
+
+def test_contaminated_clips_hold_a_little_and_much_of_another_class(encoder, music, tmp_path):
+    make = {"clips": 3, "variants": 1, "folder": tmp_path, "progress": False}
+    plain = trunk_features(encoder, music, "train", **make)
+    assert plain.contaminated is None
+    made = trunk_features(encoder, music, "train", contaminated=True, **make)
+    assert made.key != plain.key and made.contaminated[0].shape == (3, 2, 256)
+    clean = torch.cat([rows[:, 0] for rows in made.audio])
+    little, much = torch.cat(made.contaminated).unbind(dim=1)
+    near = [torch.cosine_similarity(clean, each).mean() for each in (clean, little, much)]
+    assert near[0] > near[1] > near[2]
+    again = trunk_features(encoder, music, "train", contaminated=True, **make)
+    assert torch.equal(torch.cat(again.contaminated), torch.cat(made.contaminated))
 
 
 def test_every_clip_of_every_class_is_varied_in_its_own_way(encoder, music, monkeypatch):

@@ -214,6 +214,23 @@ def test_a_batch_holds_a_class_once_and_no_false_negative(toy, train):
     assert torch.equal(again.audio, pairs.audio) and torch.equal(again.labels, pairs.labels)
 
 
+def test_hard_negatives_are_cleaner_and_more_contaminated_versions_of_one_clip(toy, train):
+    with pytest.raises(InputError, match="hard negatives: need contaminated clips"):
+        PairSampler(train, 6, hard=0.5)
+    mixed = [torch.stack([rows[:, 0] + 10, rows[:, 0] + 20], dim=1) for rows in train.audio]
+    known = replace(train, contaminated=mixed)
+    pairs = PairSampler(known, 6, hard=1.0).draw(0)
+    assert torch.allclose(pairs.wrong_audio - pairs.other, torch.full_like(pairs.other, 10.0))
+    for label, anchor, other in zip(pairs.labels.tolist(), pairs.audio, pairs.other):
+        clip = [torch.allclose(row[0] + 10, other) for row in train.audio[label]].index(True)
+        assert not any(torch.equal(anchor, each) for each in train.audio[label][clip])
+    drawn = [PairSampler(known, 6, hard=0.4).draw(step) for step in range(100)]
+    share = torch.stack([pairs.other.mean(dim=1) > 5 for pairs in drawn]).float().mean()
+    assert 0.3 < share < 0.5
+    # Without them draws are what they were.
+    assert torch.equal(PairSampler(known, 6).draw(3).text, PairSampler(train, 6).draw(3).text)
+
+
 def test_one_clip_a_class_uses_its_variants(toy):
     single = features_of(toy, clips=1, variants=2)
     pairs = PairSampler(single, 6).draw(0)

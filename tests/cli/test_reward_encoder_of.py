@@ -56,7 +56,7 @@ def test_heads_that_are_nowhere(shipped, tmp_path):
 
 
 @pytest.mark.parametrize("name, weights, says", [
-    ("clap", None, "give one of minibind, imagebind, pe-av"),
+    ("clap", None, "give one of minibind, minibind2, imagebind, pe-av"),
     ("minibind", "some.pth", "not wanted by minibind"),
     ("pe-av", None, "give --weights PATH: the folder"),
 ])  # fmt: skip

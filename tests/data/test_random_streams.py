@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mars_lib.alignment.pairs import PairSampler
+from mars_lib.data.pictures import drawings
 from mars_lib.data.random_streams import PURPOSES, Stream, generator, rng
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.training import minibind_trunks
@@ -50,11 +51,13 @@ def drawn(name, seed, stage="stage1"):
     if name == "judge":
         clips = torch.randn(8, 8_000, generator=torch.Generator().manual_seed(0))
         return lambda step: estimate_batches(clips, torch.arange(8), 6, seed)(step)[0]
-    make = {"images": minibind_trunks.image_batches, "words": minibind_trunks.text_batches}[name]
-    batch = make(sound_classes()[:2], 6, seed)
-    return lambda step: (
-        batch(step)[0] if name == "images" else torch.tensor([len(t) for t in batch(step)[0]])
-    )
+    classes = sound_classes()[:2]
+    if name == "images":
+        shown = [drawings(sound, "train") for sound in classes]
+        batch = minibind_trunks.image_batches(shown, 6, seed)
+        return lambda step: batch(step)[0]
+    batch = minibind_trunks.text_batches(classes, 6, seed)
+    return lambda step: torch.tensor([len(text) for text in batch(step)[0]])
 
 
 @pytest.mark.parametrize("name", ["pairs", "judge", "images", "words"])

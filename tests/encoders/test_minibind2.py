@@ -49,6 +49,15 @@ def test_weights_of_packages_are_in_no_checkpoint(encoder):
     other.load_state_dict(encoder.state_dict())
 
 
+def test_the_first_of_a_process_begins_as_any_other():
+    def head():
+        torch.manual_seed(3)
+        return MiniBind2().heads["audio"].weight
+
+    minibind2._pretrained.cache_clear()
+    assert torch.equal(head(), head())
+
+
 def test_a_missing_or_other_package_is_named(monkeypatch, tmp_path):
     minibind2._pretrained.cache_clear()
     monkeypatch.setattr(published_weights, "packaged", lambda *names: None)

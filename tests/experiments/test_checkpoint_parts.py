@@ -10,11 +10,11 @@ from mars_lib import config
 from mars_lib.alignment import run
 from mars_lib.check import InputError
 from mars_lib.data.synthesis import soundfonts
-from mars_lib.experiments import checkpoints, comparison
+from mars_lib.experiments import aligned_heads, checkpoints, comparison, minibind2_checkpoint
 from mars_lib.experiments.checkpoints import PARTS, make_checkpoints
 from mars_lib.inference import system
-from mars_lib.io import assets
-from mars_lib.training import judge_training, reinforce, supervised
+from mars_lib.io import assets, checkpoint
+from mars_lib.training import judge_training, naming, reinforce, supervised
 from tests.cli.test_cli import mars
 from tests.data.few import Few
 from tests.training.quick import QUICK
@@ -30,6 +30,8 @@ TRAINING = replace(
     augment=0.0,
 )
 TINY = replace(config.smoke(), signal=SIGNAL, training=TRAINING)
+# Their making needs a sentence encoder, which is not installed for tests.
+WORDS = checkpoint.load(assets.checkpoint("words"), "words")
 
 
 def tiny(patch):
@@ -38,6 +40,13 @@ def tiny(patch):
     patch.setattr(checkpoints, "recipe_fonts", soundfonts.listed)
     patch.setattr(checkpoints, "TRUNK_STEPS", dict.fromkeys(checkpoints.TRUNK_STEPS, 2))
     patch.setattr(checkpoints, "BATCH", dict.fromkeys(checkpoints.BATCH, 2))
+    patch.setattr(checkpoints, "distilled_words", lambda: (WORDS.tensors, WORDS.meta))
+    patch.setattr(checkpoints, "further_fonts", list)
+    patch.setattr(checkpoints, "further_pictures", lambda folder: {})
+    for name in ("STEPS", "BATCH"):
+        known = getattr(minibind2_checkpoint, name)
+        patch.setattr(minibind2_checkpoint, name, dict.fromkeys(known, 2))
+    patch.setattr(naming, "CLIPS_PER_CLASS", 2)
     patch.setattr(checkpoints, "SEEDS", 1)
     patch.setattr(config, "comparison", lambda: TINY)
     patch.setattr(comparison, "REWARD_HEADS", {"mars-sep": "stage3", "mars-sep-not-aligned": None})
@@ -48,9 +57,9 @@ def tiny(patch):
         (checkpoints.minibind_trunks, "train_heads", {"steps": 2}),
         (checkpoints, "train_mlbp", {"steps": 2, "batch_size": 2, "examples": 2}),
         (checkpoints, "train_judge", {"steps": 2, "batch_size": 6, "progress": False}),
-        (checkpoints.alignment, "trunk_features", {"clips": 2, "variants": 1}),
+        (aligned_heads.alignment, "trunk_features", {"clips": 2, "variants": 1}),
         (run, "fit_mlbp", {"steps": 2}),
-        (checkpoints.alignment, "align", {"config": checkpoints.alignment.AlignmentConfig(2, 2)}),
+        (aligned_heads, "AlignmentConfig", {"steps": 2, "batch_size": 2}),
     ):
         patch.setattr(module, name, partial(getattr(module, name), **more))
     patch.setattr(judge_training, "PER_CLASS", 2)
@@ -136,6 +145,7 @@ def test_a_part_is_made_alone_and_is_the_same(copy, part, capsys):
     assert [name for name in before if after.get(name) != before[name]] == []
     assert {path.name for path in work.iterdir()} <= {
         *(f"{name}-trunk.safetensors" for name in ("audio", "image", "text")),
+        *(f"minibind2-{name}.safetensors" for name in minibind2_checkpoint.PARTS),
         *(f"{part}.safetensors", part, "separator", "mars-sep"),
     }
 

@@ -10,7 +10,7 @@ import mars_lib
 from mars_lib.data import manifests
 from mars_lib.data.pictures import augment_pictures, drawings, load_rgba
 from mars_lib.data.variation import Chains, vary
-from mars_lib.encoders.minibind import frozen
+from mars_lib.encoders.frozen import frozen
 from mars_lib.evaluation.metrics import snr
 from mars_lib.inference.pretrained import load_minibind, load_mlbp
 from mars_lib.reward import Target, fused

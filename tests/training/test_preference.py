@@ -9,9 +9,9 @@ from mars_lib.training.naming import Naming, naming_loss, sound_batches, train_n
 from mars_lib.training.preference import (
     Scenes,
     climb,
+    direction_loss,
     preference_loss,
     quality,
-    sample,
     train_preference,
 )
 from tests.data.few import few
@@ -99,17 +99,28 @@ def test_estimates_are_of_many_qualities_and_the_reference_is_the_best(music):
     assert (group.labels[0] != group.labels[1]).all()
 
 
-def test_policies_climb_what_they_are_given(music):
+def test_masks_climb_what_they_are_given_through_noise(music):
     scenes = Scenes(music, 2, 0, "cpu")
     group = scenes.group(1)
     rng, found = np.random.default_rng(0), []
-    for _ in range(30):
-        action = sample(group, rng)
-        decibels = quality(scenes.samples(group, action), group.target)
-        climb(group, action, decibels)
-        mode = spread(torch.sigmoid(group.logits), group.patch, group.ideal.shape[1:])
-        found.append(quality(scenes.estimate(group, mode)[None], group.target).mean())
+    for _ in range(24):
+        logits = group.logits.requires_grad_(True)
+        mask = spread(torch.sigmoid(logits), group.patch, group.ideal.shape[1:])
+        decibels = quality(scenes.estimate(group, mask)[None], group.target)
+        (gradient,) = torch.autograd.grad(decibels.sum(), logits)
+        group.logits = logits.detach()
+        climb(group, gradient, rng)
+        found.append(decibels.mean().item())
     assert found[-1] > found[0] + 1
+
+
+def test_the_direction_loss_sees_directions_alone(generator):
+    one, other = torch.randn(2, 3, 4, 5, generator=generator)
+    assert direction_loss(one, 7 * one).item() == pytest.approx(0, abs=1e-6)
+    assert direction_loss(one, -one).item() == pytest.approx(2, abs=1e-6)
+    flat = one.flatten(1).numpy(), other.flatten(1).numpy()
+    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(*flat)]
+    assert direction_loss(one, other).item() == pytest.approx(1 - np.mean(cosines), abs=1e-6)
 
 
 def test_preferences_are_learnt_and_repeatable(music):
@@ -120,13 +131,16 @@ def test_preferences_are_learnt_and_repeatable(music):
         train_preference(
             naming,
             Scenes(music, 2, 0, "cpu"),
+            sound_batches(music, 4, seed=1),
             24,
             lr=2e-2,
             each=lambda step, row: rows.append(row),
             progress=False,
         )
-        return [row["right"] for row in rows], naming.directions.detach()
+        return rows, naming.directions.detach()
 
-    right, directions = learn()
-    assert np.mean(right[-8:]) > np.mean(right[:8])
+    rows, directions = learn()
+    for what in ("right", "cosine"):
+        found = [row[what] for row in rows]
+        assert np.mean(found[-8:]) > np.mean(found[:8]), what
     assert torch.equal(learn()[1], directions)

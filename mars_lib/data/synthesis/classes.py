@@ -16,7 +16,8 @@ class SoundClass:
     """One class of `data/classes.json`.
 
     Melodic classes have General MIDI `programs` (from 0) and a `range` of MIDI pitches; percussion
-    has `drum_keys` of the General MIDI drum map. `style` names the kind of phrase it plays.
+    has `drum_keys` of the General MIDI drum map. `style` names the kind of phrase it plays;
+    `described` are prompts beside the names: see `descriptions`.
     """
 
     name: str
@@ -26,6 +27,7 @@ class SoundClass:
     programs: tuple[int, ...] = ()
     range: tuple[int, int] = (0, 127)
     drum_keys: tuple[int, ...] = ()
+    described: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -43,8 +45,9 @@ class SoundClass:
         return ()
 
     def prompts(self) -> list[str]:
-        """Every name in every template."""
-        return [template.format(name) for name in self.names for template in templates()]
+        """Every name in every template, then the descriptions."""
+        named = [template.format(name) for name in self.names for template in templates()]
+        return [*named, *self.described]
 
 
 @cache
