@@ -147,8 +147,8 @@ def draw(found: dict[str, Climb], path: Path) -> None:
 
 @torch.no_grad()
 def knows(encoder: TrainableEncoder, folder: Path | None) -> None:
-    """Print how often the nearest word is right."""
-    words = encoder.embed_text(NAMES)
+    """Print how often the nearest class is right."""
+    words = known_words.class_directions(encoder)
 
     def top1(embedded: list[torch.Tensor], labels: list[str]) -> str:
         near = (torch.stack(embedded) @ words.T).argmax(dim=1).tolist()
@@ -163,7 +163,12 @@ def knows(encoder: TrainableEncoder, folder: Path | None) -> None:
     read = list(encoder.embed_text([text for _, text in asked]))
     print(f"  paraphrases: {top1(read, [name for name, _ in asked])}")
     sure, unsure = (
-        np.mean([known_words.read(encoder, text).confidence >= known_words.LEAST for text in texts])
+        np.mean(
+            [
+                known_words.read(encoder, text, words).confidence >= known_words.LEAST
+                for text in texts
+            ]
+        )
         for texts in ([text for _, text in asked], table["unknown"])
     )
     print(f"  taken for a known sound: {100 * sure:.0f} % of them, {100 * unsure:.0f} % of unknown")

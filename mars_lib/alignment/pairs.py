@@ -50,6 +50,7 @@ class PairSampler:
         stage: whose batches these are; each stage draws others.
         hard: share of the triplets of sounds whose negative is hard. Ours, not the paper's: anchor,
             cleaner and more contaminated.
+        dropout: share of a row's numbers that are zero in a draw, the others larger for it.
 
     Raises:
         InputError: for fewer than two classes, for a class with one variant of one clip, for a
@@ -64,9 +65,10 @@ class PairSampler:
         seed: int = 0,
         stage: str = "",
         hard: float = 0.0,
+        dropout: float = 0.0,
     ) -> None:
         self.features, self.batch_size, self.seed, self.stage = features, batch_size, seed, stage
-        self.hard = hard
+        self.hard, self.dropout = hard, dropout
         if hard and features.contaminated is None:
             remedy = "make them with contaminated=True"
             fail("hard negatives", "need contaminated clips, which the features lack", remedy)
@@ -124,4 +126,8 @@ class PairSampler:
                 columns["wrong_image"].append(pick(f.image[wrong]))
         empty = torch.zeros(0)
         stacked = {k: torch.stack(rows) if rows else empty for k, rows in columns.items()}
+        if self.dropout:
+            for name, rows in stacked.items():
+                kept = torch.rand(rows.shape, generator=rng) >= self.dropout
+                stacked[name] = rows * kept / (1 - self.dropout)
         return Pairs(labels, **stacked)

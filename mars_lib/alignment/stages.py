@@ -45,6 +45,8 @@ class AlignmentConfig:
         mus: mu_1 to mu_4 of Eq. 9.
         hard_negatives: share of the triplets of sounds that are anchor, cleaner and more
             contaminated; ours. 0 is the paper. 0 to 1.
+        dropout: share of the trunks' features that a step does not see, 0 to 0.9. The paper does
+            not say; we default to none.
         replay: weight of the first stage's loss while the second runs, the paper's "fraction of
             audio-text pairs"; 0 to 1.
         validate_every: steps.
@@ -60,6 +62,7 @@ class AlignmentConfig:
     margin: float = 0.2
     mus: tuple[float, float, float, float] = (1.0, 1.0, 0.5, 0.5)
     hard_negatives: float = 0.0
+    dropout: float = 0.0
     replay: float = 0.5
     validate_every: int = 25
     patience: int = 6
@@ -79,6 +82,8 @@ class AlignmentConfig:
             fail("margin and replay", problem, "give 0 or more, and 0 to 1")
         if not 0 <= self.hard_negatives <= 1:
             fail("hard negatives", f"are {self.hard_negatives}", "give a share of 0 to 1")
+        if not 0 <= self.dropout <= 0.9:
+            fail("dropout", f"is {self.dropout}", "give a share of 0 to 0.9")
 
 
 DEFAULTS = AlignmentConfig()
@@ -143,7 +148,7 @@ def train_stage(
     check_stages((stage,))
     _check_temperature(encoder)
     pictures = stage in PICTURED
-    sampler = _sampler(train, config, config.seed, stage)
+    sampler = _sampler(train, config, config.seed, stage, config.dropout)
     checks = _fixed_batches(validation, config, pictures)
     parameters = trained_parameters(encoder, stage)
     best = _Best(parameters, _validate(encoder, stage, checks, config))
@@ -171,10 +176,10 @@ def train_stage(
 
 
 def _sampler(
-    features: TrunkFeatures, config: AlignmentConfig, seed: int, stage: str
+    features: TrunkFeatures, config: AlignmentConfig, seed: int, stage: str, dropout: float = 0.0
 ) -> PairSampler:
     size = min(config.batch_size, len(features.names))
-    return PairSampler(features, size, seed, stage, config.hard_negatives)
+    return PairSampler(features, size, seed, stage, config.hard_negatives, dropout)
 
 
 def _fixed_batches(

@@ -107,12 +107,15 @@ def drawings(sound: SoundClass, split: str) -> list[Path]:
     return [file for file in files if (file.stem in HELD_OUT) == held_out]
 
 
-def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def augment_pictures(
+    rgba: torch.Tensor, generator: torch.Generator, tilt: float = 0.0
+) -> torch.Tensor:
     """Augment drawings: (B, 4, H, W) with alpha -> (B, 3, H, W), both in [0, 1].
 
     A drawing is turned, mirrored, stretched and shifted, recoloured, sometimes only its outline or
     its silhouette is left, and it is laid on a plain or patterned ground. `generator` is of the
-    device of `rgba`.
+    device of `rgba`; with `tilt` above 0 it is seen in perspective too, so much nearer and farther
+    at its edges at most.
     """
     n, device = len(rgba), rgba.device
 
@@ -122,7 +125,7 @@ def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Te
     def sometimes(share: float) -> torch.Tensor:
         return torch.rand(n, 1, 1, 1, generator=generator, device=device) < share
 
-    rgba = _move(rgba, uniform)
+    rgba = _move(rgba, uniform, tilt)
     colour, alpha = rgba[:, :3], rgba[:, 3:]
     grey = colour.mean(dim=1, keepdim=True)
     # Hue: mix the channels at random around the identity.
@@ -147,7 +150,7 @@ def augment_pictures(rgba: torch.Tensor, generator: torch.Generator) -> torch.Te
     return (picture + noise * sometimes(0.3)).clamp(0, 1)
 
 
-def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Tensor:
+def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor], tilt: float) -> torch.Tensor:
     """Rotate up to 40 degrees, mirror, scale by 0.55 to 1.15, stretch, shear, shift and tilt."""
     n = len(rgba)
     angle, zoom = uniform(-0.7, 0.7), 1 / uniform(0.55, 1.15)
@@ -160,6 +163,7 @@ def _move(rgba: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Ten
     grid = functional.affine_grid(
         torch.cat([matrix, shift], dim=-1), list(rgba.shape), align_corners=False
     )
-    # Perspective: what is farther away is smaller.
-    depth = 1 + torch.einsum("nhwc,nc->nhw", grid, uniform(-0.2, 0.2, 2))
-    return functional.grid_sample(rgba, grid / depth[..., None], align_corners=False)
+    if tilt:  # what is farther away is smaller
+        depth = 1 + torch.einsum("nhwc,nc->nhw", grid, uniform(-tilt, tilt, 2))
+        grid = grid / depth[..., None]
+    return functional.grid_sample(rgba, grid, align_corners=False)

@@ -1,6 +1,7 @@
 """The heads of an encoder after each stage of alignment, as the package ships them."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,13 +13,16 @@ from mars_lib.io import checkpoint
 
 
 def make_aligned(
-    encoder: TrainableEncoder, music: Music, work: Path, hard_negatives: float = 0.0
+    encoder: TrainableEncoder, music: Music, work: Path, **options: Any
 ) -> dict[str, torch.Tensor]:
-    """Tensors of the aligned heads: each stage's, the one-stage control's, and fitting fusions."""
-    config = AlignmentConfig(hard_negatives=hard_negatives)
+    """Tensors of the aligned heads: each stage's, the one-stage control's, and fitting fusions.
+
+    `options` are those of `AlignmentConfig`.
+    """
+    config = AlignmentConfig(**options)
     train, validation = (
         alignment.trunk_features(
-            encoder, music, split, contaminated=hard_negatives > 0, folder=work
+            encoder, music, split, contaminated=config.hard_negatives > 0, folder=work
         )
         for split in ("train", "validation")
     )

@@ -30,6 +30,7 @@ from mars_lib.training.word_batches import word_batches
 PARTS = ("naming", "preference", "words")
 STEPS = {"naming": 2_600, "preference": 1_200, "words": 1_500}
 BATCH = {"naming": 48, "preference": 16, "names": 24, "words": 64, "heads": 48}
+TILT = 0.2  # of the pictures that heads learn from
 # Batches of features that the heads' training goes round.
 ROUNDS = 12
 
@@ -88,7 +89,7 @@ def _batches(music: Music, device: str, seed: int) -> dict[str, Batch]:
 
     return {
         "audio": sounds,
-        "image": minibind_trunks.image_batches(shown, size, seed, device),
+        "image": minibind_trunks.image_batches(shown, size, seed, device, TILT),
         "text": word_batches(classes, size, seed),
     }
 

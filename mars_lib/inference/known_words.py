@@ -4,13 +4,14 @@ import warnings
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
-from mars_lib.data.synthesis.classes import sound_classes
-from mars_lib.encoders.base import TrainableEncoder
+from mars_lib.data.synthesis.classes import descriptions, sound_classes
+from mars_lib.encoders.base import Encoder, TrainableEncoder
 
 # Calibrated on the paraphrases of `benchmarks/paraphrases.json`, which no training sees: one in
 # twenty that name a class lies below.
-LEAST = 0.40
+LEAST = 0.62
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,32 @@ class Reading:
 
 
 @torch.no_grad()
-def read(encoder: TrainableEncoder, text: str) -> Reading:
-    """Compare a text with the names of all classes, at the encoder's temperature."""
-    names = [sound.name for sound in sound_classes()]
-    embedded = encoder.embed_text([text, *names])
-    cosines = embedded[1:] @ embedded[0] / encoder.log_temperature.exp()
+def class_directions(encoder: Encoder) -> torch.Tensor:
+    """Where the classes lie: (C, D) of unit norm, in the order of the class list.
+
+    A class is the mean of its names and of all its descriptions, which is a better place to look
+    for what is near it than its name alone (as CLIP's ensembles of prompts: Radford et al., 2021).
+    """
+    texts = [[*sound.names, *descriptions()[sound.name]] for sound in sound_classes()]
+    means = [encoder.embed_text(each).mean(dim=0) for each in texts]
+    return functional.normalize(torch.stack(means), dim=-1)
+
+
+@torch.no_grad()
+def read(encoder: TrainableEncoder, text: str, directions: torch.Tensor | None = None) -> Reading:
+    """Compare a text with all classes, at the encoder's temperature.
+
+    Args:
+        encoder: that reads it.
+        text: of any words.
+        directions: of the classes, where many texts are read; made anew without them.
+    """
+    if directions is None:
+        directions = class_directions(encoder)
+    cosines = directions @ encoder.embed_text([text])[0] / encoder.log_temperature.exp()
     found = cosines.softmax(dim=0).topk(3)
-    return Reading(tuple(names[i] for i in found.indices.tolist()), found.values[0].item())
+    names = [sound_classes()[i].name for i in found.indices.tolist()]
+    return Reading(tuple(names), found.values[0].item())
 
 
 def warn_of_low_confidence(encoder: TrainableEncoder, text: str, stacklevel: int) -> None:

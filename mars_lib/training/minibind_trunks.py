@@ -71,9 +71,16 @@ def audio_batches(
 
 
 def image_batches(
-    shown: Sequence[Sequence[Path]], size: int, seed: int, device: str = "cpu"
+    shown: Sequence[Sequence[Path]],
+    size: int,
+    seed: int,
+    device: str = "cpu",
+    tilt: float = 0.0,
 ) -> Batch:
-    """Augmented pictures of all classes, made on a device, from the files of every class."""
+    """Augmented pictures of all classes, made on a device, from the files of every class.
+
+    `tilt` as `augment_pictures` has it.
+    """
     files = [(k, path) for k, paths in enumerate(shown) for path in paths]
     # Augmented at half size, four times as fast: the trunk halves what it sees first of all.
     pictures = torch.stack([load_rgba(path) for _, path in files]).to(device)
@@ -84,7 +91,7 @@ def image_batches(
         index = "image", step
         generator = random_streams.generator("pretraining batches", seed, *index, device=device)
         picks = torch.randint(len(files), (size,), generator=generator, device=device)
-        augmented = augment_pictures(pictures[picks], generator)
+        augmented = augment_pictures(pictures[picks], generator, tilt)
         return functional.interpolate(augmented, scale_factor=2), labels[picks.cpu()]
 
     return batch

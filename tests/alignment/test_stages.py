@@ -290,3 +290,17 @@ def test_discrimination_by_hand(toy):
     target, mixture = torch.zeros(1, 12), torch.zeros(1, 12)
     target[0, 0], mixture[0, 0], mixture[0, 1] = 3.0, 1.0, 1.0
     assert discrimination(toy, target, mixture, ["any"]).item() == pytest.approx(1 - 0.5**0.5)
+
+
+def test_dropout_hides_a_share_of_the_features_and_keeps_their_mean(toy, train):
+    plain = [PairSampler(train, 6).draw(step, True) for step in range(50)]
+    dropped = [PairSampler(train, 6, dropout=0.25).draw(step, True) for step in range(50)]
+    for name in ("audio", "other", "wrong_audio", "text", "image", "wrong_image"):
+        whole, rest = (
+            torch.cat([getattr(pairs, name) for pairs in drawn]) for drawn in (plain, dropped)
+        )
+        hidden = rest == 0
+        assert 0.2 < hidden.float().mean() < 0.3
+        assert torch.allclose(rest[~hidden], whole[~hidden] / 0.75)
+    with pytest.raises(InputError, match="dropout: is 1"):
+        AlignmentConfig(dropout=1)

@@ -127,3 +127,22 @@ def test_variations_differ_stay_in_range_and_can_be_repeated():
     assert torch.equal(first, again) and 0 <= first.min() and first.max() <= 1
     distances = (first[:, None] - first[None]).abs().mean(dim=(2, 3, 4))
     assert (distances + torch.eye(8) > 0.02).all()
+
+
+def test_a_tilted_picture_is_seen_in_perspective(generator):
+    """What is a rectangle has rows of other widths then."""
+    rectangle = torch.zeros(8, 4, 64, 64)
+    rectangle[:, 3, 16:48, 16:48] = 1.0
+
+    def widths(tilt):
+        def uniform(low, high, *shape):
+            """The middle of all but the tilt: neither turned, stretched nor shifted."""
+            drawn = torch.rand(8, *shape, generator=generator)
+            at = drawn if tilt and high == tilt else torch.full_like(drawn, 0.5)
+            return low + (high - low) * at
+
+        rows = (pictures._move(rectangle, uniform, tilt)[:, 3] > 0.5).sum(dim=-1)
+        return [set(each[each > 0].tolist()) for each in rows]
+
+    assert all(len(each) == 1 for each in widths(0.0))
+    assert any(len(each) > 2 for each in widths(0.4))

@@ -66,7 +66,7 @@ def test_no_step_of_a_seed_is_a_step_of_another(name, monkeypatch):
     monkeypatch.setattr(
         minibind_trunks,
         "augment_pictures",
-        lambda x, g: x * torch.rand(len(x), 1, 1, 1, generator=g),
+        lambda x, g, tilt: x * torch.rand(len(x), 1, 1, 1, generator=g),
     )
     first, again, other = drawn(name, 0), drawn(name, 0), drawn(name, 1)
     assert torch.equal(first(3), again(3))
