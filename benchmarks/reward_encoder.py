@@ -24,6 +24,7 @@ from mars_lib.data.pictures import drawings, load_picture
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.encoders.frozen import frozen
+from mars_lib.encoders.minibind2 import MiniBind2
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.statistics import summary
 from mars_lib.experiments.climb import Climb, climb
@@ -147,8 +148,9 @@ def draw(found: dict[str, Climb], path: Path) -> None:
 
 @torch.no_grad()
 def knows(encoder: TrainableEncoder, folder: Path | None) -> None:
-    """Print how often the nearest class is right."""
-    words = known_words.class_directions(encoder)
+    """Print how often the nearest class is right; MiniBind knows these by their names alone."""
+    described = isinstance(encoder, MiniBind2)
+    words = known_words.class_directions(encoder) if described else encoder.embed_text(NAMES)
 
     def top1(embedded: list[torch.Tensor], labels: list[str]) -> str:
         near = (torch.stack(embedded) @ words.T).argmax(dim=1).tolist()
