@@ -8,6 +8,7 @@ measured beside one whose reward is SI-SDR itself: what patches of 8 x 8 can do.
 import argparse
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ SECONDS, WINDOW = 10, 32_000  # of a recording, the samples of a window
 NAMES = [sound.name for sound in sound_classes()]
 
 
+@cache
 def scenes(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
     """(B, L) mixtures, (B, 2, L) references, (B, L) queries, and names of the first B rows."""
     music, rows = manifests.music(), manifests.read("unseen")[:count]
@@ -123,11 +125,8 @@ def climbs(encoder: TrainableEncoder | None, count: int) -> Climb:
 def _interval(values: ArrayLike, digits: str) -> str:
     """A mean and its 95 % interval."""
     found = summary(values)
-    return " ".join([format(found["mean"], digits), _bounds(found["ci95"], digits)])
-
-
-def _bounds(ends: list[float], digits: str) -> str:
-    return f"[{', '.join(format(end, digits) for end in ends)}]"
+    mean, low, high = (format(value, digits) for value in (found["mean"], *found["ci95"]))
+    return f"{mean} [{low}, {high}]"
 
 
 def draw(found: dict[str, Climb], path: Path) -> None:
@@ -176,15 +175,13 @@ def knows(encoder: TrainableEncoder, folder: Path | None) -> None:
     print(f"  taken for a known sound: {100 * sure:.0f} % of them, {100 * unsure:.0f} % of unknown")
     if folder is None:
         return
-    files = sorted(folder.glob("*/*"))
-    sounds = [path for path in files if path.suffix != ".png"]
-    pictures = [path for path in files if path.suffix == ".png"]
-    heard = [_recording(encoder, path) for path in sounds]
-    labels = [path.parent.name.replace("_", " ") for path in sounds]
-    print(f"  recordings: {top1(heard, labels)}")
-    seen = [encoder.embed_image(load_picture(path)[None])[0] for path in pictures]
-    drawn = [path.parent.name.replace("_", " ") for path in pictures]
-    print(f"  pictures by others: {top1(seen, drawn)}")
+    files = [(path.parent.name.replace("_", " "), path) for path in sorted(folder.glob("*/*"))]
+    sounds = [(name, path) for name, path in files if path.suffix != ".png"]
+    pictures = [(name, path) for name, path in files if path.suffix == ".png"]
+    heard = [_recording(encoder, path) for _, path in sounds]
+    print(f"  recordings: {top1(heard, [name for name, _ in sounds])}")
+    seen = [encoder.embed_image(load_picture(path)[None])[0] for _, path in pictures]
+    print(f"  pictures by others: {top1(seen, [name for name, _ in pictures])}")
 
 
 def _recording(encoder: TrainableEncoder, path: Path) -> torch.Tensor:

@@ -151,10 +151,7 @@ def _minibind(making: Making) -> None:
 
 
 def _words(making: Making) -> None:
-    def make() -> tuple[dict[str, torch.Tensor], dict]:
-        return distilled_words()
-
-    ship("words", kept(making.work / "words.safetensors", identity(), make))
+    ship("words", kept(making.work / "words.safetensors", identity(), distilled_words))
 
 
 def _more_music(making: Making) -> RicherMusic:

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.nn import functional
@@ -12,6 +13,8 @@ from mars_lib.encoders.base import Encoder, TrainableEncoder
 # Calibrated on the paraphrases of `benchmarks/paraphrases.json`, which no training sees: one in
 # twenty that name a class lies below.
 LEAST = 0.62
+# Of the encoders that were asked, as long as they live.
+_DIRECTIONS: WeakKeyDictionary[TrainableEncoder, torch.Tensor] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,10 @@ def warn_of_low_confidence(encoder: TrainableEncoder, text: str, stacklevel: int
 
     `stacklevel` counts from the caller.
     """
-    reading = read(encoder, text)
+    if encoder not in _DIRECTIONS:  # two thousand texts, and the encoder of a system stays
+        _DIRECTIONS[encoder] = class_directions(encoder).cpu()
+    directions = _DIRECTIONS[encoder].to(encoder.log_temperature.device)
+    reading = read(encoder, text, directions)
     if reading.confidence < LEAST:
         near = ", ".join(map(repr, reading.nearest))
         warnings.warn(

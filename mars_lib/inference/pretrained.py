@@ -81,17 +81,14 @@ def load_minibind2(heads: str | None = None) -> MiniBind2:
     return encoder
 
 
-def load_mlbp(
-    path: str | Path | None = None, heads: str | None = None, of: str = "aligned"
-) -> MLBP:
+def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
     """The pretrained fusion of the target's modalities, frozen.
 
-    It fits MiniBind with the same `heads`: None, "stage3" or "one-stage"; with `of` "aligned2" it
-    fits MiniBind2, and `heads` is not None.
+    It fits MiniBind with the same `heads`: None, "stage3" or "one-stage".
     """
     if heads is None:
         return _frozen(path, "mlbp", lambda meta: MLBP(meta["embedding_size"], meta["rank"]))
-    tensors = _aligned(heads, of).part("mlbp")
+    tensors = _aligned(heads).part("mlbp")
     if not tensors:
         check.fail(f"heads {heads!r}", "have no fusion", 'take "stage3" or "one-stage"')
     size, rank = tensors["out.weight"].shape
