@@ -7,6 +7,9 @@ is trained on. They have been looked at while things were chosen, and so are no 
     apt-get install gcompris-qt-data lmms-common sonic-pi-samples
     python benchmarks/recordings.py FOLDER
     mars evaluate --folder FOLDER --query text --mixtures 400
+
+With `--photographs` it writes those of tuxpaint-stamps-default instead, as `photographs.json` lists
+them: every one of an instrument that is a class, and five birds.
 """
 
 import argparse
@@ -23,18 +26,20 @@ PLACES = {
     "gcompris": Path("/usr/share/gcompris-qt/rcc"),
     "lmms": Path("/usr/share/lmms/samples"),
     "sonic-pi": Path("/usr/share/sonic-pi/samples"),
+    "tuxpaint": Path("/usr/share/tuxpaint/stamps"),
 }
 PACKAGES = {
     "gcompris": "gcompris-qt-data",
     "lmms": "lmms-common",
     "sonic-pi": "sonic-pi-samples",
+    "tuxpaint": "tuxpaint-stamps-default",
 }
 INSIDE = "/gcompris/src/activities/"
 SMALLEST = 14, 22  # bytes of a node in a Qt resource file before its version 2, and since
 
 
 def content(name: str) -> bytes:
-    """The file that `recordings.json` calls "package:path"."""
+    """The file that a table calls "package:path"."""
     package, _, path = name.partition(":")
     if not PLACES[package].is_dir():
         fail(
@@ -85,23 +90,25 @@ def pictures(name: str) -> Iterator[bytes]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="where CLASS/NAME.ogg and CLASS/NAME.png go")
-    folder = parser.parse_args().folder
-    import resvg_py  # `pip install resvg_py`, for the pictures
-
-    table = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-    sounds = drawn = 0
+    parser.add_argument("--photographs", action="store_true", help="CLASS/NAME.png of tuxpaint")
+    options = parser.parse_args()
+    folder, what = options.folder, "photographs" if options.photographs else "recordings"
+    table = json.loads(Path(__file__).with_name(f"{what}.json").read_text(encoding="utf-8"))
+    files = drawn = 0
     for label, names in table.items():
         target = folder / label.replace(" ", "_")
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
             path = target / name.replace(":", "-").replace("/", "-")
             path.write_bytes(content(name))
-            sounds += 1
+            files += 1
             for svg in pictures(name):
+                import resvg_py  # `pip install resvg_py`
+
                 png = resvg_py.svg_to_bytes(svg_string=svg.decode(), width=448)
                 path.with_suffix(".png").write_bytes(bytes(png))
                 drawn += 1
-    print(f"{sounds} recordings of {len(table)} classes and {drawn} pictures in {folder}")
+    print(f"{files} {what} of {len(table)} classes and {drawn} drawings in {folder}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Rewards are the mean of audio and text similarity, on the first mixtures of `unseen`. The climb is
 measured beside one whose reward is SI-SDR itself: what patches of 8 x 8 can do. With `--folder` (as
-`benchmarks/recordings.py` fills it) also top-1 of recordings and pictures by other hands.
+`benchmarks/recordings.py` fills it) also top-1 of recordings and pictures by other hands; with
+`--photographs` of photographs.
 """
 
 import argparse
@@ -44,6 +45,7 @@ ENCODERS: dict[str, Callable[[], TrainableEncoder]] = {
     "minibind2-by-family": pretrained.load_minibind2,
 }
 MEASURED, SAID = tuple(range(10, 101, 10)), (20, 60, 100)
+SOUNDS = (".ogg", ".flac", ".wav")
 SECONDS, WINDOW = 10, 32_000  # of a recording, the samples of a window
 NAMES = [sound.name for sound in sound_classes()]
 
@@ -146,7 +148,7 @@ def draw(found: dict[str, Climb], path: Path) -> None:
 
 
 @torch.no_grad()
-def knows(encoder: TrainableEncoder, folder: Path | None) -> None:
+def knows(encoder: TrainableEncoder, folder: Path | None, photographs: Path | None) -> None:
     """Print how often the nearest class is right; MiniBind knows these by their names alone."""
     described = isinstance(encoder, MiniBind2)
     words = known_words.class_directions(encoder) if described else encoder.embed_text(NAMES)
@@ -173,15 +175,20 @@ def knows(encoder: TrainableEncoder, folder: Path | None) -> None:
         for texts in ([text for _, text in asked], table["unknown"])
     )
     print(f"  taken for a known sound: {100 * sure:.0f} % of them, {100 * unsure:.0f} % of unknown")
-    if folder is None:
-        return
-    files = [(path.parent.name.replace("_", " "), path) for path in sorted(folder.glob("*/*"))]
-    sounds = [(name, path) for name, path in files if path.suffix != ".png"]
-    pictures = [(name, path) for name, path in files if path.suffix == ".png"]
-    heard = [_recording(encoder, path) for _, path in sounds]
-    print(f"  recordings: {top1(heard, [name for name, _ in sounds])}")
-    seen = [encoder.embed_image(load_picture(path)[None])[0] for _, path in pictures]
-    print(f"  pictures by others: {top1(seen, [name for name, _ in pictures])}")
+    if folder is not None:
+        heard = [(name, _recording(encoder, path)) for name, path in _files(folder, *SOUNDS)]
+        print(f"  recordings: {top1([each for _, each in heard], [name for name, _ in heard])}")
+    for what, place in (("pictures by others", folder), ("photographs", photographs)):
+        if place is not None:
+            shown = [(n, load_picture(path)) for n, path in _files(place, ".png")]
+            seen = [encoder.embed_image(picture[None])[0] for _, picture in shown]
+            print(f"  {what}: {top1(seen, [name for name, _ in shown])}")
+
+
+def _files(folder: Path, *suffixes: str) -> list[tuple[str, Path]]:
+    """Class and path of the files of some kinds in a folder CLASS/NAME."""
+    paths = [path for path in sorted(folder.glob("*/*")) if path.suffix in suffixes]
+    return [(path.parent.name.replace("_", " "), path) for path in paths]
 
 
 def _recording(encoder: TrainableEncoder, path: Path) -> torch.Tensor:
@@ -201,14 +208,15 @@ def main() -> None:
     )
     parser.add_argument("--mixtures", type=int, default=50)
     parser.add_argument("--climbs", type=int, default=50, help="mixtures of the climb; 0 for none")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="recordings and pictures by others")
+    parser.add_argument("--photographs", type=Path)
     parser.add_argument("--figure", type=Path, help="draws the climbs, and that of SI-SDR")
     options = parser.parse_args()
     found = {}
     for name in options.encoders:
         print(name, flush=True)
         encoder = ENCODERS[name]()
-        knows(encoder, options.folder)
+        knows(encoder, options.folder, options.photographs)
         hears(encoder, options.mixtures)
         if options.climbs:
             found[name] = climbs(encoder, options.climbs)

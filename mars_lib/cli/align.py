@@ -99,7 +99,7 @@ def align(
         run_folder.no_run(out, *stages)
     if start is not None and not start.is_file():
         fail(f"checkpoint {start}", "is not there", "give a file of heads that `mars align` wrote")
-    encoder = pretrained.load_encoder(encoder_name, weights).to(device)
+    encoder = pretrained.load_encoder(encoder_name, weights, aligned=False).to(device)
     if start is not None:
         alignment.load_heads(encoder, start)
     before = alignment.with_trainable_heads(encoder)

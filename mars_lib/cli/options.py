@@ -8,6 +8,7 @@ from pathlib import Path
 from mars_lib.check import fail
 from mars_lib.cli.config_options import option_name
 from mars_lib.config import Config, PolicyConfig
+from mars_lib.inference.pretrained import PACKAGED
 from mars_lib.io.devices import choose_device
 from mars_lib.io.paths import output_folder
 from mars_lib.training.rl_config import READS, RLConfig
@@ -132,7 +133,7 @@ def check_start(start: Config, config: RLConfig, heads: str | None) -> None:
             f"is {config.policy.patch}, and the masks are {masks[0]} x {masks[1]}",
             f"give {min(masks)} or less",
         )
-    known = ("none", "stage3", "one-stage") if start.encoder == "minibind" else ("none",)
+    known = ("none", "stage3", "one-stage") if start.encoder in PACKAGED else ("none",)
     if heads is not None and heads not in known and not Path(heads).is_file():
         fail(
             f"heads {heads}",

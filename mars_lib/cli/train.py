@@ -143,8 +143,9 @@ def rl(
     heads: Annotated[
         str | None,
         typer.Option(
-            help="Of the reward encoder: stage3 or one-stage of MiniBind, or of any encoder a file "
-            "that `mars align` wrote; none: as for queries. By default stage3 for MiniBind."
+            help="Of the reward encoder: stage3 or one-stage of MiniBind and MiniBind2, or of any "
+            "encoder a file that `mars align` wrote; none: as for queries. By default stage3, or "
+            "none for other encoders."
         ),
     ] = None,
     folder: Folder = None,
@@ -226,15 +227,18 @@ def reward_encoder_of(
     Returns:
         The encoder, None where it is the one of the queries; and the fusion.
     """
-    minibind = system.separator.config.encoder == "minibind"
-    heads = heads or ("stage3" if minibind else "none")
+    name = system.separator.config.encoder
+    packaged = name in pretrained.PACKAGED
+    heads = heads or ("stage3" if packaged else "none")
+    if heads == "none" and name == "minibind":
+        return None, pretrained.load_mlbp()
+    if name == "minibind2" and heads in ("none", "stage3"):  # those of its queries
+        return None, pretrained.load_mlbp(heads="stage3", encoder=name)
     if heads == "none":
-        # The package has a fusion for MiniBind alone.
-        if minibind:
-            return None, pretrained.load_mlbp()
         return None, mlbp.train_mlbp(placed(system.encoder, torch.device(device)), music)
-    if minibind and heads in pretrained.ALIGNED:
-        return pretrained.load_minibind(heads=heads), pretrained.load_mlbp(heads=heads)
+    if packaged and heads in pretrained.ALIGNED:
+        fusion = pretrained.load_mlbp(heads=heads, encoder=name)
+        return pretrained.load_packaged(name, heads), fusion
     reward_encoder = alignment.with_trainable_heads(system.encoder)
     alignment.load_heads(reward_encoder, heads)
     return reward_encoder, pretrained.load_mlbp(alignment.fusion_of(Path(heads)))

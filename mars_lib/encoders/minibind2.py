@@ -69,15 +69,11 @@ class PictureTrunk(nn.Module):
 @cache
 def _pretrained() -> EfficientNetLite0:
     """The network of the package, its weights as buffers that belong into no checkpoint."""
-    path = published_weights.packaged(PACKAGE, FILE)
-    if path is None:
-        fail("weights of the picture trunk", "are not installed", REMEDY)
-    tensors = published_weights.state_dict(path, SHA256, REMEDY).values()
     # On the CPU whatever device is being built on: these are numbers, not shapes. And random
     # numbers that are drawn here, the first time alone, would change those of the other parts.
     with torch.device("cpu"), torch.random.fork_rng(devices=[]):
         network = EfficientNetLite0()
-        network.load_state_dict(dict(zip(network.state_dict(), tensors, strict=True)))
+        network.load_state_dict(dict(zip(network.state_dict(), _tensors(), strict=True)))
         network.eval()
         fold(network)
     del network.classifier
@@ -86,3 +82,19 @@ def _pretrained() -> EfficientNetLite0:
             delattr(module, name)
             module.register_buffer(name, weight.detach(), persistent=False)
     return network
+
+
+def imagenet_directions() -> torch.Tensor:
+    """(1000, 1280): for each class of ImageNet the row of the classifier over the picture trunk."""
+    return _tensors()[-2]
+
+
+def _tensors() -> list[torch.Tensor]:
+    """The tensors of the package, in their order.
+
+    Raises `InputError` where it is missing or holds others.
+    """
+    path = published_weights.packaged(PACKAGE, FILE)
+    if path is None:
+        fail("weights of the picture trunk", "are not installed", REMEDY)
+    return list(published_weights.state_dict(path, SHA256, REMEDY).values())

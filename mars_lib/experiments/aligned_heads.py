@@ -1,31 +1,38 @@
 """The heads of an encoder after each stage of alignment, as the package ships them."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from mars_lib import alignment
-from mars_lib.alignment.stages import AlignmentConfig
+from mars_lib.alignment.stages import DEFAULTS, AlignmentConfig
 from mars_lib.data.music import Music
 from mars_lib.encoders.base import TrainableEncoder
+from mars_lib.experiments.imagenet_pictures import with_photographs
 from mars_lib.io import checkpoint
 
 
 def make_aligned(
-    encoder: TrainableEncoder, music: Music, work: Path, **options: Any
+    encoder: TrainableEncoder,
+    music: Music,
+    work: Path,
+    config: AlignmentConfig = DEFAULTS,
+    *,
+    photographs: bool = False,
 ) -> dict[str, torch.Tensor]:
     """Tensors of the aligned heads: each stage's, the one-stage control's, and fitting fusions.
 
-    `options` are those of `AlignmentConfig`.
+    With `photographs` (for MiniBind2's trunk of pictures alone) stages learn from those of
+    `with_photographs` too.
     """
-    config = AlignmentConfig(**options)
     train, validation = (
         alignment.trunk_features(
             encoder, music, split, contaminated=config.hard_negatives > 0, folder=work
         )
         for split in ("train", "validation")
     )
+    if photographs:
+        train = with_photographs(train)
     tensors: dict[str, torch.Tensor] = {}
     for name, stages in (("stage3", alignment.STAGES), ("one-stage", ("one-stage",))):
         ours = alignment.with_trainable_heads(encoder)

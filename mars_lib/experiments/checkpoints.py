@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mars_lib import config as configs
+from mars_lib.alignment.stages import AlignmentConfig
 from mars_lib.config import Config
 from mars_lib.data.fingerprint import content, digest
 from mars_lib.data.mini_music import MiniMusic
@@ -45,7 +46,7 @@ TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
 SEEDS = 3
 BATCH = {"audio": 48, "image": 64, "text": 64}
 # How MiniBind2's heads are aligned; the first MiniBind's are with the defaults.
-ALIGNMENT = {"steps": 1_000, "patience": 12, "hard_negatives": 0.5, "dropout": 0.5}
+ALIGNMENT = AlignmentConfig(steps=1_000, patience=12, hard_negatives=0.5, dropout=0.5)
 
 
 def make_checkpoints(
@@ -180,7 +181,7 @@ def _minibind2(making: Making) -> None:
 def _aligned2(making: Making) -> None:
     encoder = load_minibind2().to(making.device)
     work = making.work / "aligned2"
-    tensors = make_aligned(encoder, _more_music(making), work, **ALIGNMENT)
+    tensors = make_aligned(encoder, _more_music(making), work, ALIGNMENT, photographs=True)
     ship("aligned2", Checkpoint(tensors, {"kind": "aligned"}))
 
 

@@ -25,17 +25,22 @@ ENCODERS: dict[str, tuple[Callable[[Path], TrainableEncoder], str]] = {
 }
 
 
-def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncoder:
-    """An encoder of `ENCODERS`, frozen, on the CPU.
+def load_encoder(
+    name: str, weights: str | Path | None = None, *, aligned: bool = True
+) -> TrainableEncoder:
+    """An encoder of `PACKAGED` or `ENCODERS`, frozen, on the CPU, as it embeds queries.
 
     Args:
         name: "minibind", "minibind2", "imagebind" or "pe-av"; the last two need packages of their
             own.
         weights: the path of what `ENCODERS` describes; None for the first two.
+        aligned: False for MiniBind2 as alignment finds it, with heads by family; its queries are
+            embedded by those of stage 3. The others have one state.
+
     Raises: `InputError` for a name that is none, for weights where none are wanted, and for weights
         that are not given, missing, damaged or of another model.
     """
-    check.one_of("encoder", name, ("minibind", "minibind2", *ENCODERS))
+    check.one_of("encoder", name, (*PACKAGED, *ENCODERS))
     if name not in ENCODERS:
         if weights is not None:
             problem = f"are not wanted by {name}, which is pretrained"
@@ -44,7 +49,7 @@ def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncod
                 problem,
                 "leave them out, or choose the encoder imagebind or pe-av",
             )
-        return load_minibind() if name == "minibind" else load_minibind2()
+        return load_packaged(name, "stage3" if aligned and name == "minibind2" else None)
     load, what = ENCODERS[name]
     if weights is None:
         remedy = f"give --weights PATH: {what}"
@@ -52,9 +57,15 @@ def load_encoder(name: str, weights: str | Path | None = None) -> TrainableEncod
     return load(inputs.path("weights", weights))
 
 
-# Heads beside those that the separators were trained with: after each stage of alignment, and its
-# control.
+# Heads beside those that an encoder comes with: after each stage of alignment, and its control.
 ALIGNED = ("stage1", "stage2", "stage3", "one-stage")
+# Encoders of the package, and the checkpoint of their aligned heads.
+PACKAGED = {"minibind": "aligned", "minibind2": "aligned2"}
+
+
+def load_packaged(name: str, heads: str | None = None) -> MiniBind | MiniBind2:
+    """An encoder of `PACKAGED`, with `heads` as for `load_minibind`."""
+    return load_minibind(heads=heads) if name == "minibind" else load_minibind2(heads)
 
 
 def load_minibind(path: str | Path | None = None, heads: str | None = None) -> MiniBind:
@@ -81,14 +92,17 @@ def load_minibind2(heads: str | None = None) -> MiniBind2:
     return encoder
 
 
-def load_mlbp(path: str | Path | None = None, heads: str | None = None) -> MLBP:
+def load_mlbp(
+    path: str | Path | None = None, heads: str | None = None, encoder: str = "minibind"
+) -> MLBP:
     """The pretrained fusion of the target's modalities, frozen.
 
-    It fits MiniBind with the same `heads`: None, "stage3" or "one-stage".
+    It fits an `encoder` of `PACKAGED` with the same `heads`: "stage3", "one-stage" or, of MiniBind
+    alone, None.
     """
     if heads is None:
         return _frozen(path, "mlbp", lambda meta: MLBP(meta["embedding_size"], meta["rank"]))
-    tensors = _aligned(heads).part("mlbp")
+    tensors = _aligned(heads, PACKAGED[encoder]).part("mlbp")
     if not tensors:
         check.fail(f"heads {heads!r}", "have no fusion", 'take "stage3" or "one-stage"')
     size, rank = tensors["out.weight"].shape

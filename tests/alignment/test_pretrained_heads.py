@@ -1,4 +1,4 @@
-"""The pretrained aligned heads: they load, they fit MiniBind, and sounds are near their words."""
+"""The pretrained aligned heads: they load, they fit their encoder, sounds are near their words."""
 
 import pytest
 import torch
@@ -29,18 +29,16 @@ def found(encoder, clips):
 
 
 @pytest.mark.parametrize("heads", pretrained.ALIGNED)
-def test_aligned_heads_bring_sounds_to_their_words(clips, heads):
-    assert (
-        found(pretrained.load_minibind(heads=heads), clips)
-        >= 0.7
-        > 0.5
-        > found(pretrained.load_minibind(), clips)
-    )
+@pytest.mark.parametrize("name", pretrained.PACKAGED)
+def test_aligned_heads_bring_sounds_to_their_words(clips, name, heads):
+    aligned, before = (pretrained.load_packaged(name, each) for each in (heads, None))
+    assert found(aligned, clips) >= 0.7 > 0.5 > found(before, clips)
 
 
-def test_stages_keep_the_heads_that_they_do_not_train():
-    heads = {name: pretrained.load_minibind(heads=name).heads for name in pretrained.ALIGNED}
-    heads["before"] = pretrained.load_minibind().heads
+@pytest.mark.parametrize("encoder", pretrained.PACKAGED)
+def test_stages_keep_the_heads_that_they_do_not_train(encoder):
+    heads = {name: pretrained.load_packaged(encoder, name).heads for name in pretrained.ALIGNED}
+    heads["before"] = pretrained.load_packaged(encoder).heads
 
     def same(a, b, modality):
         return torch.equal(heads[a][modality].weight, heads[b][modality].weight)
@@ -50,15 +48,27 @@ def test_stages_keep_the_heads_that_they_do_not_train():
     assert same("stage2", "stage3", "text") and not same("stage2", "stage3", "image")
 
 
-def test_the_fusion_fits_its_heads(clips):
+@pytest.mark.parametrize("name, heads", [
+    ("minibind", None),
+    *((name, heads) for name in pretrained.PACKAGED for heads in ("stage3", "one-stage")),
+])  # fmt: skip
+def test_the_fusion_fits_its_heads(clips, name, heads):
     waves, names = clips
-    for heads in (None, "stage3", "one-stage"):
-        encoder, pooling = pretrained.load_minibind(heads=heads), pretrained.load_mlbp(heads=heads)
-        anchors = pooling(
-            {"audio": encoder.embed_audio(waves[::2]), "text": encoder.embed_text(names)}
-        )
-        nearest = (anchors @ encoder.embed_audio(waves[1::2]).T).argmax(dim=1)
-        assert (nearest == torch.arange(len(names))).float().mean() >= 0.7
+    encoder = pretrained.load_packaged(name, heads)
+    pooling = pretrained.load_mlbp(heads=heads, encoder=name)
+    anchors = pooling({"audio": encoder.embed_audio(waves[::2]), "text": encoder.embed_text(names)})
+    nearest = (anchors @ encoder.embed_audio(waves[1::2]).T).argmax(dim=1)
+    assert (nearest == torch.arange(len(names))).float().mean() >= 0.7
+
+
+def test_queries_are_embedded_by_the_heads_of_stage_3_and_alignment_begins_before():
+    def same(a, b):
+        return all(torch.equal(a.heads[m].weight, b.heads[m].weight) for m in a.heads)
+
+    assert same(pretrained.load_encoder("minibind2"), pretrained.load_minibind2("stage3"))
+    by_family = pretrained.load_encoder("minibind2", aligned=False)
+    assert same(by_family, pretrained.load_minibind2())
+    assert not same(by_family, pretrained.load_minibind2("stage3"))
 
 
 def test_unknown_heads():

@@ -1,5 +1,8 @@
 """Who hears in `mars train rl`, by its options."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -32,6 +35,18 @@ def test_minibind_listens_with_the_heads_of_the_third_stage(shipped):
 def test_none_leaves_the_ear_to_the_encoder_of_the_queries(shipped):
     reward_encoder, pooling = reward_encoder_of(shipped, "none", None)
     assert reward_encoder is None and same(pooling, pretrained.load_mlbp())
+
+
+def test_minibind2_is_rewarded_by_the_encoder_of_its_queries(shipped):
+    config = replace(shipped.separator.config, encoder="minibind2")
+    system = SimpleNamespace(separator=SimpleNamespace(config=config))
+    for heads in (None, "none", "stage3"):
+        reward_encoder, pooling = reward_encoder_of(system, heads, None)
+        assert reward_encoder is None
+        assert same(pooling, pretrained.load_mlbp(heads="stage3", encoder="minibind2"))
+    reward_encoder, pooling = reward_encoder_of(system, "one-stage", None)
+    assert same(reward_encoder, pretrained.load_minibind2("one-stage"))
+    assert same(pooling, pretrained.load_mlbp(heads="one-stage", encoder="minibind2"))
 
 
 def test_heads_of_ones_own_stand_on_the_same_trunks(shipped, tmp_path):
