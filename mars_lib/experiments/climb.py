@@ -1,16 +1,18 @@
 """The climb test: what PPO makes of one mixture where only a reward says what is good.
 
-No network: the logits of a mask's patches are the policy's parameters. Where the reward hears what
-is wrong, climbing it separates; where it does not, PPO finds what the reward cannot hear, and ends
-above the reward of the true source.
+By default there is no network: the logits of a mask's patches are the policy's parameters. Where
+the reward hears what is wrong, climbing it separates; where it does not, PPO finds what the reward
+cannot hear, and ends above the reward of the true source.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 from tqdm.std import tqdm
 
+from mars_lib import check
 from mars_lib.advantage import group_normalise
 from mars_lib.beta import log_prob
 from mars_lib.config import PolicyConfig, SignalConfig
@@ -20,7 +22,13 @@ from mars_lib.mask import to_waveform
 from mars_lib.policy import BetaMaskPolicy, spread
 from mars_lib.reward import Reward, Target
 from mars_lib.rollout import Rollout, score
+from mars_lib.separator import Separator, analyse
 from mars_lib.stft import LogFrequencyWarp, stft
+
+# 16 antithetic samples a step, patches of 8, no entropy bonus.
+POLICY = PolicyConfig(
+    group_size=16, antithetic=True, patch=8, entropy_coefficient=0.0, kl_coefficient=0.0
+)
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,80 @@ class Climb:
         steps: after which steps was measured.
         improvement: (measurements, B) SI-SDR improvement in dB of the policy's mode.
         reward: (measurements, B) of the mode.
+        mask: (measurements, B, H, T) the mode itself.
         reference: (B,) reward of the true sources.
     """
 
     steps: tuple[int, ...]
     improvement: torch.Tensor
     reward: torch.Tensor
+    mask: torch.Tensor
     reference: torch.Tensor
+
+
+class FreeMask(nn.Module):
+    """Logits of the patches of B masks and nothing else, grey at first.
+
+    Called, it gives proposals (B, 1, H, T).
+    """
+
+    def __init__(self, count: int, bins: int, frames: int, patch: int):
+        super().__init__()
+        self.patch, self.shape = patch, torch.Size([bins, frames])
+        self.logits = nn.Parameter(torch.zeros(count, 1, -(-bins // patch), -(-frames // patch)))
+
+    def forward(self) -> torch.Tensor:
+        return torch.sigmoid(spread(self.logits, self.patch, self.shape))
+
+
+class QueriedMask(nn.Module):
+    """A copy of a separator that learns on B mixtures (B, L) and queries (B, D) alone.
+
+    Batch norms keep their statistics. Called, it gives proposals (B, 1, H, T).
+    """
+
+    def __init__(self, separator: Separator, mixture: torch.Tensor, query: torch.Tensor):
+        super().__init__()
+        self.separator = copy.deepcopy(separator).eval().requires_grad_(True)
+        self.magnitude, self.query = analyse(separator, mixture)[0], query[:, None]
+
+    def forward(self) -> torch.Tensor:
+        return self.separator(self.magnitude, self.query)
+
+
+class _Scene:
+    """B mixtures, what is wanted of each, and what a mask over them is worth."""
+
+    def __init__(self, mixture: torch.Tensor, target: Target, reward: Reward, signal: SignalConfig):
+        self.mixture, self.target, self.reward, self.signal = mixture, target, reward, signal
+        self.warp, self.spectrogram = LogFrequencyWarp(signal), stft(mixture, signal)
+        self.before = si_sdr(estimate=mixture, reference=target.reference)
+
+    def estimate(self, mask: torch.Tensor) -> torch.Tensor:
+        """(B, 1, H, T) -> (B, 1, L)."""
+        linear, length = self.warp.unwarp(mask[:, 0]), self.mixture.shape[-1]
+        return to_waveform(linear, self.spectrogram, self.signal, length).unsqueeze(1)
+
+    def worth(self, sound: torch.Tensor) -> torch.Tensor:
+        """(B, 1, L) -> rewards (B, 1)."""
+        return score(self.reward, sound, self.target)
+
+    @torch.no_grad()
+    def measured(self, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Improvement in dB and reward of (B, 1, H, T) masks, (B,) each, and the masks."""
+        sound = self.estimate(mask)
+        after = si_sdr(estimate=sound[:, 0], reference=self.target.reference)
+        return after - self.before, self.worth(sound)[:, 0], mask.detach()[:, 0]
+
+    @torch.no_grad()
+    def roll_out(
+        self, proposal: torch.Tensor, config: PolicyConfig, generator: torch.Generator
+    ) -> Rollout:
+        """Sample masks of the present policy and score them."""
+        old = BetaMaskPolicy(proposal, config.kappa, config.patch)
+        action = old.sample(generator, config.group_size, config.antithetic)
+        rewards = [self.worth(self.estimate(old.mask(member))) for member in action]
+        return Rollout(action, log_prob(old.mode, action, old.kappa), old, torch.stack(rewards))
 
 
 def climb(
@@ -46,72 +121,56 @@ def climb(
     target: Target,
     signal: SignalConfig,
     measured: tuple[int, ...] = (20, 60, 100),
-    policy: PolicyConfig | None = None,
+    *,
+    learner: nn.Module | None = None,
+    policy: PolicyConfig = POLICY,
     learning_rate: float = 0.1,
+    epochs: int = 1,
     seed: int = 0,
+    shuffled: bool = False,
     progress: bool = True,
 ) -> Climb:
-    """Train a mask of 8 x 8 patches for each of B mixtures, from grey, by PPO (Eq. 2 to 4).
+    """Let PPO (Eq. 2 to 4) climb a reward on B mixtures.
 
     Args:
         reward: what is climbed.
         mixture: (B, L).
         target: what is wanted of each, B rows.
         signal: of the spectrograms.
-        measured: after which steps the masks are looked at; the last ends the climb.
-        policy: None for 16 antithetic samples a step, kappa 9, patches of 8, no entropy bonus.
-        learning_rate: of Adam, on the logits.
+        measured: after which steps the masks are looked at, rising; 0 is before the first, and the
+            last ends the climb.
+        learner: gives proposals (B, 1, H, T) and is trained; None for a `FreeMask`.
+        policy: as in training.
+        learning_rate: of Adam. That of a network is a thousand times smaller.
+        epochs: updates from the samples of a step. From the second on the ratio of Eq. 3 is not 1.
         seed: of the policy's noise.
+        shuffled: the control: the rewards of a step go to samples by lot, and say nothing.
         progress: show a progress bar.
     """
-    policy = policy or PolicyConfig(
-        group_size=16, antithetic=True, patch=8, entropy_coefficient=0.0, kl_coefficient=0.0
+    check.at_least("epochs", epochs, 1)
+    scene = _Scene(mixture, target, reward, signal)
+    learner = learner or FreeMask(
+        len(mixture), signal.n_bins, scene.spectrogram.shape[-1], policy.patch
     )
-    warp, spectrogram = LogFrequencyWarp(signal), stft(mixture, signal)
-    size = [-(-edge // policy.patch) for edge in (signal.n_bins, spectrogram.shape[-1])]
-    logits = torch.zeros(len(mixture), 1, *size, requires_grad=True)
-    optimizer = torch.optim.Adam([logits], learning_rate)
+    optimizer = torch.optim.Adam(learner.parameters(), learning_rate)
     generator = torch.Generator().manual_seed(seed)
-    shape = torch.Size([signal.n_bins, spectrogram.shape[-1]])
-
-    def proposal() -> torch.Tensor:
-        return torch.sigmoid(spread(logits, policy.patch, shape))
-
-    def estimate(mask: torch.Tensor) -> torch.Tensor:
-        return to_waveform(
-            warp.unwarp(mask[:, 0]), spectrogram, signal, mixture.shape[-1]
-        ).unsqueeze(1)
-
-    before = si_sdr(estimate=mixture, reference=target.reference)
-    gains, rewards = [], []
+    found = [scene.measured(learner())] if 0 in measured else []
     for step in tqdm(range(1, measured[-1] + 1), "climb", disable=not progress):
-        rolled = _roll_out(reward, proposal, estimate, target, policy, generator)
-        new = BetaMaskPolicy(proposal(), policy.kappa, policy.patch)
-        loss, _ = rl_loss(new, rolled, group_normalise(rolled.reward), policy)
-        optimizer.zero_grad()
-        (loss * len(mixture)).backward()  # each mixture on its own, whatever B is
-        optimizer.step()
+        with torch.no_grad():
+            rolled = scene.roll_out(learner(), policy, generator)
+        if shuffled:
+            order = torch.rand(rolled.reward.shape, generator=generator).argsort(dim=0)
+            rolled = replace(rolled, reward=rolled.reward.gather(0, order))
+        advantage = group_normalise(rolled.reward)
+        for _ in range(epochs):
+            new = BetaMaskPolicy(learner(), policy.kappa, policy.patch)
+            loss, _ = rl_loss(new, rolled, advantage, policy)
+            optimizer.zero_grad()
+            (loss * len(mixture)).backward()  # each mixture on its own, whatever B is
+            optimizer.step()
         if step in measured:
-            with torch.no_grad():
-                found = estimate(proposal())
-                gains.append(si_sdr(estimate=found[:, 0], reference=target.reference) - before)
-                rewards.append(score(reward, found, target)[:, 0])
+            found.append(scene.measured(learner()))
+    improvement, value, mask = (torch.stack(each) for each in zip(*found))
     with torch.no_grad():
-        reference = score(reward, target.reference[:, None], target)[:, 0]
-    return Climb(measured, torch.stack(gains), torch.stack(rewards), reference)
-
-
-@torch.no_grad()
-def _roll_out(
-    reward: Reward,
-    proposal: Callable[[], torch.Tensor],
-    estimate: Callable[[torch.Tensor], torch.Tensor],
-    target: Target,
-    config: PolicyConfig,
-    generator: torch.Generator,
-) -> Rollout:
-    """Sample masks of the present policy and score them."""
-    old = BetaMaskPolicy(proposal(), config.kappa, config.patch)
-    action = old.sample(generator, config.group_size, config.antithetic)
-    rewards = [score(reward, estimate(old.mask(member)), target) for member in action]
-    return Rollout(action, log_prob(old.mode, action, old.kappa), old, torch.stack(rewards))
+        reference = scene.worth(target.reference[:, None])[:, 0]
+    return Climb(measured, improvement, value, mask, reference)

@@ -40,3 +40,19 @@ def test_mixtures_climb_alone_and_repeatably():
     # Twice as large a reward is the same advantage.
     twice = run(lambda estimate, wanted: 2 * signal_fidelity(estimate, wanted))
     assert torch.allclose(twice.improvement, whole.improvement, atol=0.1)
+
+
+def test_rewards_by_lot_lead_nowhere():
+    found = run(signal_fidelity, shuffled=True)
+    assert (found.improvement[1].abs() < 3).all()
+
+
+def test_before_the_first_step_the_mask_is_grey_and_then_it_tells_the_tones_apart():
+    mixture, target = scene()
+    found = climb(signal_fidelity, mixture, target, SIGNAL, (0, 40), progress=False)
+    assert torch.equal(found.mask[0], torch.full_like(found.mask[0], 0.5))
+    assert (found.improvement[0].abs() < 1e-4).all()
+    assert found.mask.shape == (2, 2, 64, SIGNAL.length // 256 + 1)
+    # 200 Hz lies in the lower half of the logarithmic rows, 3 kHz in the upper one.
+    low, high = found.mask[1, :, :32].mean(dim=(-2, -1))
+    assert low > high
