@@ -44,7 +44,7 @@ Parts = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Run also what is up to date.")]
 Notebook = Annotated[
-    Path, typer.Argument(help="Which notebook, e.g. notebooks/05_ppo_training.ipynb.")
+    Path, typer.Argument(help="Which notebook, e.g. notebooks/06_ppo_training.ipynb.")
 ]
 Parameters = Annotated[
     list[str],
@@ -107,7 +107,7 @@ def sweep(
     profile: Profile = "cpu",
     out: Table = Path("runs/sweep"),
 ) -> None:
-    """Run a notebook for many parameters: mars sweep notebooks/05_ppo_training.ipynb -p
+    """Run a notebook for many parameters: mars sweep notebooks/06_ppo_training.ipynb -p
     KAPPA=3,9,27
     """
     if not run_sweep(notebook, parameter, out, profile):

@@ -1,4 +1,4 @@
-"""The reward encoder of notebooks 03 to 05: ImageBind where its weights are, else MiniBind.
+"""The reward encoder of notebooks 04 to 06: ImageBind where its weights are, else MiniBind.
 
 ImageBind is looked for in the profile "gpu" alone.
 """

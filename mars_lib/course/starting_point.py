@@ -1,4 +1,4 @@
-"""Where notebook 05 begins: with a pretrained separator, or in its `gpu` profile with one that is
+"""Where notebook 06 begins: with a pretrained separator, or in its `gpu` profile with one that is
 trained first, of the paper's size.
 """
 

@@ -1,94 +1,101 @@
-"""Checks of `05_ppo_training`."""
+"""Checks of `05_progressive_alignment`."""
 
 import torch
+from torch.nn import functional
 
-from mars_lib.advantage import MovingBaseline, group_normalise
+from mars_lib.alignment import losses
 from mars_lib.exercises.checking import Function, check
-from mars_lib.loss import policy_ratio
 
 
-def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+def _unit(rows: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return functional.normalize(torch.randn(rows, 6, generator=generator), dim=-1)
 
 
-def check_group_advantage(attempt: Function) -> bool:
-    """`attempt(reward)`: (G, B, N) advantages; the G samples of a mixture and query are a group."""
+def check_info_nce(attempt: Function) -> bool:
+    """`attempt(audio, text, temperature)`: symmetric InfoNCE (Eq. 7) of (B, D) unit embeddings."""
 
-    def centred(r: torch.Tensor) -> torch.Tensor:
-        return r - r.mean(dim=0)
+    def half(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:
+        return functional.cross_entropy(a @ b.T / temperature, torch.arange(len(a)))
 
     return check(
-        "group advantage",
+        "InfoNCE",
         attempt,
-        group_normalise,
-        [(_rand(4, 3, 2),), (5 * _rand(2, 2, 1, seed=1) - 2,)],
+        losses.info_nce,
+        [(_unit(5, 0), _unit(5, 1), 0.1), (_unit(3, 2), _unit(3, 3), 0.5)],
+        {
+            "it is only one of the two directions: labels must find their clips too": half,
+            "that is the direction from labels to clips alone": lambda a, b, t: half(b, a, t),
+            "the two directions are averaged, not added": lambda a, b, t: (
+                half(a, b, t) + half(b, a, t)
+            ),
+            "divide the similarities by the temperature": lambda a, b, t: losses.info_nce(
+                a, b, 1.0
+            ),
+            "divide by the temperature, do not multiply": lambda a, b, t: losses.info_nce(
+                a, b, 1 / t
+            ),
+        },
+    )
+
+
+def check_triplet(attempt: Function) -> bool:
+    """`attempt(anchor, positive, negative, margin)`: triplet term of Eq. 8, a mean over rows."""
+
+    def gap(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+        return (a * n).sum(-1) - (a * p).sum(-1)
+
+    return check(
+        "triplet",
+        attempt,
+        losses.triplet,
+        [
+            (_unit(6, 0), _unit(6, 1), _unit(6, 2), 0.2),
+            (_unit(4, 3), _unit(4, 4), _unit(4, 5), 0.5),
+        ],
         {
             (
-                "this compares with the whole batch; a group is the G samples of one query: dim=0"
-            ): lambda r: (r - r.mean()) / (r.std(correction=0) + 1e-6),
-            "it is not yet divided by the standard deviation": centred,
-            "divide by the standard deviation, not by the variance": lambda r: (
-                centred(r) / (r.var(dim=0, correction=0) + 1e-6)
+                "nothing is lost below 0: what is far enough apart already costs nothing"
+            ): lambda a, p, n, m: (gap(a, p, n) + m).mean(),
+            "the margin is missing": lambda a, p, n, m: gap(a, p, n).clamp(min=0).mean(),
+            "positive and negative are exchanged": lambda a, p, n, m: (
+                (m - gap(a, p, n)).clamp(min=0).mean()
             ),
-            "torch divides by G - 1; pass correction=0": lambda r: (
-                centred(r) / (r.std(dim=0) + 1e-6)
+            "clamp each row before you average, not the average": lambda a, p, n, m: (
+                (gap(a, p, n) + m).mean().clamp(min=0)
             ),
         },
     )
 
 
-def check_baseline(attempt: Function) -> bool:
-    """`attempt(baseline, reward, decay)`: the moving baseline after a batch of rewards."""
+def check_batch(attempt: Function) -> bool:
+    """`attempt(labels, order)`: (B,) bool, true for the first item of each class in `order`.
 
-    def update(b: float, r: torch.Tensor, decay: float) -> float:
-        moving = MovingBaseline(decay, value=b)
-        moving.advantage(r)
-        assert moving.value is not None
-        return float(moving.value)
+    `order` is a permutation of the items.
+    """
 
+    def right(labels: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+        kept, seen = torch.zeros(len(labels), dtype=torch.bool), set()
+        for place in order.tolist():
+            kept[place] = int(labels[place]) not in seen
+            seen.add(int(labels[place]))
+        return kept
+
+    labels = torch.tensor([0, 0, 1, 2, 1, 2, 3, 0])
+    orders = (torch.arange(8), torch.tensor([7, 4, 0, 2, 6, 5, 3, 1]))
     return check(
-        "baseline",
+        "batch",
         attempt,
-        update,
-        [(0.3, _rand(6), 0.92), (-0.1, _rand(3, seed=1), 0.5), (0.7, _rand(4, seed=2), 0.99)],
+        right,
+        [(labels, order) for order in orders],
         {
-            "the weights are exchanged: decay belongs to the old baseline": lambda b, r, decay: (
-                (1 - decay) * b + decay * r.mean()
+            "every class once: an item whose class is there already is left out": lambda y, o: (
+                torch.ones(len(y))
             ),
-            "the new mean comes in with weight 1 - decay": lambda b, r, decay: decay * b + r.mean(),
-            "take the mean of the batch, not the sum": lambda b, r, decay: (
-                decay * b + (1 - decay) * r.sum()
+            "walk in the given order, not from the start": lambda y, o: right(
+                y, torch.arange(len(y))
             ),
-            "this is an advantage, R - b; return the new b": lambda b, r, decay: r.mean() - b,
-        },
-    )
-
-
-def check_approx_kl(attempt: Function) -> bool:
-    """`attempt(log_prob, old_log_prob)`: the mean of r - 1 - log r, which is never negative."""
-    new, old = _rand(4, 5), _rand(4, 5, seed=1)
-
-    def ratio(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return policy_ratio(a, b)
-
-    return check(
-        "approx KL",
-        attempt,
-        lambda a, b: (ratio(a, b) - 1 - ratio(a, b).log()).mean(),
-        [(new, old), (old, new), (new, new)],
-        {
-            "-log r is right on average, but it can be negative: add r - 1": lambda a, b: (
-                b - a
-            ).mean(),
-            "the logarithm is missing: r - 1 alone averages out": lambda a, b: (
-                ratio(a, b) - 1
-            ).mean(),
-            "r is new over old: exchange them": lambda a, b: (
-                ratio(b, a) - 1 - ratio(b, a).log()
-            ).mean(),
-            "the mean over samples is missing": lambda a, b: ratio(a, b) - 1 - ratio(a, b).log(),
-            "take the mean over samples, not the sum": lambda a, b: (
-                ratio(a, b) - 1 - ratio(a, b).log()
-            ).sum(),
+            "the mask is over places, not over steps of the walk": lambda y, o: right(y, o)[o],
+            "the first of a class is kept, not the last": lambda y, o: right(y, o.flip(0)),
         },
     )

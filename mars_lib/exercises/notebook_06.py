@@ -1,85 +1,94 @@
-"""Checks of `06_evaluation`."""
+"""Checks of `06_ppo_training`."""
 
 import torch
 
-from mars_lib.evaluation.metrics import si_sdr
+from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.exercises.checking import Function, check
+from mars_lib.loss import policy_ratio
 
 
-def _noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _ratio(target: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    return 10 * torch.log10(target.square().sum() / noise.square().sum())
+def check_group_advantage(attempt: Function) -> bool:
+    """`attempt(reward)`: (G, B, N) advantages; the G samples of a mixture and query are a group."""
 
-
-def check_si_sdr(attempt: Function) -> bool:
-    """`attempt(estimate, reference)`: (L,) and (L,) to SI-SDR in dB (Eq. 13)."""
-    reference = _noise(400) + 0.5
-    estimate = 3 * reference + _noise(400, seed=1) + 1
-
-    def scaled(e: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
-        return (e @ r) / (r @ r) * r
+    def centred(r: torch.Tensor) -> torch.Tensor:
+        return r - r.mean(dim=0)
 
     return check(
-        "SI-SDR",
+        "group advantage",
         attempt,
-        lambda e, r: si_sdr(estimate=e, reference=r),
-        [(estimate, reference), (reference + 0.1 * _noise(400, seed=2), reference)],
+        group_normalise,
+        [(_rand(4, 3, 2),), (5 * _rand(2, 2, 1, seed=1) - 2,)],
         {
-            "take the means off first": lambda e, r: _ratio(scaled(e, r), e - scaled(e, r)),
-            "this is the plain SNR: the reference must be scaled to the estimate": lambda e, r: (
-                _ratio(r - r.mean(), (e - e.mean()) - (r - r.mean()))
-            ),
-            "energies need 10 log10, not 20": lambda e, r: 2 * si_sdr(estimate=e, reference=r),
-            "the ratio is upside down": lambda e, r: -si_sdr(estimate=e, reference=r),
-        },
-    )
-
-
-def check_standard_error(attempt: Function) -> bool:
-    """`attempt(values)`: (n,) values to the standard error of their mean."""
-    return check(
-        "standard error",
-        attempt,
-        lambda v: v.std() / len(v) ** 0.5,
-        [(_noise(12),), (2 * _noise(5, seed=1) + 7,)],
-        {
-            "this is the spread of single mixtures; divide by the root of their number": lambda v: (
-                v.std()
-            ),
-            "divide by the root of n, not by n": lambda v: v.std() / len(v),
-            "the deviation of a sample divides by n - 1": lambda v: (
-                v.std(correction=0) / len(v) ** 0.5
-            ),
-        },
-    )
-
-
-def check_paired_interval(attempt: Function) -> bool:
-    """`attempt(a, b, picks)`: the 0.025 and 0.975 quantiles of the mean of a - b over draws.
-
-    `a` and `b` are (n,) values, `picks` (draws, n) indices.
-    """
-    a = _noise(20)
-    b = a + 0.2 * _noise(20, seed=1)
-    picks = torch.randint(20, (500, 20), generator=torch.Generator().manual_seed(2))
-    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
-    return check(
-        "paired interval",
-        attempt,
-        lambda a, b, picks: (a - b)[picks].mean(dim=1).quantile(ends),
-        [(a, b, picks), (b, a, picks[:200])],
-        {
-            "the sign is turned: it is a - b": lambda a, b, picks: (
-                (b - a)[picks].mean(dim=1).quantile(ends)
-            ),
             (
-                "these are quantiles of single mixtures; take the mean of each draw first"
-            ): lambda a, b, picks: (a - b)[picks].flatten().quantile(ends),
-            "two intervals apart throw the pairing away: difference first": lambda a, b, picks: (
-                a[picks].mean(dim=1).quantile(ends) - b[picks].mean(dim=1).quantile(ends)
+                "this compares with the whole batch; a group is the G samples of one query: dim=0"
+            ): lambda r: (r - r.mean()) / (r.std(correction=0) + 1e-6),
+            "it is not yet divided by the standard deviation": centred,
+            "divide by the standard deviation, not by the variance": lambda r: (
+                centred(r) / (r.var(dim=0, correction=0) + 1e-6)
             ),
+            "torch divides by G - 1; pass correction=0": lambda r: (
+                centred(r) / (r.std(dim=0) + 1e-6)
+            ),
+        },
+    )
+
+
+def check_baseline(attempt: Function) -> bool:
+    """`attempt(baseline, reward, decay)`: the moving baseline after a batch of rewards."""
+
+    def update(b: float, r: torch.Tensor, decay: float) -> float:
+        moving = MovingBaseline(decay, value=b)
+        moving.advantage(r)
+        assert moving.value is not None
+        return float(moving.value)
+
+    return check(
+        "baseline",
+        attempt,
+        update,
+        [(0.3, _rand(6), 0.92), (-0.1, _rand(3, seed=1), 0.5), (0.7, _rand(4, seed=2), 0.99)],
+        {
+            "the weights are exchanged: decay belongs to the old baseline": lambda b, r, decay: (
+                (1 - decay) * b + decay * r.mean()
+            ),
+            "the new mean comes in with weight 1 - decay": lambda b, r, decay: decay * b + r.mean(),
+            "take the mean of the batch, not the sum": lambda b, r, decay: (
+                decay * b + (1 - decay) * r.sum()
+            ),
+            "this is an advantage, R - b; return the new b": lambda b, r, decay: r.mean() - b,
+        },
+    )
+
+
+def check_approx_kl(attempt: Function) -> bool:
+    """`attempt(log_prob, old_log_prob)`: the mean of r - 1 - log r, which is never negative."""
+    new, old = _rand(4, 5), _rand(4, 5, seed=1)
+
+    def ratio(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return policy_ratio(a, b)
+
+    return check(
+        "approx KL",
+        attempt,
+        lambda a, b: (ratio(a, b) - 1 - ratio(a, b).log()).mean(),
+        [(new, old), (old, new), (new, new)],
+        {
+            "-log r is right on average, but it can be negative: add r - 1": lambda a, b: (
+                b - a
+            ).mean(),
+            "the logarithm is missing: r - 1 alone averages out": lambda a, b: (
+                ratio(a, b) - 1
+            ).mean(),
+            "r is new over old: exchange them": lambda a, b: (
+                ratio(b, a) - 1 - ratio(b, a).log()
+            ).mean(),
+            "the mean over samples is missing": lambda a, b: ratio(a, b) - 1 - ratio(a, b).log(),
+            "take the mean over samples, not the sum": lambda a, b: (
+                ratio(a, b) - 1 - ratio(a, b).log()
+            ).sum(),
         },
     )

@@ -1,90 +1,85 @@
-"""Checks of `07_reward_hacking_lab`."""
+"""Checks of `07_evaluation`."""
 
 import torch
 
+from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.exercises.checking import Function, check
 
 
-def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+def _noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def check_is_hacked(attempt: Function) -> bool:
-    """`attempt(reward, witness)`: (n,) booleans, reward above and witness below its first value."""
-    reward = torch.tensor([0.3, 0.4, 0.2, 0.5, 0.3])
-    witness = torch.tensor([5.0, 6.0, 4.0, 3.0, 5.0])
+def _ratio(target: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    return 10 * torch.log10(target.square().sum() / noise.square().sum())
+
+
+def check_si_sdr(attempt: Function) -> bool:
+    """`attempt(estimate, reference)`: (L,) and (L,) to SI-SDR in dB (Eq. 13)."""
+    reference = _noise(400) + 0.5
+    estimate = 3 * reference + _noise(400, seed=1) + 1
+
+    def scaled(e: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+        return (e @ r) / (r @ r) * r
+
     return check(
-        "is it hacked",
+        "SI-SDR",
         attempt,
-        lambda p, w: (p > p[0]) & (w < w[0]),
-        [(reward, witness), (_rand(9), _rand(9, seed=1))],
+        lambda e, r: si_sdr(estimate=e, reference=r),
+        [(estimate, reference), (reference + 0.1 * _noise(400, seed=2), reference)],
         {
-            "both must hold: &, not |": lambda p, w: (p > p[0]) | (w < w[0]),
-            "compare with the first value, not with the one before": lambda p, w: torch.cat(
-                [torch.tensor([False]), (p[1:] > p[:-1]) & (w[1:] < w[:-1])]
+            "take the means off first": lambda e, r: _ratio(scaled(e, r), e - scaled(e, r)),
+            "this is the plain SNR: the reference must be scaled to the estimate": lambda e, r: (
+                _ratio(r - r.mean(), (e - e.mean()) - (r - r.mean()))
             ),
-            "this is honest progress: the witness must be below its first value": lambda p, w: (
-                (p > p[0]) & (w > w[0])
+            "energies need 10 log10, not 20": lambda e, r: 2 * si_sdr(estimate=e, reference=r),
+            "the ratio is upside down": lambda e, r: -si_sdr(estimate=e, reference=r),
+        },
+    )
+
+
+def check_standard_error(attempt: Function) -> bool:
+    """`attempt(values)`: (n,) values to the standard error of their mean."""
+    return check(
+        "standard error",
+        attempt,
+        lambda v: v.std() / len(v) ** 0.5,
+        [(_noise(12),), (2 * _noise(5, seed=1) + 7,)],
+        {
+            "this is the spread of single mixtures; divide by the root of their number": lambda v: (
+                v.std()
+            ),
+            "divide by the root of n, not by n": lambda v: v.std() / len(v),
+            "the deviation of a sample divides by n - 1": lambda v: (
+                v.std(correction=0) / len(v) ** 0.5
             ),
         },
     )
 
 
-def check_careful_reward(attempt: Function) -> bool:
-    """`attempt(scores)`: (E, B) scores of E encoders to (B,): mean minus deviation over E."""
+def check_paired_interval(attempt: Function) -> bool:
+    """`attempt(a, b, picks)`: the 0.025 and 0.975 quantiles of the mean of a - b over draws.
+
+    `a` and `b` are (n,) values, `picks` (draws, n) indices.
+    """
+    a = _noise(20)
+    b = a + 0.2 * _noise(20, seed=1)
+    picks = torch.randint(20, (500, 20), generator=torch.Generator().manual_seed(2))
+    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
     return check(
-        "careful reward",
+        "paired interval",
         attempt,
-        lambda s: s.mean(dim=0) - s.std(dim=0, correction=0),
-        [(_rand(3, 5),), (_rand(2, 4, seed=1),)],
+        lambda a, b, picks: (a - b)[picks].mean(dim=1).quantile(ends),
+        [(a, b, picks), (b, a, picks[:200])],
         {
-            "torch divides by E - 1; pass correction=0": lambda s: s.mean(dim=0) - s.std(dim=0),
-            "this rewards disagreement: subtract the deviation": lambda s: (
-                s.mean(dim=0) + s.std(dim=0, correction=0)
+            "the sign is turned: it is a - b": lambda a, b, picks: (
+                (b - a)[picks].mean(dim=1).quantile(ends)
             ),
-            "the encoders are the first axis": lambda s: s.mean(dim=1) - s.std(dim=1, correction=0),
-            "the variance has another unit: take its root": lambda s: (
-                s.mean(dim=0) - s.var(dim=0, correction=0)
-            ),
-        },
-    )
-
-
-def check_kept(attempt: Function) -> bool:
-    """`attempt(witness, patience)`: the index of the checkpoint that is kept, from (n,) values."""
-
-    def kept(witness: torch.Tensor, patience: int) -> int:
-        best = 0
-        for i, value in enumerate(witness.tolist()):
-            if value > witness[best]:
-                best = i
-            if i - best >= patience:
-                break
-        return best
-
-    def late(witness: torch.Tensor, patience: int) -> int:
-        best = 0
-        for i, value in enumerate(witness.tolist()):
-            if value > witness[best]:
-                best = i
-            if i - best > patience:
-                break
-        return best
-
-    def stopped(witness: torch.Tensor, patience: int) -> int:
-        return min(kept(witness, patience) + patience, len(witness) - 1)
-
-    witness = torch.tensor([1.0, 3.0, 2.0, 2.5, 4.0, 5.0, 1.0, 1.0, 1.0, 1.0, 9.0])
-    return check(
-        "kept",
-        attempt,
-        kept,
-        [(witness, 2), (witness, 3), (witness, 4), (torch.tensor([5.0, 4.0, 3.0]), 9)],
-        {
             (
-                "what comes after the stop is never seen: walk, do not take the maximum of all"
-            ): lambda w, p: w.argmax(),
-            "this waits one validation too long: stop when i - best reaches the patience": late,
-            "this is where training stops; return the best before it": stopped,
+                "these are quantiles of single mixtures; take the mean of each draw first"
+            ): lambda a, b, picks: (a - b)[picks].flatten().quantile(ends),
+            "two intervals apart throw the pairing away: difference first": lambda a, b, picks: (
+                a[picks].mean(dim=1).quantile(ends) - b[picks].mean(dim=1).quantile(ends)
+            ),
         },
     )

@@ -66,7 +66,7 @@ REWARD_ENCODERS = """## Which reward encoder (Tables 4 and 6), and what the sign
 EXAMPLES = """## Three mixtures
 
 Worst, median and best mixture of `unseen` by the SI-SDRi of {title} with seed 0, text queries.
-Notebook 06 plays them.
+Notebook 07 plays them.
 
 ![Log-mel spectrograms of mixture, target, interference and each system's estimate](docs/cases.png)
 """

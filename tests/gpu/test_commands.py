@@ -33,10 +33,10 @@ SMALL = {
     ),
 }
 PARAMETERS = {
-    "04_progressive_alignment": {"CLIPS": 2, "STEPS": 4},
-    "05_ppo_training": {"SUPERVISED_STEPS": 2},
-    "06_evaluation": {"MIXTURES": 12},
-    "07_reward_hacking_lab": {"STEPS": 2},
+    "05_progressive_alignment": {"CLIPS": 2, "STEPS": 4},
+    "06_ppo_training": {"SUPERVISED_STEPS": 2},
+    "07_evaluation": {"MIXTURES": 12},
+    "08_reward_hacking_lab": {"STEPS": 2},
 }
 # Each must be found somewhere, so that a notebook that changes is not run at its full size.
 FOUND = {

@@ -1,4 +1,4 @@
-"""The reward encoder of notebooks 03 to 05: ImageBind where its weights are, and then the notebooks
+"""The reward encoder of notebooks 04 to 06: ImageBind where its weights are, and then the notebooks
 run with it to their end.
 """
 
@@ -68,7 +68,7 @@ def test_weights_that_are_not_there(tmp_path):
 
 @pytest.mark.encoders
 @pytest.mark.parametrize(
-    "name", ["03_multimodal_rewards", "04_progressive_alignment", "05_ppo_training"]
+    "name", ["04_multimodal_rewards", "05_progressive_alignment", "06_ppo_training"]
 )
 def test_the_notebook_runs_with_imagebind(name, weights, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
