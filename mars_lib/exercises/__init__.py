@@ -2,6 +2,7 @@
 
 from mars_lib.exercises.notebook_00 import check_blend, check_mixture, check_push_away
 from mars_lib.exercises.notebook_01 import check_binary_mask, check_frames, check_wbce
+from mars_lib.exercises.notebook_02 import check_objective, check_reinforce, check_step
 from mars_lib.exercises.notebook_03 import (
     check_parameters,
     check_ratio,
@@ -41,12 +42,15 @@ __all__ = [
     "check_is_hacked",
     "check_kept",
     "check_mixture",
+    "check_objective",
     "check_paired_interval",
     "check_parameters",
     "check_push_away",
     "check_ratio",
+    "check_reinforce",
     "check_si_sdr",
     "check_standard_error",
+    "check_step",
     "check_surrogate",
     "check_triplet",
     "check_wbce",

@@ -84,7 +84,7 @@ def write(results: Results, examples: dict[str, dict[str, torch.Tensor]], folder
     """Write what `mars_lib.experiments.benchmark.run` returns into `folder`: `data/results.json`,
     `RESULTS.md`, `docs/cases.png`, `docs/robustness.png`.
 
-    A `README.md` that is there gets its tables of these numbers (`quoted`).
+    A `docs/results.md` that is there gets its tables of these numbers (`quoted`).
     """
     show.save(show.mel_grid(examples), folder / "docs" / "cases.png")
     titled = {
@@ -99,9 +99,9 @@ def write(results: Results, examples: dict[str, dict[str, torch.Tensor]], folder
     show.save(show.interval_grid(titled, "SI-SDRi, dB"), folder / "docs" / "robustness.png")
     atomic.write_json(folder / "data" / "results.json", results.to_json())
     atomic.write_text(folder / "RESULTS.md", markdown(results))
-    readme = folder / "README.md"
-    if readme.is_file():
-        atomic.write_text(readme, quoted(readme.read_text(encoding="utf-8"), results))
+    page = folder / "docs" / "results.md"
+    if page.is_file():
+        atomic.write_text(page, quoted(page.read_text(encoding="utf-8"), results))
 
 
 def markdown(results: Results) -> str:
@@ -154,8 +154,8 @@ def _reward_encoders(results: Results) -> str:
     )
 
 
-def quoted(readme: str, results: Results) -> str:
-    """A README with its tables of these numbers made again.
+def quoted(page: str, results: Results) -> str:
+    """The page `docs/results.md` with its tables of these numbers made again.
 
     Those are the tables between `<!-- NAME -->` and `<!-- end -->`, and the rows of `bounds`.
     """
@@ -163,13 +163,13 @@ def quoted(readme: str, results: Results) -> str:
     for name, table in tables.items():
         if table:
             block = f"<!-- {name} -->\n\n{table}\n\n<!-- end -->"
-            readme = _replace(rf"<!-- {name} -->.*?<!-- end -->", block, readme, re.DOTALL)
+            page = _replace(rf"<!-- {name} -->.*?<!-- end -->", block, page, re.DOTALL)
     for row in bounds(results):
         first = re.escape(row.split(" |")[0])
-        readme = _replace(rf"^{first} \|.*$", row, readme, re.MULTILINE)
-    return readme
+        page = _replace(rf"^{first} \|.*$", row, page, re.MULTILINE)
+    return page
 
 
-def _replace(pattern: str, text: str, readme: str, flags: re.RegexFlag) -> str:
+def _replace(pattern: str, text: str, page: str, flags: re.RegexFlag) -> str:
     """`re.sub` that takes the text as it is, backslashes too."""
-    return re.sub(pattern, lambda _: text, readme, flags=flags)
+    return re.sub(pattern, lambda _: text, page, flags=flags)

@@ -1,4 +1,4 @@
-"""The tables of `RESULTS.md` and the README, in Markdown, from the numbers of `mars benchmark`."""
+"""Tables of `RESULTS.md` and `docs/results.md`, in Markdown, from numbers of `mars benchmark`."""
 
 from collections.abc import Iterable
 
@@ -157,7 +157,7 @@ def headline(results: Results) -> str:
 
 
 def bounds(results: Results) -> list[str]:
-    """Rows of the README's first table: the ideal mask and the mixture on both splits."""
+    """Rows of `docs/results.md`: the ideal mask and the mixture on both splits."""
     rows = []
     for name, title in (("oracle", "oracle mask (ceiling)"), ("mixture", "mixture (floor)")):
         splits = [results.splits[split]["text"][name] for split in ("test", "unseen")]

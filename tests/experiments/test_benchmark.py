@@ -1,6 +1,7 @@
 """`mars benchmark`: what it compares, and that RESULTS.md is what it wrote."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -35,11 +36,12 @@ class Louder:
 
 def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "one_family", lambda scores: np.ones(len(scores.classes), bool))
-    readme = (
+    page = (
         "a\n<!-- headline -->\n\n| old |\n\n<!-- end -->\nb\n"
         "<!-- reward encoders --><!-- end -->\n| mixture (floor) | 9 |\n"
     )
-    (tmp_path / "README.md").write_text(readme)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "results.md").write_text(page)
     with pytest.warns(
         UserWarning, match="no checkpoints si-sdr-1, si-sdr-sampled-1, .*`mars train systems`"
     ):
@@ -48,7 +50,7 @@ def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
         )
     results_page.write(results, examples, tmp_path)
     found = results.to_json()
-    again = (tmp_path / "README.md").read_text()
+    again = (tmp_path / "docs" / "results.md").read_text()
     assert (
         results_tables.headline(results) in again
         and results_tables.reward_encoder_table(results) in again
@@ -165,9 +167,20 @@ def test_results_page_is_what_the_benchmark_wrote(root, written):
     )
 
 
-def test_readme_quotes_the_results(root, written):
+def test_the_page_of_results_quotes_them(root, written):
+    page = (root / "docs" / "results.md").read_text(encoding="utf-8")
+    assert results_page.quoted(page, written) == page
+    assert results_tables.headline(written) in page
+    assert results_tables.reward_encoder_table(written) in page
+    assert all(row in page for row in results_tables.bounds(written))
+
+
+def test_readme_has_the_numbers_of_that_page(root):
     readme = (root / "README.md").read_text(encoding="utf-8")
-    assert results_page.quoted(readme, written) == readme
-    assert results_tables.headline(written) in readme
-    assert results_tables.reward_encoder_table(written) in readme
-    assert all(row in readme for row in results_tables.bounds(written))
+    page = (root / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (text|audio|image) \|(.*)\|$", readme, re.MULTILINE)
+    assert len(rows) == 3
+    for query, cells in rows:
+        test, unseen, recordings = (cell.strip() for cell in cells.split("|"))
+        assert re.search(rf"^\| {query} \| {test} \[.*\| {unseen} \[", page, re.MULTILINE)
+        assert f"{recordings} dB" in page or f"{recordings} [" in page
