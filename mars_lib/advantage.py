@@ -56,3 +56,25 @@ def group_normalise(advantage: torch.Tensor) -> torch.Tensor:
     shifted = advantage - advantage.amax(dim=axes, keepdim=True)
     centred = shifted - shifted.mean(dim=axes, keepdim=True)
     return centred / (shifted.std(dim=axes, keepdim=True, correction=0) + 1e-6)
+
+
+def credit_in_time(
+    advantage: torch.Tensor, window_reward: torch.Tensor, frames: int
+) -> torch.Tensor:
+    """The advantage that each frame meets: its window's, plus that of the whole estimate.
+
+    Ours, not the paper's, where every bin meets the advantage of the whole. What happens in one
+    window says nothing about the mask of another: where rewards of windows add up to that of the
+    whole, the mean of the gradient stays what it is, and W - 1 of W parts of its noise are gone.
+
+    Args:
+        advantage: (G, B, N) of the whole estimates.
+        window_reward: (G, B, N, W); normalised here as `group_normalise` does.
+        frames: t, of actions.
+
+    Returns:
+        (G, B, N, 1, t).
+    """
+    windows = group_normalise(window_reward.flatten(2)).reshape(window_reward.shape)
+    place = torch.arange(frames, device=windows.device) * windows.shape[-1] // frames
+    return (advantage[..., None] + windows[..., place])[..., None, :]

@@ -120,6 +120,11 @@ class PolicyConfig:
         default=1, metadata={"help": "Side of the patches acted on; 1 acts on bins."}
     )
     antithetic: bool = False
+    # W, windows of an estimate with a reward of their own, beside that of the whole. Ours; 1 is the
+    # paper.
+    reward_windows: int = field(
+        default=1, metadata={"help": "Windows of an estimate with a reward of their own; 1: none."}
+    )
     baseline_decay: float = 0.92
     # Optimiser steps between the weights that sample and those that learn; 1 is the paper's
     # theta_{t-1}. With 0 the snapshot is taken too late: every ratio is 1 and clipping never acts.
@@ -137,6 +142,7 @@ class PolicyConfig:
             fail("entropy and KL coefficients", problem, "give finite numbers")
         check.at_least("group size", self.group_size, 1)
         check.at_least("patch", self.patch, 1)
+        check.at_least("reward windows", self.reward_windows, 1)
         check.at_least("lag", self.lag, 0)
         if self.antithetic and self.group_size % 2:
             remedy = "give an even number: antithetic samples come in pairs"

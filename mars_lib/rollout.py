@@ -1,6 +1,6 @@
 """A rollout: masks sampled from the old policy, their estimates, and the rewards of these."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -92,12 +92,14 @@ class Rollout:
         old_log_prob: (G, B, N, h, t) log pi_old of the actions, per bin.
         old_policy: pi_old, with its proposals.
         reward: (G, B, N).
+        window_reward: (G, B, N, W) of the windows of the estimates; None for W = 1.
     """
 
     action: torch.Tensor
     old_log_prob: torch.Tensor
     old_policy: BetaMaskPolicy
     reward: torch.Tensor
+    window_reward: torch.Tensor | None = None
 
 
 @torch.no_grad()
@@ -136,6 +138,23 @@ def score(reward: Reward, estimate: torch.Tensor, target: Target) -> torch.Tenso
     return value.float().reshape(batch, sources)
 
 
+def window_scores(
+    reward: Reward, estimate: torch.Tensor, target: Target, count: int
+) -> torch.Tensor:
+    """Rewards of `count` equal windows of estimates (B, N, L): (B, N, count) float32.
+
+    Each window is compared with that of its reference, and with the embeddings of the whole. What
+    is left over at the end belongs to none. Raises what `score` raises.
+    """
+    length = estimate.shape[-1] // count
+    found = []
+    for start in range(0, count * length, length):
+        window = slice(start, start + length)
+        part = replace(target, reference=target.reference[..., window])
+        found.append(score(reward, estimate[..., window], part))
+    return torch.stack(found, dim=-1)
+
+
 @torch.no_grad()
 def roll_out(
     old_separator: Separator,
@@ -154,7 +173,7 @@ def roll_out(
         batch: B mixtures with N queries each.
         reward: what scores an estimate.
         generator: of the policy's noise, on the separator's device.
-        config: G, the side of a patch, and whether samples are antithetic.
+        config: G, the side of a patch, whether samples are antithetic, and W.
 
     Returns:
         Actions, their log-probabilities and rewards, without gradients.
@@ -165,11 +184,15 @@ def roll_out(
     action = old_policy.sample(
         generator, config.group_size, config.antithetic, batch.share, batch.turn
     )
-    rewards = []
+    rewards, windows = [], []
     for member in action:
         mask = old_policy.mask(member)
         estimate = reconstruct(old_separator, mask, scene.spectrogram, length)
         rewards.append(score(reward, estimate, batch.target))
+        if config.reward_windows > 1:
+            count = config.reward_windows
+            windows.append(window_scores(reward, estimate, batch.target, count))
     # As `rl_loss` computes it, so that its rounding cancels: it would add up in a joint ratio.
     old_log_prob = beta.log_prob(old_policy.mode, action, old_policy.kappa)
-    return Rollout(action, old_log_prob, old_policy, torch.stack(rewards))
+    in_time = torch.stack(windows) if windows else None
+    return Rollout(action, old_log_prob, old_policy, torch.stack(rewards), in_time)

@@ -3,9 +3,12 @@ import math
 import pytest
 import torch
 
-from mars_lib.advantage import MovingBaseline, group_normalise
+from mars_lib.advantage import MovingBaseline, credit_in_time, group_normalise
 from mars_lib.check import InputError
 from mars_lib.config import PolicyConfig
+from mars_lib.loss import rl_loss
+from mars_lib.policy import BetaMaskPolicy
+from mars_lib.rollout import Rollout
 
 
 def test_group_normalise_by_hand_with_the_batch_as_group():
@@ -58,3 +61,51 @@ def test_the_baseline_cancels_under_group_normalisation(samples, generator):
         subtracted = baseline.advantage(reward)
         assert (subtracted - reward).abs().min() > 0.01
         assert torch.allclose(group_normalise(subtracted), group_normalise(reward), atol=1e-12)
+
+
+WINDOWS, BEST = 8, torch.zeros(4, 8)
+BEST[:2] = 1.0
+
+
+def gradients(in_time, generator, repeats=150, samples=64):
+    """Slopes of the objective by grey logits (repeats, 4, 8), where the reward is the sum of those
+    of eight windows, one column each: minus the squared distance to `BEST`."""
+    config, found = PolicyConfig(entropy_coefficient=0.0, kl_coefficient=0.0), []
+    for _ in range(repeats):
+        logits = torch.zeros(1, 1, 4, 8, requires_grad=True)
+        policy = BetaMaskPolicy(torch.sigmoid(logits))
+        old = BetaMaskPolicy(torch.full((1, 1, 4, 8), 0.5))
+        action = old.sample(generator, samples)
+        windows = -(action - BEST).square().mean(dim=-2)
+        advantage = group_normalise(windows.sum(dim=-1))
+        if in_time:
+            advantage = credit_in_time(torch.zeros_like(advantage), windows, 8)
+        rollout = Rollout(action, old.log_prob(action), old, windows.sum(dim=-1))
+        loss, _ = rl_loss(policy, rollout, advantage, config)
+        (slope,) = torch.autograd.grad(-loss, logits)
+        found.append(slope[0, 0])
+    return torch.stack(found)
+
+
+def test_credit_in_time_points_the_same_way_with_an_eighth_of_the_noise(generator):
+    whole, in_time = (gradients(each, generator) for each in (False, True))
+    means = [found.mean(dim=0).flatten() for found in (whole, in_time)]
+    towards = (BEST - 0.5).flatten()
+    for mean in means:
+        assert torch.cosine_similarity(mean, towards, dim=0) > 0.97
+    # Of windows alike, the deviation of the sum is that of one times the root of their number.
+    assert means[1].norm() / means[0].norm() == pytest.approx(WINDOWS**0.5, rel=0.1)
+    noise = [
+        (found.var(dim=0).mean() / found.mean(dim=0).square().mean()).item()
+        for found in (whole, in_time)
+    ]
+    assert noise[0] / noise[1] == pytest.approx(WINDOWS, rel=0.3)
+
+
+def test_credit_in_time_by_hand():
+    whole = torch.tensor([[[1.0]], [[-1.0]]])
+    windows = torch.tensor([[[[0.0, 5.0]]], [[[2.0, 3.0]]]])  # normalised: -1 and 1, 1 and -1
+    credit = credit_in_time(whole, windows, frames=4)
+    assert credit.shape == (2, 1, 1, 1, 4)
+    expected = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, -2.0, -2.0]])
+    torch.testing.assert_close(credit[:, 0, 0, 0], expected, atol=1e-4, rtol=0)

@@ -1,6 +1,7 @@
 """Rollouts of a small separator: what they hold, and what a reward may return."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -245,3 +246,48 @@ def test_an_estimate_that_broke_is_not_the_rewards_fault(batch):
     estimate = batch.scene.references * float("nan")
     with pytest.raises(FloatingPointError, match="the masks are no longer finite"):
         score(signal_fidelity, estimate, batch.target)
+
+
+def test_windows_are_rewarded_on_their_own_and_change_nothing_else(separator, batch):
+    def reward(estimate, target):
+        assert estimate.shape[-1] == target.reference.shape[-1]
+        return signal_fidelity(estimate, target)
+
+    config = PolicyConfig(group_size=2, patch=8, reward_windows=3)
+    rollout = roll_out(separator, batch, reward, torch.Generator().manual_seed(0), config)
+    assert rollout.window_reward.shape == (2, BATCH, SOURCES, 3)
+    mask = rollout.old_policy.mask(rollout.action[1])
+    estimate = reconstruct(separator, mask, batch.scene.spectrogram, LENGTH)
+    third = LENGTH // 3
+    part = Target(batch.target.reference[:, third : 2 * third], {})
+    by_hand = score(signal_fidelity, estimate[..., third : 2 * third], part)
+    torch.testing.assert_close(rollout.window_reward[1, ..., 1], by_hand)
+    alone = roll_out(
+        separator,
+        batch,
+        signal_fidelity,
+        torch.Generator().manual_seed(0),
+        replace(config, reward_windows=1),
+    )
+    assert alone.window_reward is None
+    torch.testing.assert_close(alone.reward, rollout.reward)
+
+
+def test_a_step_with_credit_in_time_learns_from_its_windows(separator, batch):
+    found = {}
+    for count in (1, 4):
+        policy = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, reward_windows=count)
+        learner = copy.deepcopy(separator).train()
+        loss, _ = rl_step(
+            learner,
+            separator,
+            batch,
+            signal_fidelity,
+            MovingBaseline(),
+            RLConfig(policy=policy),
+            torch.Generator().manual_seed(0),
+        )
+        loss.backward()
+        found[count] = learner.gate.channels.weight.grad.clone()
+    assert all(slope.isfinite().all() for slope in found.values())
+    assert not torch.allclose(found[1], found[4])

@@ -13,7 +13,7 @@ from torch import nn
 from tqdm.std import tqdm
 
 from mars_lib import check
-from mars_lib.advantage import group_normalise
+from mars_lib.advantage import credit_in_time, group_normalise
 from mars_lib.beta import log_prob
 from mars_lib.config import PolicyConfig, SignalConfig
 from mars_lib.evaluation.metrics import si_sdr
@@ -21,7 +21,7 @@ from mars_lib.loss import rl_loss
 from mars_lib.mask import to_waveform
 from mars_lib.policy import BetaMaskPolicy, spread
 from mars_lib.reward import Reward, Target
-from mars_lib.rollout import Rollout, score
+from mars_lib.rollout import Rollout, score, window_scores
 from mars_lib.separator import Separator, analyse
 from mars_lib.stft import LogFrequencyWarp, stft
 
@@ -111,8 +111,22 @@ class _Scene:
         """Sample masks of the present policy and score them."""
         old = BetaMaskPolicy(proposal, config.kappa, config.patch)
         action = old.sample(generator, config.group_size, config.antithetic)
-        rewards = [self.worth(self.estimate(old.mask(member))) for member in action]
-        return Rollout(action, log_prob(old.mode, action, old.kappa), old, torch.stack(rewards))
+        sounds = [self.estimate(old.mask(member)) for member in action]
+        rewards, windows = torch.stack([self.worth(sound) for sound in sounds]), None
+        if (count := config.reward_windows) > 1:
+            parts = [window_scores(self.reward, sound, self.target, count) for sound in sounds]
+            windows = torch.stack(parts)
+        old_log_prob = log_prob(old.mode, action, old.kappa)
+        return Rollout(action, old_log_prob, old, rewards, windows)
+
+
+def _shuffled(rolled: Rollout, generator: torch.Generator) -> Rollout:
+    """The same samples, each with the rewards of one of them by lot."""
+    order = torch.rand(rolled.reward.shape, generator=generator).argsort(dim=0)
+    windows = rolled.window_reward
+    if windows is not None:
+        windows = windows.gather(0, order[..., None].expand(windows.shape))
+    return replace(rolled, reward=rolled.reward.gather(0, order), window_reward=windows)
 
 
 def climb(
@@ -159,9 +173,10 @@ def climb(
         with torch.no_grad():
             rolled = scene.roll_out(learner(), policy, generator)
         if shuffled:
-            order = torch.rand(rolled.reward.shape, generator=generator).argsort(dim=0)
-            rolled = replace(rolled, reward=rolled.reward.gather(0, order))
+            rolled = _shuffled(rolled, generator)
         advantage = group_normalise(rolled.reward)
+        if rolled.window_reward is not None:
+            advantage = credit_in_time(advantage, rolled.window_reward, rolled.action.shape[-1])
         for _ in range(epochs):
             new = BetaMaskPolicy(learner(), policy.kappa, policy.patch)
             loss, _ = rl_loss(new, rolled, advantage, policy)

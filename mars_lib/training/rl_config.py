@@ -27,6 +27,7 @@ REWARDS = ("fused", "mean", "audio", "text", "image", "signal")
 READS: dict[str, tuple[str, ...]] = {
     "score": (
         "group_size",
+        "reward_windows",
         "patch",
         "kappa",
         "clip_range",

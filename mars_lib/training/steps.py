@@ -2,7 +2,7 @@
 
 import torch
 
-from mars_lib.advantage import MovingBaseline, group_normalise
+from mars_lib.advantage import MovingBaseline, credit_in_time, group_normalise
 from mars_lib.config import PolicyConfig
 from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.loss import rl_loss, wbce
@@ -94,7 +94,11 @@ def ppo_step(
     with torch.no_grad():
         rollout = roll_out(old_separator, batch, reward, generator, config)
     rewards = distributed.gather(rollout.reward, dim=1)
-    advantage = distributed.part(group_normalise(baseline.advantage(rewards)), dim=1)
+    advantage = group_normalise(baseline.advantage(rewards))
+    if rollout.window_reward is not None:
+        windows = distributed.gather(rollout.window_reward, dim=1)
+        advantage = credit_in_time(advantage, windows, rollout.action.shape[-1])
+    advantage = distributed.part(advantage, dim=1)
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     loss, stats = rl_loss(policy, rollout, advantage, config)
     return proposal, loss, reward_statistics(rewards) | stats
