@@ -48,6 +48,7 @@ NAMES = {
     "entropy_coefficient": "--entropy",
     "kl_coefficient": "--kl",
     "group_size": "--group-size",
+    "reward_windows": "--reward-windows",
     "patch": "--patch",
 }
 
