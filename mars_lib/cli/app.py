@@ -17,6 +17,7 @@ from mars_lib.cli.evaluation_commands import benchmark, evaluate
 from mars_lib.cli.pool import pool
 from mars_lib.cli.separate import separate
 from mars_lib.cli.train import Device, train
+from mars_lib.course.address import write_address
 from mars_lib.course.notebooks import run_course
 from mars_lib.course.sweep import run_sweep
 from mars_lib.experiments.checkpoints import PARTS, make_checkpoints
@@ -112,6 +113,15 @@ def sweep(
     """
     if not run_sweep(notebook, parameter, out, profile):
         raise typer.Exit(1)
+
+
+@app.command()
+def address(
+    url: Annotated[str, typer.Argument(help="As `git clone` takes it; '' for none.")],
+) -> None:
+    """Write the repository's address into the notebooks' set-up cells, and badges of Colab."""
+    written = write_address(url, Path())
+    print(f"{len(written)} files written: the notebooks and README.md")
 
 
 @app.command()

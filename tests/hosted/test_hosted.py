@@ -39,25 +39,36 @@ def python(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """The repository as a person clones it."""
-    folder = tmp_path_factory.mktemp("clone") / "course"
+def repository(tmp_path_factory):
+    """The working tree as a bare repository, which stands in for the one on the network."""
+    folder = tmp_path_factory.mktemp("repository")
+    work, bare = folder / "work", folder / "course.git"
     for name in run("git", "ls-files", "-z", cwd=ROOT).split("\0"):
         if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, work / name)
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        run(*git, *command, cwd=work)
+    run("git", "clone", "-q", "--bare", work, bare)
+    return bare
 
 
 def frozen(python) -> set[str]:
     return set(run(python, "-m", "pip", "freeze", "--exclude", "mars-lib").splitlines())
 
 
-def test_the_bootstrap_cell_changes_nothing_and_notebook_00_runs(python, clone, tmp_path):
-    notebook = json.loads((clone / "notebooks" / FIRST).read_text())
+def test_the_bootstrap_cell_changes_nothing_and_notebook_00_runs(python, repository, tmp_path):
+    notebook = json.loads((ROOT / "notebooks" / FIRST).read_text())
     cell = next(c for c in notebook["cells"] if "bootstrap" in c["metadata"].get("tags", ()))
-    before = frozen(python)
-    run(python, "-c", "".join(cell["source"]), cwd=clone.parent)
+    source = "".join(cell["source"])
+    assert 'REPOSITORY = ""' in source
+    before, host = frozen(python), tmp_path / "host"
+    host.mkdir()
+    address = f'REPOSITORY = "{repository.as_uri()}"'
+    said = run(python, "-c", source.replace('REPOSITORY = ""', address), cwd=host)
+    assert "cloning" in said and "the course is ready" in said
+    clone = host / "mars-sep"
     after = frozen(python)
     assert before <= after, f"changed: {sorted(before - after)}"
     environment = os.environ | {"JUPYTER_PATH": str(Path(python).parents[1] / "share" / "jupyter")}

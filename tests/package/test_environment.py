@@ -1,11 +1,12 @@
 """pyproject.toml, environment.yml and the lock say the same."""
 
-import json
 import re
 import tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
+
+from mars_lib.course import hosted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,7 +83,6 @@ def test_the_lock_of_encoders_fits_the_optional_extras():
     )
 
 
-def test_bootstrap_cell_installs_the_files_of_data_packages():
-    notebook = json.loads((ROOT / "notebooks" / "00_hear_a_separation.ipynb").read_text())
-    cell = next(c for c in notebook["cells"] if "bootstrap" in c["metadata"].get("tags", ()))
-    assert all(f'"{name}"' in "".join(cell["source"]) for name in ("soundfonts.in", "trunks.in"))
+def test_a_hosted_notebook_gets_the_locked_packages_of_data():
+    # ImageBind's package is the one that only the `gpu` profile needs.
+    assert {*hosted.DATA, "imagebind.in"} == set(BARE)
