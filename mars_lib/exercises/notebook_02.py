@@ -7,10 +7,10 @@ from mars_lib.loss import clipped_surrogate
 
 
 def check_reinforce(attempt: Function) -> bool:
-    """`attempt(theta, chose_a, reward, baseline)`: the estimate of the slope from one draw."""
+    """`attempt(theta, chose_t, reward, baseline)`: the estimate of the slope from one draw."""
 
-    def slope(theta: torch.Tensor, chose_a: float, reward: float, baseline: float) -> torch.Tensor:
-        return (reward - baseline) * (chose_a - torch.sigmoid(theta))
+    def slope(theta: torch.Tensor, chose_t: float, reward: float, baseline: float) -> torch.Tensor:
+        return (reward - baseline) * (chose_t - torch.sigmoid(theta))
 
     return check(
         "step of REINFORCE",
@@ -27,7 +27,7 @@ def check_reinforce(attempt: Function) -> bool:
                 t, a, r, -b
             ),
             "the baseline is not used yet": lambda t, a, r, b: slope(t, a, r, 0.0),
-            "this is right for mask A; the score of mask B is -pi(A)": lambda t, a, r, b: slope(
+            "this is right for mask T; the score of mask H is -pi(A)": lambda t, a, r, b: slope(
                 t, 1.0, r, b
             ),
             "this is the slope of pi; take that of log pi": lambda t, a, r, b: (
@@ -60,8 +60,8 @@ def check_objective(attempt: Function) -> bool:
 
 
 def check_step(attempt: Function) -> bool:
-    """`attempt(theta, old_theta, chose_a, reward, rate)`: theta after one step of PPO."""
-    chose_a = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    """`attempt(theta, old_theta, chose_t, reward, rate)`: theta after one step of PPO."""
+    chose_t = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
     reward = torch.tensor([2.7, 0.4, -0.3, 1.9, 3.1, 0.0])
     near, far = torch.tensor(0.1), torch.tensor(1.5)
     return check(
@@ -69,10 +69,10 @@ def check_step(attempt: Function) -> bool:
         attempt,
         _step,
         [
-            (near, near, chose_a, reward, 0.5),
-            (near, -near, chose_a, reward, 1.0),
-            (far, near, chose_a, reward, 1.0),
-            (near, near, chose_a, -reward, 0.5),
+            (near, near, chose_t, reward, 0.5),
+            (near, -near, chose_t, reward, 1.0),
+            (far, near, chose_t, reward, 1.0),
+            (near, near, chose_t, -reward, 0.5),
         ],
         {
             "the step goes down; J is to grow": lambda t, o, c, r, k: _step(t, o, c, r, -k),
@@ -90,14 +90,14 @@ def check_step(attempt: Function) -> bool:
 def _step(
     theta: torch.Tensor,
     old_theta: torch.Tensor,
-    chose_a: torch.Tensor,
+    chose_t: torch.Tensor,
     reward: torch.Tensor,
     rate: float,
     epsilon: float = 0.2,
     normalise: bool = True,
 ) -> torch.Tensor:
     def probability(t: torch.Tensor) -> torch.Tensor:
-        return torch.where(chose_a == 1, torch.sigmoid(t), torch.sigmoid(-t))
+        return torch.where(chose_t == 1, torch.sigmoid(t), torch.sigmoid(-t))
 
     centred = (reward - reward.mean()) / reward.std(correction=0)
     leaf = theta.clone().requires_grad_()
