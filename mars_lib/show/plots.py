@@ -60,7 +60,8 @@ def panels(
     rows = -(-len(maps) // columns)
     across = min(columns, len(maps))
     figure = Figure(figsize=(3.1 * across + 0.8, 2.4 * rows), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(rows, across, sharey=True)).flatten()
+    alike = len({len(values) for values in maps.values()}) == 1
+    axes = np.atleast_1d(figure.subplots(rows, across, sharey=alike)).flatten()
     for axis in axes[len(maps) :]:
         axis.set_axis_off()
     for i, (axis, (name, values)) in enumerate(zip(axes, maps.items())):

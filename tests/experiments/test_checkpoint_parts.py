@@ -46,7 +46,7 @@ def tiny(patch):
     for name in ("STEPS", "BATCH"):
         known = getattr(minibind2_checkpoint, name)
         patch.setattr(minibind2_checkpoint, name, dict.fromkeys(known, 2))
-    patch.setattr(checkpoints, "ALIGNMENT", checkpoints.ALIGNMENT | {"steps": 2})
+    patch.setattr(checkpoints, "ALIGNMENT", replace(checkpoints.ALIGNMENT, steps=2))
     patch.setattr(naming, "CLIPS_PER_CLASS", 2)
     patch.setattr(checkpoints, "SEEDS", 1)
     patch.setattr(config, "comparison", lambda: TINY)
