@@ -13,7 +13,7 @@ import sys
 from mars_lib.inference.pretrained import PACKAGED
 
 MEASURED = """
-import json, os, sys, time
+import json, sys, time
 import psutil, torch
 from mars_lib.inference import pretrained
 torch.set_num_threads(1)

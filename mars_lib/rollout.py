@@ -1,5 +1,6 @@
 """A rollout: masks sampled from the old policy, their estimates, and the rewards of these."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -155,6 +156,21 @@ def window_scores(
     return torch.stack(found, dim=-1)
 
 
+def group_scores(
+    reward: Reward, estimates: Iterable[torch.Tensor], target: Target, windows: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Rewards of a group, one member after another: (G, B, N), and (G, B, N, W) of their windows.
+
+    `estimates` are G of (B, N, L); without windows (W = 1) the second is None.
+    """
+    whole, parts = [], []
+    for estimate in estimates:
+        whole.append(score(reward, estimate, target))
+        if windows > 1:
+            parts.append(window_scores(reward, estimate, target, windows))
+    return torch.stack(whole), torch.stack(parts) if parts else None
+
+
 @torch.no_grad()
 def roll_out(
     old_separator: Separator,
@@ -184,15 +200,11 @@ def roll_out(
     action = old_policy.sample(
         generator, config.group_size, config.antithetic, batch.share, batch.turn
     )
-    rewards, windows = [], []
-    for member in action:
-        mask = old_policy.mask(member)
-        estimate = reconstruct(old_separator, mask, scene.spectrogram, length)
-        rewards.append(score(reward, estimate, batch.target))
-        if config.reward_windows > 1:
-            count = config.reward_windows
-            windows.append(window_scores(reward, estimate, batch.target, count))
+    estimates = (
+        reconstruct(old_separator, old_policy.mask(member), scene.spectrogram, length)
+        for member in action
+    )
+    rewards, windows = group_scores(reward, estimates, batch.target, config.reward_windows)
     # As `rl_loss` computes it, so that its rounding cancels: it would add up in a joint ratio.
     old_log_prob = beta.log_prob(old_policy.mode, action, old_policy.kappa)
-    in_time = torch.stack(windows) if windows else None
-    return Rollout(action, old_log_prob, old_policy, torch.stack(rewards), in_time)
+    return Rollout(action, old_log_prob, old_policy, rewards, windows)

@@ -230,10 +230,8 @@ def reward_encoder_of(
     name = system.separator.config.encoder
     packaged = name in pretrained.PACKAGED
     heads = heads or ("stage3" if packaged else "none")
-    if heads == "none" and name == "minibind":
-        return None, pretrained.load_mlbp()
-    if name == "minibind2" and heads in ("none", "stage3"):  # those of its queries
-        return None, pretrained.load_mlbp(heads="stage3", encoder=name)
+    if packaged and heads in ("none", own := pretrained.QUERY_HEADS[name]):
+        return None, pretrained.load_mlbp(heads=own, encoder=name)
     if heads == "none":
         return None, mlbp.train_mlbp(placed(system.encoder, torch.device(device)), music)
     if packaged and heads in pretrained.ALIGNED:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mars_lib import check
 from mars_lib.advantage import MovingBaseline, group_normalise
 from mars_lib.config import PolicyConfig
 from mars_lib.loss import rl_loss
@@ -61,7 +62,10 @@ def learn(
         steps: of Adam.
         learning_rate: Adam's.
         control: "frozen" does not move, "shuffled" gets its rewards in a random order.
+
+    Raises `InputError` for another control.
     """
+    check.one_of("control", control, CONTROLS)
     logits = torch.zeros(1, 1, *probe.best.shape, requires_grad=True)
     before, baseline = logits.detach().clone(), MovingBaseline()
     optimiser = torch.optim.Adam([logits], lr=0.0 if control == "frozen" else learning_rate)

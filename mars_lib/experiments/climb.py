@@ -21,7 +21,7 @@ from mars_lib.loss import rl_loss
 from mars_lib.mask import to_waveform
 from mars_lib.policy import BetaMaskPolicy, spread
 from mars_lib.reward import Reward, Target
-from mars_lib.rollout import Rollout, score, window_scores
+from mars_lib.rollout import Rollout, group_scores, score
 from mars_lib.separator import Separator, analyse
 from mars_lib.stft import LogFrequencyWarp, stft
 
@@ -111,11 +111,8 @@ class _Scene:
         """Sample masks of the present policy and score them."""
         old = BetaMaskPolicy(proposal, config.kappa, config.patch)
         action = old.sample(generator, config.group_size, config.antithetic)
-        sounds = [self.estimate(old.mask(member)) for member in action]
-        rewards, windows = torch.stack([self.worth(sound) for sound in sounds]), None
-        if (count := config.reward_windows) > 1:
-            parts = [window_scores(self.reward, sound, self.target, count) for sound in sounds]
-            windows = torch.stack(parts)
+        sounds = (self.estimate(old.mask(member)) for member in action)
+        rewards, windows = group_scores(self.reward, sounds, self.target, config.reward_windows)
         old_log_prob = log_prob(old.mode, action, old.kappa)
         return Rollout(action, old_log_prob, old, rewards, windows)
 

@@ -49,7 +49,7 @@ def load_encoder(
                 problem,
                 "leave them out, or choose the encoder imagebind or pe-av",
             )
-        return load_packaged(name, "stage3" if aligned and name == "minibind2" else None)
+        return load_packaged(name, QUERY_HEADS[name] if aligned else None)
     load, what = ENCODERS[name]
     if weights is None:
         remedy = f"give --weights PATH: {what}"
@@ -61,6 +61,8 @@ def load_encoder(
 ALIGNED = ("stage1", "stage2", "stage3", "one-stage")
 # Encoders of the package, and the checkpoint of their aligned heads.
 PACKAGED = {"minibind": "aligned", "minibind2": "aligned2"}
+# The heads that embed their queries; None: those that they come with.
+QUERY_HEADS = {"minibind": None, "minibind2": "stage3"}
 
 
 def load_packaged(name: str, heads: str | None = None) -> MiniBind | MiniBind2:
