@@ -168,7 +168,7 @@ def knows(encoder: TrainableEncoder, folder: Path | None, photographs: Path | No
     sure, unsure = (
         np.mean(
             [
-                known_words.read(encoder, text, words).confidence >= known_words.LEAST
+                known_words.read(encoder, text, words).familiarity >= known_words.LEAST
                 for text in texts
             ]
         )

@@ -1,7 +1,8 @@
-"""How sure an open-vocabulary text encoder is of a query, and what to say where it is not."""
+"""How familiar a query's words are to an open-vocabulary text encoder, and what to say if not."""
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from weakref import WeakKeyDictionary
 
 import torch
@@ -9,9 +10,10 @@ from torch.nn import functional
 
 from mars_lib.data.synthesis.classes import descriptions, sound_classes
 from mars_lib.encoders.base import Encoder, TrainableEncoder
+from mars_lib.encoders.word_trunk import meaning
 
 # Calibrated on the paraphrases of `benchmarks/paraphrases.json`, which no training sees: one in
-# twenty that name a class lies below.
+# ten that name a class lies below.
 LEAST = 0.62
 # Of the encoders that were asked, as long as they live.
 _DIRECTIONS: WeakKeyDictionary[TrainableEncoder, torch.Tensor] = WeakKeyDictionary()
@@ -23,11 +25,12 @@ class Reading:
 
     Attributes:
         nearest: names of the three nearest classes, the nearest first.
-        confidence: probability of the nearest among all classes, in [0, 1].
+        familiarity: mean of two cosines: of the embedding to the nearest class, and of the text to
+            the nearest name or description of any class in the table of word pieces.
     """
 
     nearest: tuple[str, ...]
-    confidence: float
+    familiarity: float
 
 
 @torch.no_grad()
@@ -37,14 +40,27 @@ def class_directions(encoder: Encoder) -> torch.Tensor:
     A class is the mean of its names and of all its descriptions, which is a better place to look
     for what is near it than its name alone (as CLIP's ensembles of prompts: Radford et al., 2021).
     """
-    texts = [[*sound.names, *descriptions()[sound.name]] for sound in sound_classes()]
-    means = [encoder.embed_text(each).mean(dim=0) for each in texts]
+    means = [encoder.embed_text(texts).mean(dim=0) for texts in _texts()]
     return functional.normalize(torch.stack(means), dim=-1)
 
 
+def _texts() -> list[list[str]]:
+    """Names and descriptions of each class."""
+    return [[*sound.names, *descriptions()[sound.name]] for sound in sound_classes()]
+
+
+@cache
+def _meanings() -> torch.Tensor:
+    """(T, 128): what the table of word pieces makes of all of them."""
+    return torch.stack([meaning(text) for texts in _texts() for text in texts])
+
+
 @torch.no_grad()
-def read(encoder: TrainableEncoder, text: str, directions: torch.Tensor | None = None) -> Reading:
-    """Compare a text with all classes, at the encoder's temperature.
+def read(encoder: Encoder, text: str, directions: torch.Tensor | None = None) -> Reading:
+    """Compare a text with all classes and with all that is said of them.
+
+    How sure the encoder is among its classes does not tell what it does not know: "rain" is nearest
+    to maracas, and to nothing else. Nearness itself does.
 
     Args:
         encoder: that reads it.
@@ -53,14 +69,14 @@ def read(encoder: TrainableEncoder, text: str, directions: torch.Tensor | None =
     """
     if directions is None:
         directions = class_directions(encoder)
-    cosines = directions @ encoder.embed_text([text])[0] / encoder.log_temperature.exp()
-    found = cosines.softmax(dim=0).topk(3)
+    found = (directions @ encoder.embed_text([text])[0]).topk(3)
     names = [sound_classes()[i].name for i in found.indices.tolist()]
-    return Reading(tuple(names), found.values[0].item())
+    said = (_meanings() @ meaning(text)).max().item()
+    return Reading(tuple(names), (found.values[0].item() + said) / 2)
 
 
-def warn_of_low_confidence(encoder: TrainableEncoder, text: str, stacklevel: int) -> None:
-    """Warn, with the nearest classes, where an encoder is not sure what a text asks for.
+def warn_of_unfamiliar(encoder: TrainableEncoder, text: str, stacklevel: int) -> None:
+    """Warn, with the nearest classes, where a text is like nothing that the encoder was told.
 
     `stacklevel` counts from the caller.
     """
@@ -68,10 +84,10 @@ def warn_of_low_confidence(encoder: TrainableEncoder, text: str, stacklevel: int
         _DIRECTIONS[encoder] = class_directions(encoder).cpu()
     directions = _DIRECTIONS[encoder].to(encoder.log_temperature.device)
     reading = read(encoder, text, directions)
-    if reading.confidence < LEAST:
+    if reading.familiarity < LEAST:
         near = ", ".join(map(repr, reading.nearest))
         warnings.warn(
-            f"{text!r} may be no sound that the encoder knows (confidence "
-            f"{reading.confidence:.2f}); nearest: {near}",
+            f"{text!r} may be no sound that the encoder knows (familiarity "
+            f"{reading.familiarity:.2f}, below {LEAST}); nearest: {near}",
             stacklevel=stacklevel + 1,
         )

@@ -81,7 +81,7 @@ def _embed(
     """(1, D) of what was given for a modality: text, samples, a picture, or a file of them."""
     if isinstance(value, str):
         if isinstance(encoder, MiniBind2):  # it reads what no list of names holds
-            known_words.warn_of_low_confidence(encoder, value, stacklevel=CALLER)
+            known_words.warn_of_unfamiliar(encoder, value, stacklevel=CALLER)
         else:
             classes.warn_of_unknown(value, stacklevel=CALLER)
         return encoder.embed_text([value])
