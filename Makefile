@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help course test lint lab checkpoints data test-fuzz test-browser test-gpu test-encoders test-hosted outputs lock clean
+.PHONY: help course test lint lab site checkpoints data test-fuzz test-browser test-gpu test-encoders test-hosted outputs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ lint: .venv/ready  ## Check style, formatting and types: ruff and mypy
 
 lab: .venv/ready  ## Set up, then open JupyterLab on the first notebook
 	"$(BIN)/jupyter" lab notebooks/00_hear_a_separation.ipynb
+
+site: .venv/ready  ## Write the executed notebooks and all texts as HTML pages that need no network, into runs/site
+	@"$(BIN)/mars" site
 
 checkpoints: .venv/ready  ## Make every pretrained checkpoint again from nothing (about two hours)
 	"$(BIN)/mars" checkpoints

@@ -19,6 +19,7 @@ from mars_lib.cli.separate import separate
 from mars_lib.cli.train import Device, train
 from mars_lib.course.address import write_address
 from mars_lib.course.notebooks import run_course
+from mars_lib.course.pages import make_site
 from mars_lib.course.sweep import run_sweep
 from mars_lib.experiments.checkpoints import PARTS, make_checkpoints
 from mars_lib.training.distributed import alone
@@ -113,6 +114,14 @@ def sweep(
     """
     if not run_sweep(notebook, parameter, out, profile):
         raise typer.Exit(1)
+
+
+@app.command()
+def site(
+    out: Annotated[Path, typer.Argument(help="Where the pages go.")] = Path("runs/site"),
+) -> None:
+    """Write the executed notebooks and all texts as HTML pages that need no network."""
+    print(f"{len(make_site(Path(), out))} pages, first {out / 'index.html'}")
 
 
 @app.command()

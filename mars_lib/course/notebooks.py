@@ -1,6 +1,6 @@
 """`mars course`: every notebook headless, and a table at the end of where to look.
 
-Only this file imports papermill, nbformat, nbconvert, jupyter_client and psutil.
+Only this file and `pages` import papermill, nbformat, nbconvert, jupyter_client and psutil.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mars_lib import check
 from mars_lib.check import fail
+from mars_lib.course.pages import page
 from mars_lib.io import assets, atomic
 from mars_lib.io.paths import output_folder
 from mars_lib.show.headline import MIME
@@ -127,7 +128,6 @@ def run_notebook(
         parameters: what replaces values of its `parameters` cell, beside the profile.
     """
     import papermill
-    from nbconvert import HTMLExporter
 
     print(f"{path.name}, profile {profile}", flush=True)
     start, problem = time.monotonic(), ""
@@ -146,8 +146,7 @@ def run_notebook(
         except papermill.PapermillExecutionError as error:
             problem = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
     notebook = read(target)
-    html, _ = HTMLExporter().from_notebook_node(notebook)
-    atomic.write_text(target.with_suffix(".html"), html)
+    atomic.write_text(target.with_suffix(".html"), page(notebook, path.stem))
     found = headline_of(notebook)
     if found is None and not problem:
         problem = "it did not reach its headline, the last cell"
