@@ -20,6 +20,7 @@ from mars_lib.cli.train import Device, train
 from mars_lib.course.address import write_address
 from mars_lib.course.notebooks import run_course
 from mars_lib.course.pages import make_site
+from mars_lib.course.student import write_student_copies
 from mars_lib.course.sweep import run_sweep
 from mars_lib.experiments.checkpoints import PARTS, make_checkpoints
 from mars_lib.training.distributed import alone
@@ -96,8 +97,16 @@ def course(
     only: Only = None,
     out: Executed = Path("runs/course"),
     force: Force = False,
+    student: Annotated[
+        Path | None,
+        typer.Option(help="Run nothing: write copies without solutions and outputs there."),
+    ] = None,
 ) -> None:
     """Run the notebooks headless, and print where to look."""
+    if student is not None:
+        count = len(write_student_copies(Path("notebooks"), student))
+        print(f"{count} notebooks without solutions in {student}")
+        return
     if not run_course(Path("notebooks"), out, profile, only, force):
         raise typer.Exit(1)
 
