@@ -13,6 +13,7 @@ from mars_lib.check import InputError
 from mars_lib.data.pictures import drawings
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import sound_classes
+from mars_lib.encoders import minibind2
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.inference.system import load
 from mars_lib.io.devices import multiplies_bfloat16
@@ -98,12 +99,13 @@ def _checkpoints() -> Finding:
     return Finding(
         True,
         f"checkpoint {system.name}, {size:,} parameters; the supervised one; "
-        "MiniBind, the held-out classifier",
+        f"{system.separator.config.encoder}, the held-out classifier",
     )
 
 
 def _optional() -> list[Finding]:
-    lines = []
+    there = minibind2.installed()
+    lines = [Finding(there, "picture trunk of MiniBind2", minibind2.REMEDY, False)]
     for package, extra in OPTIONAL.items():
         there = importlib.util.find_spec(package) is not None
         version = importlib.metadata.version(package) if there else "missing"

@@ -12,7 +12,7 @@ from mars_lib import config as configs
 from mars_lib.check import one_of
 from mars_lib.cli import options
 from mars_lib.cli.config_options import Value, changed, with_options_of
-from mars_lib.config import PolicyConfig, TrainingConfig
+from mars_lib.config import Config, PolicyConfig, TrainingConfig
 from mars_lib.data.csv_music import CsvMusic
 from mars_lib.data.folders import FolderMusic
 from mars_lib.data.mini_music import MiniMusic
@@ -79,6 +79,10 @@ def supervised(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path(
         "runs/supervised"
     ),
+    start: Annotated[
+        str | None,
+        typer.Option(help="Go on with a separator, as separator-small or a checkpoint's path."),
+    ] = None,
     folder: Folder = None,
     csv: Csv = None,
     soundfont: Soundfont = None,
@@ -102,7 +106,8 @@ def supervised(
     device = options.start_of_training(device, out, folder, csv, soundfont)
     if not resume:
         run_folder.no_run(out, "last", "best")
-    config = configs.profile(profile)
+    begun = None if start is None else system.path_of(start)
+    config = _profile_of(profile, begun)
     changes = given(
         steps=steps,
         decay_steps=steps,
@@ -115,17 +120,24 @@ def supervised(
         seed=seed,
     )
     name = encoder_name or config.encoder
-    config = replace(config, encoder=name, training=replace(config.training, **changes))
     encoder = pretrained.load_encoder(name, weights)
-    config = replace(
-        config, separator=replace(config.separator, embedding_size=encoder.embedding_size)
-    )
-    music = music_of(folder, csv, soundfont, config.signal.length)
-    music = pooled(music, config.training)
-    best = train_supervised(
-        config, music, encoder, out, accelerator=device, resume=resume, workers=workers
-    )
-    _tell(best)
+    network = replace(config.separator, embedding_size=encoder.embedding_size)
+    trained = replace(config.training, **changes)
+    config = replace(config, encoder=name, separator=network, training=trained)
+    music = pooled(music_of(folder, csv, soundfont, config.signal.length), config.training)
+    options_of_run: dict[str, Any] = {"accelerator": device, "resume": resume, "workers": workers}
+    _tell(train_supervised(config, music, encoder, out, start=begun, **options_of_run))
+
+
+def _profile_of(profile: str, begun: Path | None) -> Config:
+    """The configuration of a profile; the network of a checkpoint that is gone on with is its."""
+    config = configs.profile(profile)
+    if begun is None:
+        return config
+    saved = checkpoint.load(begun, "separator").meta["config"]
+    theirs = configs.from_dict(saved, f"checkpoint {begun}")
+    parts = {name: getattr(theirs, name) for name in ("encoder", "signal", "separator")}
+    return replace(config, **parts)
 
 
 @train.command()

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from mars_lib.check import fail
-from mars_lib.course import notebooks
+from mars_lib.course import notebooks, pages
 from mars_lib.io import atomic
 
 CONSTANT = re.compile(r'^REPOSITORY = "[^"]*"', re.MULTILINE)
@@ -35,14 +35,14 @@ def write_address(url: str, folder: Path) -> list[Path]:
     if not paths:
         fail(f"folder {folder}", "has no notebooks", "run this in the checkout of the course")
     for path in paths:
-        notebook = notebooks.read(path)
+        notebook = pages.read(path)
         for cell in notebook.cells:
             if "bootstrap" in cell.metadata.get("tags", ()):
                 cell.source = CONSTANT.sub(f'REPOSITORY = "{url}"', cell.source)
         notebook.cells[0].source = _badged(notebook.cells[0].source, url, path.name)
-        notebooks.write(notebook, path)
+        pages.write(notebook, path)
         notebook.metadata["mars"] = {"source_hash": notebooks.source_hash(path)}
-        notebooks.write(notebook, path)
+        pages.write(notebook, path)
     readme = folder / "README.md"
     atomic.write_text(readme, _badged(readme.read_text(encoding="utf-8"), url, paths[0].name))
     return [*paths, readme]

@@ -1,6 +1,6 @@
 """`mars course`: every notebook headless, and a table at the end of where to look.
 
-Only this file and `pages` import papermill, nbformat, nbconvert, jupyter_client and psutil.
+Only this file imports papermill, jupyter_client and psutil.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from mars_lib import check
 from mars_lib.check import fail
-from mars_lib.course.pages import page
+from mars_lib.course.pages import page, read
 from mars_lib.io import assets, atomic
 from mars_lib.io.paths import output_folder
 from mars_lib.show.headline import MIME
 
 if TYPE_CHECKING:
-    from nbformat import NotebookNode
+    from mars_lib.course.pages import NotebookNode
 
 TIMEOUT_SECONDS = {"smoke": 300, "cpu": 1_200, "gpu": 24 * 3600}
 
@@ -154,20 +154,6 @@ def run_notebook(
     label = f"{found['label']}: {found['value']:.2f} {found['unit']}" if found else ""
     look = (found or {}).get("look", "")
     return Run(path.stem, minutes, memory.peak / 2**20, label, look, problem, mark)
-
-
-def read(path: Path) -> "NotebookNode":
-    """Read a notebook."""
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
-
-
-def write(notebook: "NotebookNode", path: Path) -> None:
-    """Write a notebook."""
-    import nbformat
-
-    nbformat.write(notebook, path)
 
 
 def headline_of(notebook: "NotebookNode") -> dict | None:

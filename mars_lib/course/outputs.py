@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mars_lib.course import notebooks
+from mars_lib.course import notebooks, pages
 
 
 def refresh(path: Path) -> None:
@@ -18,8 +18,8 @@ def refresh(path: Path) -> None:
         run = notebooks.run_notebook(path, target, "cpu")
         if run.problem:
             raise SystemExit(f"{path}: {run.problem}")
-        executed = notebooks.read(target)
-    source = notebooks.read(path)
+        executed = pages.read(target)
+    source = pages.read(path)
     outputs = {cell["id"]: cell["outputs"] for cell in executed.cells if cell.cell_type == "code"}
     for cell in source.cells:
         if cell.cell_type == "code":
@@ -27,7 +27,7 @@ def refresh(path: Path) -> None:
             cell["outputs"] = [output for output in kept if output is not None]
             cell["execution_count"] = None
     source.metadata["mars"] = {"source_hash": notebooks.source_hash(path)}
-    notebooks.write(source, path)
+    pages.write(source, path)
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {run.headline}")
 
 

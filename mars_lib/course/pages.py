@@ -1,6 +1,7 @@
 """Pages that need no network: formulas as MathML, figures and sounds inside. `mars site` makes all.
 
-GitHub's own viewer shows notebooks without their players; these pages have them.
+GitHub's own viewer shows notebooks without their players; these pages have them. Only this file
+imports nbformat, nbconvert and latex2mathml.
 """
 
 import copy
@@ -17,7 +18,7 @@ from mars_lib.io import atomic
 from mars_lib.io.paths import output_folder
 
 if TYPE_CHECKING:
-    from nbformat import NotebookNode
+    from nbformat import NotebookNode as NotebookNode
 
 # Code stays as it is: fenced, then inline. What is left may hold formulas.
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.S)
@@ -30,16 +31,31 @@ ESCAPED = {"*": "&#42;", "_": "&#95;", "|": "&#124;"}
 TEXTS = ("*.md", "docs/*.md", "data/README.md")
 
 
+def read(path: Path) -> "NotebookNode":
+    """Read a notebook."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def write(notebook: "NotebookNode", path: Path) -> None:
+    """Write a notebook."""
+    import nbformat
+
+    nbformat.write(notebook, path)
+
+
 def page(notebook: "NotebookNode", title: str) -> str:
     """The HTML of a notebook with its outputs: nothing in it is read from elsewhere."""
     from nbconvert import HTMLExporter
-    from traitlets.config import Config
 
     shown = copy.deepcopy(notebook)
     for cell in shown.cells:
         if cell.cell_type == "markdown":
             cell.source = with_mathml(cell.source)
-    exporter = HTMLExporter(config=Config({"HTMLExporter": dict.fromkeys(REMOTE, "")}))
+    exporter = HTMLExporter()
+    for name in REMOTE:
+        setattr(exporter, name, "")
     html, _ = exporter.from_notebook_node(shown, resources={"metadata": {"name": title}})
     # Scripts that typeset formulas and draw diagrams, from elsewhere.
     head, body = html.split("</head>", 1)
@@ -89,7 +105,7 @@ def make_site(root: Path, out: Path) -> list[Path]:
             cell = nbformat.v4.new_markdown_cell(path.read_text(encoding="utf-8"))
             notebook = nbformat.v4.new_notebook(cells=[cell])
         else:
-            notebook = nbformat.read(path, as_version=4)
+            notebook = read(path)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _linked(cell.source, name, root, out, sources)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from mars_lib.check import fail
-from mars_lib.course.notebooks import read, write
+from mars_lib.course.pages import read, write
 from mars_lib.io.paths import output_folder
 
 SOLUTION = re.compile(r"\n*<details><summary>Solution</summary>.*?</details>", re.S)

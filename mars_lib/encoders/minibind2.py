@@ -60,14 +60,18 @@ class PictureTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        there = published_weights.packaged(PACKAGE, FILE) is not None
-        self.network = copy.deepcopy(_pretrained()) if there else None
+        self.network = copy.deepcopy(_pretrained()) if installed() else None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         if self.network is None:
             fail("weights of the picture trunk", "are not installed", REMEDY)
         features = self.network(images.contiguous(memory_format=torch.channels_last))
         return 8 * nn.functional.normalize(features, dim=-1)
+
+
+def installed() -> bool:
+    """Whether the package of the picture trunk is there."""
+    return published_weights.packaged(PACKAGE, FILE) is not None
 
 
 @cache

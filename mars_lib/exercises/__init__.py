@@ -25,6 +25,7 @@ from mars_lib.exercises.notebook_08 import (
     check_is_hacked,
     check_kept,
 )
+from mars_lib.exercises.quiz import quiz
 
 __all__ = [
     "check_approx_kl",
@@ -54,4 +55,5 @@ __all__ = [
     "check_surrogate",
     "check_triplet",
     "check_wbce",
+    "quiz",
 ]

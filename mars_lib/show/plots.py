@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from torchaudio.transforms import MelSpectrogram
 
 from mars_lib.config import SignalConfig, small
@@ -20,18 +21,25 @@ from mars_lib.io import atomic
 from mars_lib.show.notebook_output import HTML
 from mars_lib.stft import stft
 
+DPI = 110
+
 
 def as_html(figure: Figure, alt: str) -> HTML:
-    """Draw a figure as an HTML image with alternative text."""
-    return HTML(image(figure, alt))
+    """Draw a figure as an HTML image, with its alternative text as the title above it."""
+    title = f"<figcaption><b>{html.escape(alt)}</b></figcaption>"
+    return HTML(f'<figure style="margin: 0">{title}{image(figure, alt)}</figure>')
 
 
 def image(figure: Figure, alt: str) -> str:
     """Write a figure as the string of an HTML image with alternative text."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=72, bbox_inches="tight")
+    drawn, buffer = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DPI, bbox_inches="tight")
+    # A palette of 256 colours is a third of the bytes, and notebooks stay small.
+    few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+    style = "max-width: 100%"
+    return f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{data}">'
 
 
 def panels(

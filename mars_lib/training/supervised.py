@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from mars_lib import config as configs
+from mars_lib.check import fail
 from mars_lib.config import Config, TrainingConfig
 from mars_lib.data.loader import mixtures, workers_for
 from mars_lib.data.mixtures import MixtureBatch, MixtureStream
@@ -21,7 +22,7 @@ from mars_lib.training.loop import loop_of
 from mars_lib.training.method import OMNISEP, Method
 from mars_lib.training.optimisation import backward, clip_and_step, explained_divergence, read
 from mars_lib.training.query_bank import MODALITIES, QueryBank, draw_queries
-from mars_lib.training.run_folder import claimed, digest_of_encoder, identity
+from mars_lib.training.run_folder import claimed, digest, digest_of_encoder, identity
 from mars_lib.training.schedule import learning_rate
 from mars_lib.training.state import Run, on_device, placed
 from mars_lib.training.validation import Validation
@@ -41,6 +42,7 @@ def train_supervised(
     overwrite: bool = False,
     progress: bool = True,
     method: Method = OMNISEP,
+    start: str | Path | None = None,
     workers: int | None = None,
 ) -> Path:
     """OmniSep's recipe (Section 3.1.2, Appendix B): WBCE, mixed queries, Adam, warm-up, clipping.
@@ -54,29 +56,32 @@ def train_supervised(
     Args:
         encoder: embeds the queries; frozen.
         method: another network, loss and way to query than OmniSep's.
+        start: the checkpoint whose weights are gone on with; None for random ones.
         workers: processes that read clips, 0 for a thread; by default none on a CPU. What a step
             sees does not depend on it.
 
     Returns the path of the best checkpoint.
 
     Raises:
-        InputError: for a folder that holds another run, a run neither to be resumed nor
-            overwritten, or one that another process trains in; for a batch that cannot be cut into
-            equal parts, a full device, lost processes.
+        InputError: for a start that does not fit; for a folder that holds another run, a run
+            neither to be resumed nor overwritten, or one that another process trains in; for a
+            batch that cannot be cut into equal parts, a full device, lost processes.
         FloatingPointError: when a loss or gradient is no longer finite; `last` is kept.
     """
     t, folder = config.training, Path(folder)
     fabric = distributed.make_fabric(accelerator, t.precision)
     workers = workers_for(fabric.device, workers)
     distributed.check_batch("batch size", t.batch_size, t.accumulate)
+    begun = None if start is None else starting_weights(start, config, method)
     with claimed(folder, resume=resume, overwrite=overwrite):
         ours = identity(
             kind=method.kind,
             options=configs.to_dict(config),
             data=music.fingerprint(),
             encoder=digest_of_encoder(encoder),
+            **({} if begun is None else {"start": digest(begun.part("separator"))}),
         )
-        run = SupervisedRun.start_or_resume(fabric, config, method, ours, folder, resume)
+        run = SupervisedRun.start_or_resume(fabric, config, method, ours, folder, resume, begun)
         if not run.finished:
             _train(run, music, encoder, workers, progress and distributed.first())
     return folder / "best.safetensors"
@@ -111,12 +116,16 @@ class SupervisedRun(Run):
         ours: dict,
         folder: Path,
         resume: bool,
+        begun: checkpoint.Checkpoint | None = None,
     ) -> "SupervisedRun":
         """The run of `folder`, whose identity is `ours`, at its start or where it stopped."""
         t = config.training
         torch.manual_seed(t.seed)
+        network = method.build(config)
+        if begun is not None:
+            checkpoint.restore(network, begun.part("separator"), "start")
         # On its device before the optimiser is, whose state goes where the parameters are.
-        network = on_device(method.build(config), fabric.device)
+        network = on_device(network, fabric.device)
         distributed.share_batch_norm(network)
         optimizer = torch.optim.Adam(
             network.parameters(), t.learning_rate, fused=distributed.fuses(fabric)
@@ -142,6 +151,20 @@ class SupervisedRun(Run):
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         super().restore(saved)
         self.best = saved.meta["validation_si_sdri"]
+
+
+def starting_weights(start: str | Path, config: Config, method: Method) -> checkpoint.Checkpoint:
+    """The checkpoint that a training begins with.
+
+    Raises `InputError` where its network, signal or encoder is not that of the configuration.
+    """
+    begun = checkpoint.load(start, method.kind)
+    theirs = configs.from_dict(begun.meta["config"], f"checkpoint {start}")
+    for name in ("encoder", "signal", "separator"):
+        if getattr(theirs, name) != getattr(config, name):
+            problem = f"was trained with another {name} than the run has"
+            fail(f"checkpoint {start}", problem, "give the profile and encoder that fit it")
+    return begun
 
 
 def optimiser_step(

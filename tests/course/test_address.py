@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from mars_lib.check import InputError
-from mars_lib.course import notebooks
+from mars_lib.course import notebooks, pages
 from mars_lib.course.address import write_address
 
 NAMES = ("00_hear_a_separation.ipynb", "02_policy_gradient.ipynb")
@@ -33,7 +33,7 @@ def test_the_address_is_written_everywhere_and_taken_away_again(checkout):
         badge = f"github/somebody/mars-sep/blob/main/notebooks/{name}"
         assert found[name].count(badge) == 1
         path = checkout / "notebooks" / name
-        assert notebooks.read(path).metadata["mars"]["source_hash"] == notebooks.source_hash(path)
+        assert pages.read(path).metadata["mars"]["source_hash"] == notebooks.source_hash(path)
     assert f"blob/main/notebooks/{NAMES[0]}" in found["README.md"]
     write_address(URL, checkout)
     assert texts(checkout) == found

@@ -155,6 +155,35 @@ def test_a_run_that_broke_before_its_first_validation_goes_on_from_its_start(tra
     assert all(torch.equal(whole[key], after[key]) for key in whole)
 
 
+def test_it_goes_on_from_the_weights_of_a_checkpoint(train, smoke):
+    begun = train("begun")
+    still = replace(smoke, training=replace(smoke.training, learning_rate=1e-12))
+    ends = {"on": train("on", still, start=begun), "anew": train("anew", still)}
+    weights = [
+        name
+        for name, value in tensors(begun).items()
+        if name.startswith("separator.") and value.is_floating_point() and "running" not in name
+    ]
+    near = {
+        run: all(torch.allclose(tensors(end)[n], tensors(begun)[n], atol=1e-6) for n in weights)
+        for run, end in ends.items()
+    }
+    assert near == {"on": True, "anew": False}
+    with pytest.raises(InputError, match="is of another run: it differs in start"):
+        train("on", still, resume=True)
+
+
+def test_a_start_that_does_not_fit_is_refused(train, smoke, tmp_path):
+    begun = train("begun")
+    for name, other in (
+        ("separator", replace(smoke, separator=replace(smoke.separator, width=8))),
+        ("encoder", replace(smoke, encoder="minibind2")),
+    ):
+        with pytest.raises(InputError, match=f"was trained with another {name} than the run has"):
+            train("other", other, start=begun)
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_run_is_not_overwritten_unasked(train):
     best = train()
     kept = best.read_bytes()
