@@ -120,9 +120,9 @@ def supervised(
         seed=seed,
     )
     name = encoder_name or config.encoder
+    trained = replace(config.training, **changes)
     encoder = pretrained.load_encoder(name, weights)
     network = replace(config.separator, embedding_size=encoder.embedding_size)
-    trained = replace(config.training, **changes)
     config = replace(config, encoder=name, separator=network, training=trained)
     music = pooled(music_of(folder, csv, soundfont, config.signal.length), config.training)
     options_of_run: dict[str, Any] = {"accelerator": device, "resume": resume, "workers": workers}

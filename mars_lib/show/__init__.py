@@ -20,7 +20,7 @@ from mars_lib.show.plots import (
     spectrograms,
 )
 from mars_lib.show.trouble import expect_error
-from mars_lib.show.widgets import slider
+from mars_lib.show.widgets import separator_panel, slider
 
 __all__ = [
     "as_html",
@@ -38,6 +38,7 @@ __all__ = [
     "players",
     "save",
     "scatter",
+    "separator_panel",
     "slider",
     "spectrograms",
 ]

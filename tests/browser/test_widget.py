@@ -1,5 +1,5 @@
-"""The slider of notebook 01 in JupyterLab, in a real browser: it moves, the figure and the player
-change.
+"""The widgets of notebooks 00 and 01 in JupyterLab, in a real browser: what they show changes with
+what is moved and typed.
 """
 
 import os
@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOK = "01_stft_masking.ipynb"
 CHROMIUM = os.environ.get("MARS_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -27,8 +26,9 @@ FLAGS = [
 
 @pytest.fixture
 def server(tmp_path):
-    """A JupyterLab over a copy of the notebook; yields its address."""
-    shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path)
+    """A JupyterLab over copies of the notebooks; yields its address."""
+    for path in (ROOT / "notebooks").glob("0[01]*.ipynb"):
+        shutil.copy(path, tmp_path)
     command = [
         sys.executable,
         "-m",
@@ -59,44 +59,72 @@ def server(tmp_path):
     log.close()
 
 
-def test_slider_moves_and_figure_and_player_follow(server):
+@pytest.fixture
+def page():
+    """A page of a browser."""
     assert CHROMIUM, "no Chromium: install one, or name it in MARS_CHROMIUM"
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.goto(f"{server}/lab/tree/{NOTEBOOK}?token=course", timeout=120_000)
-        page.wait_for_selector(".jp-Notebook", timeout=120_000)
-        page.wait_for_selector(".jp-Toolbar-kernelName:has-text('Python 3')", timeout=120_000)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_selector(".widget-slider", state="attached", timeout=240_000)
-        slider = page.locator(".widget-slider").first
-        slider.scroll_into_view_if_needed()
-        area = page.locator(".widget-vbox:has(.widget-slider)").first
-        area.locator("audio").first.wait_for(state="attached", timeout=60_000)
-        before = content(area)
-        handle = slider.locator(".noUi-handle").first
-        handle.focus()
-        for _ in range(5):
-            handle.press("ArrowRight")
-        for _ in range(120):
-            time.sleep(0.5)
-            after = content(area)
-            # Caption, figure and sound are read one after the other, and may straddle an update.
-            if all(after[part] != before[part] for part in before):
-                break
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
         browser.close()
-    assert before["text"] != after["text"] and "threshold 0." in after["text"]
+
+
+def run_all(page, server, notebook, control):
+    """Run a notebook; the first element `control`, and the area of the widget that it is in."""
+    page.goto(f"{server}/lab/tree/{notebook}?token=course", timeout=120_000)
+    page.wait_for_selector(".jp-Notebook", timeout=120_000)
+    page.wait_for_selector(".jp-Toolbar-kernelName:has-text('Python 3')", timeout=120_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_selector(control, state="attached", timeout=240_000)
+    found = page.locator(control).first
+    found.scroll_into_view_if_needed()
+    area = page.locator(f".widget-vbox:has({control})").first
+    area.locator("audio").first.wait_for(state="attached", timeout=60_000)
+    return found, area
+
+
+def changed(area, before):
+    """What the widget shows once all parts of it are others than before; or in the end."""
+    for _ in range(120):
+        time.sleep(0.5)
+        after = content(area)
+        # Parts are read one after the other, and may straddle an update.
+        if after is not None and all(after[part] != before[part] for part in before):
+            break
+    return after
+
+
+def test_slider_moves_and_figure_and_player_follow(server, page):
+    slider, area = run_all(page, server, "01_stft_masking.ipynb", ".widget-slider")
+    before = content(area)
+    text = area.locator("img").first.get_attribute("alt")
+    handle = slider.locator(".noUi-handle").first
+    handle.focus()
+    for _ in range(5):
+        handle.press("ArrowRight")
+    after = changed(area, before)
+    assert before["image"] != after["image"] and before["audio"] != after["audio"]
+    said = area.locator("img").first.get_attribute("alt")
+    assert text != said and "threshold 0." in said
+
+
+def test_a_word_is_typed_into_the_panel_and_another_sound_comes_out(server, page):
+    word, area = run_all(page, server, "00_hear_a_separation.ipynb", ".widget-text input")
+    before = content(area)
+    word.fill("trumpet")
+    word.press("Enter")
+    after = changed(area, before)
     assert before["image"] != after["image"] and before["audio"] != after["audio"]
 
 
-def content(area) -> dict:
-    """What the widget shows: the caption, the figure and the sound."""
-    image = area.locator("img").first
+def content(area) -> dict | None:
+    """What the widget shows: the figure and the last sound; None while there is none."""
+    if not area.locator("img").count() or not area.locator("audio").count():
+        return None
     return {
-        "text": image.get_attribute("alt"),
-        "image": image.get_attribute("src"),
-        "audio": area.locator("audio").first.get_attribute("src"),
+        "image": area.locator("img").first.get_attribute("src"),
+        "audio": area.locator("audio").last.get_attribute("src"),
     }
