@@ -8,6 +8,7 @@ import copy
 import posixpath
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.S)
 FORMULA = re.compile(r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\n]+?)\$", re.S)
 LINK = re.compile(r"(\]\(|(?:href|src)=\")(?P<target>[^)\"\s#]+)")
-# What nbconvert would have a page load from elsewhere.
-REMOTE = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url")
 # What markdown would read as its own.
 ESCAPED = {"*": "&#42;", "_": "&#95;", "|": "&#124;"}
 TEXTS = ("*.md", "docs/*.md", "data/README.md")
@@ -53,10 +52,8 @@ def page(notebook: "NotebookNode", title: str) -> str:
     for cell in shown.cells:
         if cell.cell_type == "markdown":
             cell.source = with_mathml(cell.source)
-    exporter = HTMLExporter()
-    for name in REMOTE:
-        setattr(exporter, name, "")
-    html, _ = exporter.from_notebook_node(shown, resources={"metadata": {"name": title}})
+    resources = {"metadata": {"name": title}}
+    html, _ = HTMLExporter().from_notebook_node(shown, resources=resources)
     # Scripts that typeset formulas and draw diagrams, from elsewhere.
     head, body = html.split("</head>", 1)
     return re.sub(r"<script\b.*?</script>", "", head, flags=re.S) + "</head>" + body
@@ -71,8 +68,13 @@ def with_mathml(source: str) -> str:
         html = convert(found[kind], display=kind)
         return re.sub(r"[*_|]", lambda sign: ESCAPED[sign[0]], html)
 
+    return _outside_code(source, FORMULA, drawn)
+
+
+def _outside_code(source: str, pattern: re.Pattern, change: Callable[[re.Match], str]) -> str:
+    """Markdown with what a pattern finds changed, but for code."""
     parts = CODE.split(source)
-    parts[::2] = [FORMULA.sub(drawn, part) for part in parts[::2]]
+    parts[::2] = [pattern.sub(change, part) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -138,6 +140,4 @@ def _linked(source: str, name: str, root: Path, out: Path, pages: dict[str, Path
             shutil.copyfile(root / path, out / path)
         return found[0]
 
-    parts = CODE.split(source)
-    parts[::2] = [LINK.sub(target, part) for part in parts[::2]]
-    return "".join(parts)
+    return _outside_code(source, LINK, target)

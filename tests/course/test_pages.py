@@ -22,12 +22,9 @@ def site(tmp_path_factory):
     root = tmp_path_factory.mktemp("course")
     for name in ("docs", "data", "notebooks"):
         (root / name).mkdir()
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*"), ROOT / "LICENSE", ROOT / "CITATION.cff"):
+    alone = ("LICENSE", "CITATION.cff", "data/README.md", "notebooks/02_policy_gradient.ipynb")
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*"), *(ROOT / name for name in alone)):
         shutil.copyfile(path, root / path.relative_to(ROOT))
-    shutil.copyfile(ROOT / "data" / "README.md", root / "data" / "README.md")
-    for path in (ROOT / "notebooks").iterdir():
-        if path.name == "02_policy_gradient.ipynb":
-            shutil.copyfile(path, root / "notebooks" / path.name)
     out = tmp_path_factory.mktemp("site")
     return out, make_site(root, out)
 

@@ -68,11 +68,8 @@ def polite(s):
 
 
 def variance(s):
-    (mean, spread), (_, best) = (
-        s.row("b =  0.0: mean of the terms"),
-        s.row("b = 10.0: mean of the terms"),
-    )
-    return spread > 5 * best and mean == s.row("b = 10.0: mean of the terms")[0]
+    (mean, spread), (same, small) = (s.row(f"b = {b:4.1f}: mean of the terms") for b in (0.0, 10.0))
+    return spread > 5 * small and mean == same
 
 
 def clipped(s):
@@ -150,7 +147,7 @@ def stages(s):
 
 
 def pictures(s):
-    (_, before, after) = s.row("best at step", 1)[:3]
+    _, before, after = s.row("best at step", 1)[:3]
     return after > 2 * before
 
 
