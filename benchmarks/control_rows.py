@@ -25,18 +25,23 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     0.3, rewarded by MiniBind with the heads of the third stage of alignment. "supervised + SI-SDR,
     sampled mask" has the same signal term and sampling and no reward encoder: the fair control.
     "supervised + SI-SDR" uses the mask un-sampled. "PPO on patches" is the score function, 8 x 8
-    patches, G = 4, no anchor.
+    patches, G = 4, no anchor. "PPO recipe" has the reward and the anchor of the recipe, so that the
+    two differ in the gradient alone: 16 x 16 patches, G = 8, a reward for each of 4 windows.
     """
     patches = PolicyConfig(
         group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True
     )
     pathwise = replace(run, estimator="pathwise", anchor=0.3)
     ours = replace(pathwise, signal_weight=0.03)
+    wide = replace(patches, group_size=8, patch=16, kl_coefficient=0.0, reward_windows=4)
+    ppo = replace(ours, estimator="score", policy=wide)
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,
         FAIR: replace(ours, reward="signal"),
         "supervised + SI-SDR": replace(ours, estimator="mode", reward="signal"),
+        "PPO recipe": ppo,
+        "PPO recipe, shuffled reward": ppo,
         "PPO on patches": replace(run, policy=patches),
         "PPO, the paper's defaults": run,
         "recipe, shuffled reward": ours,

@@ -192,8 +192,10 @@ def prepare(options: argparse.Namespace, run: RLConfig) -> Setup:
         run_folder.check_identity(f"results in {options.out}", setup, there)
     atomic.write_json(kept, setup)
     start = system.load(options.start, "cpu")
-    reward_encoder = pretrained.load_minibind(heads="stage3")
-    pooling, judge = pretrained.load_mlbp(heads="stage3"), pretrained.load_judge()
+    name = start.separator.config.encoder
+    reward_encoder = pretrained.load_packaged(name, "stage3")
+    pooling = pretrained.load_mlbp(heads="stage3", encoder=name)
+    judge = pretrained.load_judge()
     scorer = Scorer(start, reward_encoder, pooling, judge, options.split, options.mixtures)
     bank = QueryBank.embed(
         start.encoder,

@@ -221,7 +221,7 @@ def draw(sets: dict[str, list[Source]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--checkpoint", default="mars-sep-small", help="a name or a path")
+    parser.add_argument("--checkpoint", default="pathwise-small", help="a name or a path")
     parser.add_argument("--mixtures", type=int, default=200, help="of each set")
     parser.add_argument("--folder", type=Path, help="class folders of recordings, a third set")
     parser.add_argument("--figure", type=Path)

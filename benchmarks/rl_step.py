@@ -3,7 +3,8 @@ several G and estimators.
 
 Every row is timed in a process of its own, whose peak memory is read; ratios are of medians. Below
 them, what no step can do without, alone: the old policy's U-Net, the reward encoder on the target
-(once) and on an estimate (G times). With the supervised step they bound the ratio from below.
+(once) and on an estimate (G times). With the supervised step they bound the ratio from below. The
+encoder that embeds queries gives the rewards, too; weights do not matter here.
 """
 
 import argparse
@@ -42,14 +43,16 @@ ROWS = {
 }
 
 
-def measure(name: str, batch_size: int, repeats: int) -> dict:
+def measure(options: argparse.Namespace) -> dict:
     """Median seconds of one step, targets included, and this process's peak memory in MB."""
-    estimator, group = ROWS[name]
+    estimator, group = ROWS[options.row]
+    batch_size, name = options.batch_size, options.encoder
     run = RLConfig(
         estimator=estimator, policy=PolicyConfig(group_size=group), batch_size=batch_size
     )
-    start, old = system.load(device="cpu"), system.load(device="cpu").separator
-    separator, encoder = start.separator, start.encoder
+    separator, old = (system.load(device="cpu").separator for _ in range(2))
+    encoder = pretrained.load_encoder(name)
+    fusion = pretrained.load_mlbp(heads=pretrained.QUERY_HEADS[name], encoder=name)
     music = manifests.music()
     training = replace(
         config.small().training, batch_size=batch_size, augment=0.0, clips_per_class=2
@@ -58,7 +61,7 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
     bank = QueryBank.embed(encoder, music, stream.classes, "train", 2, progress=False)
     optimizer = torch.optim.AdamW(separator.parameters(), run.learning_rate, fused=True)
     rewarding = RewardEncoder(frozen(encoder), bank)
-    reward = make_reward(run, rewarding.encoder.embed_audio, pretrained.load_mlbp())
+    reward = make_reward(run, rewarding.encoder.embed_audio, fusion)
     batch, baseline, steps = stream.batch(0), MovingBaseline(), itertools.count()
 
     def one_step() -> None:
@@ -82,32 +85,32 @@ def measure(name: str, batch_size: int, repeats: int) -> dict:
         loss.backward()
         optimizer.step()
 
-    seconds = timed(one_step, repeats)
+    seconds = timed(one_step, options.repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "peak": peak}
 
 
-def parts(batch_size: int, repeats: int) -> dict:
+def parts(options: argparse.Namespace) -> dict:
     """Median seconds of the U-Net without a gradient, and of the encoder on two sounds a
     mixture.
     """
-    start = system.load(device="cpu")
-    signal = start.separator.config.signal
+    separator, batch_size = system.load(device="cpu").separator, options.batch_size
+    encoder, signal = pretrained.load_encoder(options.encoder), separator.config.signal
     magnitude = torch.rand(batch_size, signal.n_bins, signal.n_frames)
     query = torch.nn.functional.normalize(
-        torch.randn(batch_size, 2, start.encoder.embedding_size), dim=-1
+        torch.randn(batch_size, 2, encoder.embedding_size), dim=-1
     )
     sounds = torch.randn(2 * batch_size, signal.length)
 
-    quick = frozen(start.encoder)
+    quick = frozen(encoder)
 
     def unet() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16("cpu")):
-            start.separator(magnitude, query)
+            separator(magnitude, query)
 
     found = {"unet": unet, "encoder": lambda: quick.embed_audio(sounds)}
     with torch.no_grad():
-        return {name: timed(call, repeats) for name, call in found.items()}
+        return {name: timed(call, options.repeats) for name, call in found.items()}
 
 
 def timed(call: Callable[[], object], repeats: int) -> float:
@@ -124,16 +127,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--encoder", choices=tuple(pretrained.PACKAGED), default="minibind2")
     parser.add_argument("--row", choices=(*ROWS, "parts"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
-        found = parts(options.batch_size, options.repeats) if options.row == "parts" else None
-        print(json.dumps(found or measure(options.row, options.batch_size, options.repeats)))
+        print(json.dumps(parts(options) if options.row == "parts" else measure(options)))
         return
     found = {}
     for name in (*ROWS, "parts"):
         command = [sys.executable, __file__, "--row", name, "--batch-size", str(options.batch_size)]
-        command += ["--repeats", str(options.repeats)]
+        command += ["--repeats", str(options.repeats), "--encoder", options.encoder]
         found[name] = json.loads(
             subprocess.run(command, capture_output=True, text=True, check=True).stdout
         )

@@ -175,17 +175,18 @@ def paper() -> Config:
 
 
 def small() -> Config:
-    """A laptop's configuration: 2-second segments, 128 x 128 masks, a narrow U-Net, MiniBind."""
+    """A laptop's configuration: 2-second segments, 128 x 128 masks, a narrow U-Net, MiniBind2."""
     return Config(
         name="small",
-        encoder="minibind",
+        encoder="minibind2",
         signal=SignalConfig(length=32_767, n_bins=128),
         separator=SeparatorConfig(width=24, embedding_size=256),
         training=TrainingConfig(
-            batch_size=32,
-            steps=6_000,
+            batch_size=16,
+            steps=10_000,
             warmup_steps=200,
-            decay_steps=6_000,
+            decay_steps=10_000,
+            clips_per_class=1_024,
             validate_every=500,
             validation_mixtures=128,
         ),
@@ -193,7 +194,7 @@ def small() -> Config:
 
 
 def comparison() -> Config:
-    """What `mars benchmark` compares systems at: `small()` at half the width, on small batches.
+    """What `mars benchmark` compares systems at: `small()` at half the width, with MiniBind.
 
     The U-Net has 1.1 million parameters. Four systems with three seeds each are trained on two
     cores in a few hours, and their checkpoints are 2 MB each.
@@ -202,13 +203,14 @@ def comparison() -> Config:
     return replace(
         config,
         name="comparison",
+        encoder="minibind",
         separator=replace(config.separator, width=12),
         training=replace(
             config.training,
-            batch_size=16,
             steps=1_200,
             warmup_steps=100,
             decay_steps=1_200,
+            clips_per_class=256,
             validate_every=400,
             validation_mixtures=96,
         ),
@@ -221,6 +223,7 @@ def smoke() -> Config:
     return replace(
         config,
         name="smoke",
+        encoder="minibind",
         separator=replace(config.separator, width=4),
         training=replace(
             config.training,
@@ -240,7 +243,7 @@ def smoke() -> Config:
 def profile(name: str) -> Config:
     """The configuration of a profile: "smoke", "cpu" (small), "gpu", "paper".
 
-    "gpu" is the paper's network and segment with MiniBind's embeddings and a batch that a 16 GiB
+    "gpu" is the paper's network and segment with MiniBind2's embeddings and a batch that a 16 GiB
     card holds. Raises `InputError` for any other name.
     """
     if name == "gpu":
@@ -248,7 +251,7 @@ def profile(name: str) -> Config:
         return replace(
             large,
             name="gpu",
-            encoder="minibind",
+            encoder=small().encoder,
             separator=replace(large.separator, embedding_size=small().separator.embedding_size),
             training=replace(
                 large.training,

@@ -78,7 +78,7 @@ def estimates() -> dict[str, torch.Tensor]:
         "image": {"image": picture},
         "composed": {"text": "harp", "image": picture, "negative_text": "trumpet"},
     }
-    for name in ("mars-sep-small", "separator-small"):
+    for name in ("pathwise-small", "separator-small"):
         loaded = system.load(name, "cpu")
         for way, query in ways.items():
             found[f"{name}.{way}"] = loaded.separate(mixture, 16_000, **query)

@@ -61,7 +61,7 @@ Measure = Annotated[
 
 def align(
     out: Out = Path("runs/align"),
-    encoder_name: EncoderName = "minibind",
+    encoder_name: EncoderName = "minibind2",
     weights: Weights = None,
     stage: Stages = None,
     start: Start = None,

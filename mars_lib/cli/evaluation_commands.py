@@ -1,6 +1,8 @@
 """The commands `mars evaluate` and `mars benchmark`."""
 
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +15,12 @@ from mars_lib.cli.train import Device, Weights
 from mars_lib.data.manifests import SPLITS
 from mars_lib.evaluation import clap as clap_score
 from mars_lib.evaluation.scoring import PROTOCOLS
+from mars_lib.experiments import benchmark as benchmark_of_all
 from mars_lib.experiments import compared_systems, results_page
-from mars_lib.experiments.benchmark import run
 from mars_lib.experiments.evaluate import evaluate as evaluate_split
 from mars_lib.experiments.evaluate import evaluate_folder
-from mars_lib.experiments.evaluation_report import report
+from mars_lib.experiments.evaluation_report import paired, report
+from mars_lib.experiments.kept_scores import KeptScores
 from mars_lib.experiments.query_modes import QUERIES
 from mars_lib.inference import system
 from mars_lib.io import atomic, devices, paths
@@ -33,6 +36,10 @@ Csv = Annotated[
 Interference = Annotated[
     Path | None, typer.Option(help="With --csv: a list that the second sources are from.")
 ]
+Against = Annotated[
+    str | None,
+    typer.Option(help="A second checkpoint: the difference from it, paired by mixture, too."),
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the table here.")]
 First = Annotated[int | None, typer.Option(help="Only the first mixtures of the split.", min=2)]
 Mixtures = Annotated[
@@ -46,6 +53,8 @@ Systems = Annotated[
 Out = Annotated[
     Path, typer.Option(help="Folder for RESULTS.md, data/results.json and two figures.")
 ]
+Work = Annotated[Path, typer.Option(help="Folder that keeps scores while they are made.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted benchmark.")]
 FirstOfEach = Annotated[
     int | None, typer.Option(help="Only the first mixtures of each split.", min=2)
 ]
@@ -68,6 +77,7 @@ def evaluate(
     mixtures: Mixtures = None,
     seed: Annotated[int | None, typer.Option(help="Of those mixtures, 0 by default.")] = None,
     device: Device = "auto",
+    against: Against = None,
 ) -> None:
     """Score a checkpoint on a fixed set of mixtures, or on your own, between the mixture and the
     oracle mask.
@@ -82,32 +92,48 @@ def evaluate(
     for path in (each for each in (csv, interference) if each is not None):
         options.input_file(path)
     per_mixture = _beside(json_file)
-    loaded = system.load(checkpoint or system.PRETRAINED[0], devices.choose_device(device), weights)
-    own = csv or folder
-    if own is None:
-        result = evaluate_split(
-            loaded,
-            split,
-            query,
-            limit=limit,
-            protocol=protocol,
-            per_mixture=per_mixture,
+    where = devices.choose_device(device)
+    names = [checkpoint or system.PRETRAINED[0], *([against] if against else [])]
+    systems = [system.load(name, where, weights) for name in names]
+
+    def score(each: system.System, per_mixture: Path | None) -> dict:
+        if own := csv or folder:
+            return evaluate_folder(
+                each,
+                own,
+                query,
+                interference=interference,
+                mixtures=mixtures or 200,
+                seed=seed or 0,
+                protocol=protocol,
+                per_mixture=per_mixture,
+            )
+        return evaluate_split(
+            each, split, query, limit=limit, protocol=protocol, per_mixture=per_mixture
         )
+
+    if against is None:
+        result = score(systems[0], per_mixture)
     else:
-        result = evaluate_folder(
-            loaded,
-            own,
-            query,
-            interference=interference,
-            mixtures=mixtures or 200,
-            seed=seed or 0,
-            protocol=protocol,
-            per_mixture=per_mixture,
-        )
+        result = _against(systems, score, per_mixture)
     if json_file:
         atomic.write_json(json_file, result)
     # JSON that goes to the screen or into a pipe stays alone there.
     print(report(result), file=sys.stderr if str(json_file) == "/dev/stdout" else sys.stdout)
+
+
+def _against(
+    systems: list[system.System],
+    score: Callable[[system.System, Path | None], dict],
+    per_mixture: Path | None,
+) -> dict:
+    """What `score` says of the first of two systems, and its paired difference from the second."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, base = per_mixture or Path(folder, "ours"), Path(folder, "base")
+        result = score(systems[0], ours)
+        score(systems[1], base)
+        found = {"system": systems[1].name, **paired(ours, base)}
+    return {**result, "per_mixture": str(per_mixture) if per_mixture else None, "against": found}
 
 
 def _check_read(
@@ -153,9 +179,15 @@ def benchmark(
     limit: FirstOfEach = None,
     clap: ClapFolder = None,
     device: Device = "auto",
+    work: Work = Path("runs/benchmark"),
+    resume: Resume = False,
 ) -> None:
     """Compare four systems on both splits, by every kind of query, and write RESULTS.md."""
     paths.output_folder(out)
+    paths.output_folder(work, "--work")
     compared = compared_systems.load(systems, devices.choose_device(device))
-    results, examples = run(compared, limit, clap=clap_score.load(clap) if clap else None)
+    similar = clap_score.load(clap) if clap else None
+    kept = KeptScores(work, benchmark_of_all.identity_of(compared, limit, similar), resume)
+    results, examples = benchmark_of_all.run(compared, limit, clap=similar, kept=kept)
     results_page.write(results, examples, out)
+    kept.remove()

@@ -10,7 +10,7 @@ from mars_lib.inference import files, system
 
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(help="A separator checkpoint; without it, the pretrained mars-sep-small."),
+    typer.Option(help="A separator checkpoint; without it, the pretrained pathwise-small."),
 ]
 Mixture = Annotated[Path, typer.Argument(help="A sound file: any rate, any channels, any length.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where the estimate goes.")]

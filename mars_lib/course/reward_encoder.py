@@ -1,4 +1,4 @@
-"""The reward encoder of notebooks 04 to 06: ImageBind where its weights are, else MiniBind.
+"""The reward encoder of notebooks 04 to 06: ImageBind where its weights are, else one of ours.
 
 ImageBind is looked for in the profile "gpu" alone.
 """
@@ -23,7 +23,7 @@ class RewardModel:
     """The networks that give rewards in a notebook.
 
     Attributes:
-        name: of the encoder, "MiniBind" or "ImageBind".
+        name: of the encoder, "MiniBind", "MiniBind2" or "ImageBind".
         encoder: embeds estimates and targets.
         pooling: the fusion of modalities that fits the encoder (Eq. 10-12).
         note: why this encoder, or what it means for the reader.
@@ -39,19 +39,25 @@ class RewardModel:
 
 
 def load(
-    profile: str, weights: str | Path = "", device: str = "cpu", progress: bool = True
+    profile: str,
+    weights: str | Path = "",
+    device: str = "cpu",
+    progress: bool = True,
+    ours: str = "MiniBind",
 ) -> RewardModel:
     """Choose the reward encoder and load it, with its fusion. Downloads nothing.
 
     It is ImageBind from `weights`, or in the profile "gpu" from `data/weights` where it lies there;
-    else the pretrained MiniBind. ImageBind's fusion is trained here, on 16 clips and drawings of
-    every class of mini-MUSIC, 2 in the profile "smoke" (`mars_lib.training.mlbp`).
+    else the pretrained one that is `ours`, as it embeds queries. ImageBind's fusion is trained
+    here, on 16 clips and drawings of every class of mini-MUSIC, 2 in the profile "smoke"
+    (`mars_lib.training.mlbp`).
 
     Args:
         profile: "smoke", "cpu" or "gpu".
         weights: a file of ImageBind's weights; empty for none.
         device: where the networks go.
         progress: whether to show how far the training of the fusion is.
+        ours: "MiniBind" or "MiniBind2".
 
     Raises:
         InputError: for weights that are missing, damaged or of another model, and where the package
@@ -62,12 +68,14 @@ def load(
         note = "ImageBind is looked for in the gpu profile"
         if profile == "gpu":
             note = "ImageBind is not in data/weights"
-        minibind, fusion = pretrained.load_minibind(), pretrained.load_mlbp()
-        return RewardModel("MiniBind", minibind.to(device), fusion.to(device), note)
+        name = ours.lower()
+        own = pretrained.load_encoder(name)
+        fusion = pretrained.load_mlbp(heads=pretrained.QUERY_HEADS[name], encoder=name)
+        return RewardModel(ours, own.to(device), fusion.to(device), note)
     encoder = pretrained.load_encoder("imagebind", path).to(device)
     examples = 2 if profile == "smoke" else 16
     pooling = train_mlbp(encoder, manifests.music(), examples=examples, progress=progress)
-    note = "what the text says of numbers and figures was written for MiniBind"
+    note = f"what the text says of numbers and figures was written for {ours}"
     return RewardModel("ImageBind", encoder, pooling.to(device), note)
 
 

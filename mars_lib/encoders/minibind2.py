@@ -1,7 +1,6 @@
-"""MiniBind as it will be: trunks that have seen the world, under heads that alignment trains.
+"""MiniBind2: trunks that have seen the world, under heads that alignment trains.
 
-It stands beside `mars_lib.encoders.minibind` as long as the pretrained separators, which were
-trained with that one's embeddings, are shipped.
+The pretrained separators are queried and rewarded through it.
 """
 
 import copy

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from mars_lib.exercises.checking import Function, check
-from mars_lib.query import query_mixup, subtract
+from mars_lib.query import query_mixup
 
 
 def _randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -47,26 +47,42 @@ def check_blend(attempt: Function) -> bool:
             "the sum is not yet divided by the sum of the weights": lambda t, i, a, b: (
                 a * t + b * i
             ),
-            "it divides by 2 instead of by the sum of the weights": lambda t, i, a, b: (
-                (a * t + b * i) / 2
-            ),
+            (
+                "weights of (1, 1) and of (2, 2) must give the same query, and here the second is "
+                "twice as long"
+            ): lambda t, i, a, b: (a * t + b * i) / 2,
             "the weights are exchanged": lambda t, i, a, b: (b * t + a * i) / (a + b),
         },
     )
 
 
-def check_push_away(attempt: Function) -> bool:
-    """`attempt(query, negative, alpha)`: the negative query of Section 3.1.2."""
-    query, negative = _randn(6), _randn(6, seed=1)
-    cases = [(query, negative, 0.5), (query, negative, 0.0), (query, negative, 1.5)]
+def check_consistent(attempt: Function) -> bool:
+    """`attempt(estimates, mixture)`: (N, L) estimates of which each got its share of the residual.
+
+    The residual is what the estimates leave of the (L,) mixture; afterwards they sum to it.
+    """
+
+    def shared(e: torch.Tensor, x: torch.Tensor, factor: float = 1.0) -> torch.Tensor:
+        return e + factor * (x - e.sum(dim=0)) / len(e)
+
     return check(
-        "negative query",
+        "consistent",
         attempt,
-        subtract,
-        cases,
+        shared,
+        [(_randn(2, 6), _randn(6, seed=1)), (_randn(4, 5, seed=2), _randn(5, seed=3))],
         {
-            "the query itself must grow by alpha too: (1 + alpha) Q": lambda q, n, a: q - a * n,
-            "the negative query is added: mind the sign": lambda q, n, a: (1 + a) * q + a * n,
-            "query and negative query are exchanged": lambda q, n, a: (1 + a) * n - a * q,
+            "each gets the whole residual: now their sum misses the mixture by N - 1 residuals": (
+                lambda e, x: e + x - e.sum(dim=0)
+            ),
+            "the sum is further from the mixture than before: mind the sign": (
+                lambda e, x: shared(e, x, -1.0)
+            ),
+            "the residual is the mixture minus the sum of the estimates, not minus their mean": (
+                lambda e, x: e + (x - e.mean(dim=0)) / len(e)
+            ),
+            "add the residual; a factor explodes where the estimates nearly sum to 0": (
+                lambda e, x: e * x / e.sum(dim=0)
+            ),
+            "this is the residual alone; add it to the estimates": (lambda e, x: shared(e, x) - e),
         },
     )

@@ -1,10 +1,14 @@
 """Checks of `01_stft_masking`."""
 
+from dataclasses import replace
+
 import torch
 
+from mars_lib.config import SignalConfig, small
 from mars_lib.exercises.checking import Function, check
 from mars_lib.loss import wbce
-from mars_lib.mask import ideal_binary
+from mars_lib.mask import to_waveform
+from mars_lib.stft import istft, stft
 
 
 def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -26,23 +30,34 @@ def check_frames(attempt: Function) -> bool:
     )
 
 
-def check_binary_mask(attempt: Function) -> bool:
-    """`attempt(reference_magnitude, mixture_magnitude)`: the ideal binary mask, 0.0 and 1.0."""
-    reference, mixture = _rand(4, 5), _rand(4, 5, seed=1)
+def check_masked(attempt: Function) -> bool:
+    """`attempt(waveform, mask, signal)`: (L,) samples through an (F, T) mask, (L,) again."""
+    coarse = small().signal
+    fine = replace(coarse, n_fft=256, hop_length=64)
+    # Lengths that are no multiple of the hop.
+    cases = [
+        (2 * _rand(2_999) - 1, _rand(513, 12, seed=1), coarse),
+        (2 * _rand(1_001, seed=2) - 1, _rand(129, 16, seed=3), fine),
+    ]
+
+    def masked(x: torch.Tensor, m: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
+        return to_waveform(m, stft(x, signal), signal, len(x))
+
+    def without_phase(x: torch.Tensor, m: torch.Tensor, signal: SignalConfig) -> torch.Tensor:
+        return istft(m * stft(x, signal).abs() + 0j, signal, len(x))
+
     return check(
-        "binary mask",
+        "masked",
         attempt,
-        lambda r, x: ideal_binary(r[None], x)[0],
-        [(reference, mixture), (2 * reference, mixture), (mixture / 2, mixture)],
+        masked,
+        cases,
         {
-            "more than half of the mixture is enough, not all of it": lambda r, x: (r > x).float(),
-            "it is the other way round: 1 where the reference dominates": lambda r, x: (
-                r <= 0.5 * x
-            ).float(),
-            "this is a ratio; compare it with one half": lambda r, x: r / x,
-            "a bin with exactly half goes to neither: use > and not >=": lambda r, x: (
-                r >= 0.5 * x
-            ).float(),
+            "the phase is lost: multiply the complex spectrogram, not its magnitude": without_phase,
+            "this keeps what the mask shuts, and shuts what it keeps": lambda x, m, signal: (
+                x - masked(x, m, signal)
+            ),
+            "the mask is not used yet": lambda x, m, signal: x,
+            "the mask is used twice": lambda x, m, signal: masked(x, m.square(), signal),
         },
     )
 
@@ -68,8 +83,13 @@ def check_wbce(attempt: Function) -> bool:
             "the weight is missing": lambda p, m, w: entropy(p, m).mean(),
             "cross-entropy has a minus sign in front": lambda p, m, w: -(w * entropy(p, m)).mean(),
             "take the mean over bins, not the sum": lambda p, m, w: (w * entropy(p, m)).sum(),
-            "the bins that should be 0 count too: add (1 - M) log(1 - P)": lambda p, m, w: (
-                -(w * m * p.log()).mean()
-            ),
+            (
+                "a proposal of 1 in every bin would cost nothing: no term punishes a mask that is "
+                "open where M is 0"
+            ): lambda p, m, w: -(w * m * p.log()).mean(),
+            (
+                "a proposal of 0 in every bin would cost nothing: no term punishes a mask that is "
+                "shut where M is 1"
+            ): lambda p, m, w: -(w * (1 - m) * (1 - p).log()).mean(),
         },
     )

@@ -27,7 +27,7 @@ def check_reinforce(attempt: Function) -> bool:
                 t, a, r, -b
             ),
             "the baseline is not used yet": lambda t, a, r, b: slope(t, a, r, 0.0),
-            "this is right for mask T; the score of mask H is -pi(A)": lambda t, a, r, b: slope(
+            "this is right for mask T; the score of mask H is -pi(T)": lambda t, a, r, b: slope(
                 t, 1.0, r, b
             ),
             "this is the slope of pi; take that of log pi": lambda t, a, r, b: (

@@ -2,9 +2,8 @@
 
 import torch
 
-from mars_lib.exercises.checking import Function, check
-from mars_lib.loss import clipped_surrogate, policy_ratio
-from mars_lib.policy import BetaMaskPolicy
+from mars_lib.exercises.checking import Function, check, check_property
+from mars_lib.loss import clipped_surrogate
 
 
 def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -19,7 +18,10 @@ def check_parameters(attempt: Function) -> bool:
         lambda p, k: (1 + k * p, 1 + k * (1 - p)),
         [(0.0, 9.0), (0.2, 9.0), (0.7, 4.0), (1.0, 99.0)],
         {
-            "both start at 1: the 1 is missing": lambda p, k: (k * p, k * (1 - p)),
+            (
+                "for P = 0.2 and kappa = 9 the most probable mask is 0.114 and not P, and for P = "
+                "0 alpha is 0, which no Beta distribution allows"
+            ): lambda p, k: (k * p, k * (1 - p)),
             "alpha and beta are exchanged": lambda p, k: (1 + k * (1 - p), 1 + k * p),
             "beta takes kappa times all of 1 - P: mind the brackets": lambda p, k: (
                 1 + k * p,
@@ -29,37 +31,64 @@ def check_parameters(attempt: Function) -> bool:
     )
 
 
-def check_ratio(attempt: Function) -> bool:
-    """`attempt(mask, proposal, old_proposal, kappa)`: the importance ratio of every bin, Eq. 3."""
-    mask, proposal = 0.05 + 0.9 * _rand(3, 4), _rand(3, 4, seed=1)
-    old_proposal = (proposal + 0.2 * (_rand(3, 4, seed=2) - 0.5)).clamp(0, 1)
+def check_best_of(attempt: Function) -> bool:
+    """`attempt(proposal, kappa, reward, k)`: of k masks of the policy that of the largest reward.
 
-    def log_probs(
-        m: torch.Tensor, p: torch.Tensor, q: torch.Tensor, k: float
-    ) -> list[torch.Tensor]:
-        return [BetaMaskPolicy(x[None, None], k).log_prob(m)[0, 0] for x in (p, q)]
+    `reward` is a function from one (H, T) mask to a number.
+    """
+    # Far from the middle, where another alpha and beta would move the mean.
+    proposal, goal = torch.tensor([0.1, 0.3, 0.9]).repeat(4, 2), _rand(4, 6)
+    tried: list[torch.Tensor] = []
+    rewards: list[float] = []
 
-    def ratio(m: torch.Tensor, p: torch.Tensor, q: torch.Tensor, k: float) -> torch.Tensor:
-        new, old = log_probs(m, p, q, k)
-        return policy_ratio(new, old)
+    def reward(mask: torch.Tensor) -> torch.Tensor:
+        tried.append(mask.clone())
+        rewards.append(-(mask - goal).square().mean().item())
+        return torch.tensor(rewards[-1])
 
-    def quotient(m: torch.Tensor, p: torch.Tensor, q: torch.Tensor, k: float) -> torch.Tensor:
-        new, old = log_probs(m, p, q, k)
-        return new / old
+    def seeded(proposal: torch.Tensor, kappa: float, k: int) -> object:
+        tried.clear()
+        rewards.clear()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return attempt(proposal, kappa, reward, k)
 
-    return check(
-        "ratio",
-        attempt,
-        ratio,
-        [(mask, proposal, old_proposal, 9.0), (mask, old_proposal, proposal, 4.0)],
-        {
-            "the old policy is on top: exchange new and old": lambda m, p, q, k: ratio(m, q, p, k),
-            "this is the log-ratio; take the exponential": lambda m, p, q, k: ratio(
-                m, p, q, k
-            ).log(),
-            "logarithms are subtracted, not divided": quotient,
-        },
-    )
+    def fault(given: list[torch.Tensor]) -> str | None:
+        return _fault_of_best(given[-1], proposal, tried, rewards)
+
+    return check_property("best of k", seeded, fault, [(proposal, 9.0, 500)])
+
+
+def _fault_of_best(
+    answer: torch.Tensor,
+    proposal: torch.Tensor,
+    tried: list[torch.Tensor],
+    rewards: list[float],
+) -> str | None:
+    """What is wrong with the best of 500 masks of kappa 9, given those that were tried."""
+    if any(mask.shape != proposal.shape for mask in tried):
+        return f"the reward takes one mask of shape {tuple(proposal.shape)} at a time"
+    if answer.shape != proposal.shape:
+        return (
+            f"the shape is {tuple(answer.shape)}; return the mask itself, not its reward or index"
+        )
+    count = len(torch.stack(tried).unique(dim=0)) if tried else 0
+    if count != 500:
+        return f"{count} different masks were given to the reward, for k = 500"
+    same = [torch.allclose(answer, mask.double(), atol=1e-6) for mask in tried]
+    if not any(same):
+        return "the mask that comes back is none of those that the reward has seen: keep them"
+    if rewards[same.index(True)] < max(rewards):
+        worst = rewards[same.index(True)] == min(rewards)
+        return f"a mask with a larger reward was drawn{'; this is the worst of all' * worst}"
+    drawn = torch.stack(tried)
+    mean = (1 + 9 * proposal) / 11
+    if not torch.allclose(drawn.mean(dim=0), mean, atol=0.03):
+        return "the masks do not come from the policy: alpha and beta are those of Exercise 1"
+    spread = (mean * (1 - mean) / 12).mean()
+    if not torch.isclose(drawn.var(dim=0).mean(), spread, atol=0.002):
+        return "the masks are spread as for another kappa"
+    return None
 
 
 def check_surrogate(attempt: Function) -> bool:

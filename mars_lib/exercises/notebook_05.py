@@ -24,6 +24,10 @@ def check_info_nce(attempt: Function) -> bool:
         losses.info_nce,
         [(_unit(5, 0), _unit(5, 1), 0.1), (_unit(3, 2), _unit(3, 3), 0.5)],
         {
+            (
+                "two things are wrong: the smaller the temperature, the flatter the softmax; and "
+                "labels need not find their clips"
+            ): lambda a, b, t: half(a, b, 1 / t),
             "it is only one of the two directions: labels must find their clips too": half,
             "that is the direction from labels to clips alone": lambda a, b, t: half(b, a, t),
             "the two directions are averaged, not added": lambda a, b, t: (
@@ -32,8 +36,8 @@ def check_info_nce(attempt: Function) -> bool:
             "divide the similarities by the temperature": lambda a, b, t: losses.info_nce(
                 a, b, 1.0
             ),
-            "divide by the temperature, do not multiply": lambda a, b, t: losses.info_nce(
-                a, b, 1 / t
+            "the smaller the temperature, the flatter the softmax: it should be the sharper": (
+                lambda a, b, t: losses.info_nce(a, b, 1 / t)
             ),
         },
     )

@@ -38,21 +38,47 @@ def check_si_sdr(attempt: Function) -> bool:
     )
 
 
-def check_standard_error(attempt: Function) -> bool:
-    """`attempt(values)`: (n,) values to the standard error of their mean."""
+def check_p_value(attempt: Function) -> bool:
+    """`attempt(differences, signs)`: the p value of a sign-flip permutation test.
+
+    The share of draws in which the mean of `differences` (n,), with the signs of `signs` (draws,
+    n), is at least as far from 0 as the mean without.
+    """
+    # Eighths, whose sums are exact: a draw that is just as extreme is exactly so.
+    some = (8 * _noise(7) + 4).round() / 8
+    every = torch.cartesian_prod(*[torch.tensor([1.0, -1.0], dtype=torch.float64)] * 7)
+    drawn = torch.randint(2, (300, 20), generator=torch.Generator().manual_seed(3)) * 2.0 - 1
+    # Of negative mean.
+    more = (8 * _noise(20, seed=4)).round() / 8 - 0.5
+    more = more if more.mean() < 0 else -more
+
+    def share(d: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
+        return ((signs * d).mean(dim=1).abs() >= d.mean().abs()).double().mean()
+
     return check(
-        "standard error",
+        "p value",
         attempt,
-        lambda v: v.std() / len(v) ** 0.5,
-        [(_noise(12),), (2 * _noise(5, seed=1) + 7,)],
+        share,
+        [(some, every), (more, drawn.double())],
         {
-            "this is the spread of single mixtures; divide by the root of their number": lambda v: (
-                v.std()
+            "a mean that is as far from 0 on the other side counts too": lambda d, signs: (
+                ((signs * d).mean(dim=1) >= d.mean()).double().mean()
             ),
-            "divide by the root of n, not by n": lambda v: v.std() / len(v),
-            "the deviation of a sample divides by n - 1": lambda v: (
-                v.std(correction=0) / len(v) ** 0.5
+            "a draw that is just as far from 0 counts: >= and not >": lambda d, signs: (
+                ((signs * d).mean(dim=1).abs() > d.mean().abs()).double().mean()
             ),
+            "this is the share of draws that are less extreme": lambda d, signs: (
+                1 - share(d, signs)
+            ),
+            "this is the number of such draws; return their share": lambda d, signs: (
+                share(d, signs) * len(signs)
+            ),
+            "compare the means of the draws, not single mixtures": lambda d, signs: (
+                ((signs * d).abs() >= d.mean().abs()).double().mean()
+            ),
+            (
+                "(count + 1) / (draws + 1), which is never 0, is in use too; here it is the share"
+            ): lambda d, signs: (share(d, signs) * len(signs) + 1) / (len(signs) + 1),
         },
     )
 
@@ -78,6 +104,12 @@ def check_paired_interval(attempt: Function) -> bool:
             (
                 "these are quantiles of single mixtures; take the mean of each draw first"
             ): lambda a, b, picks: (a - b)[picks].flatten().quantile(ends),
+            (
+                "the interval is several times too wide: a draw takes other mixtures for b than "
+                "for a, and their difficulty does not cancel"
+            ): lambda a, b, picks: (a[picks].mean(dim=1) - b[picks.flip(0)].mean(dim=1)).quantile(
+                ends
+            ),
             "two intervals apart throw the pairing away: difference first": lambda a, b, picks: (
                 a[picks].mean(dim=1).quantile(ends) - b[picks].mean(dim=1).quantile(ends)
             ),

@@ -2,32 +2,37 @@
 
 import torch
 
-from mars_lib.exercises.checking import Function, check
+from mars_lib.exercises.checking import Function, check, check_property
 
 
 def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def check_is_hacked(attempt: Function) -> bool:
-    """`attempt(reward, witness)`: (n,) booleans, reward above and witness below its first value."""
-    reward = torch.tensor([0.3, 0.4, 0.2, 0.5, 0.3])
-    witness = torch.tensor([5.0, 6.0, 4.0, 3.0, 5.0])
-    return check(
-        "is it hacked",
-        attempt,
-        lambda p, w: (p > p[0]) & (w < w[0]),
-        [(reward, witness), (_rand(9), _rand(9, seed=1))],
-        {
-            "both must hold: &, not |": lambda p, w: (p > p[0]) | (w < w[0]),
-            "compare with the first value, not with the one before": lambda p, w: torch.cat(
-                [torch.tensor([False]), (p[1:] > p[:-1]) & (w[1:] < w[:-1])]
-            ),
-            "this is honest progress: the witness must be below its first value": lambda p, w: (
-                (p > p[0]) & (w > w[0])
-            ),
-        },
-    )
+def check_control(attempt: Function) -> bool:
+    """`attempt(reward, generator)`: (B,) rewards by lot in other places, none in its own."""
+    rewards = [_rand(count, seed=count) for count in (2, 3, 9) for _ in range(20)]
+
+    def seeded(seed: int, reward: torch.Tensor) -> object:
+        return attempt(reward, torch.Generator().manual_seed(seed))
+
+    def fault(given: list[torch.Tensor]) -> str | None:
+        for before, after in zip(rewards, given):
+            if after.shape != before.shape:
+                return f"the shape is {tuple(after.shape)} and should be {tuple(before.shape)}"
+        wanted = [reward.double() for reward in rewards]
+        if not all(torch.equal(a.sort().values, b.sort().values) for a, b in zip(given, wanted)):
+            return "these are other rewards; a control has the same ones, in another order"
+        if all(torch.equal(a, b) for a, b in zip(given, wanted)):
+            return "each target keeps its reward: this is the run that you want to control"
+        kept = sum(bool((a == b).any()) for a, b in zip(given, wanted))
+        if kept:
+            return f"in {kept} of {len(given)} batches a target keeps its own reward"
+        if all(torch.equal(given[-1], after) for after in given[-20:]):
+            return "20 seeds give the same order: use the generator"
+        return None
+
+    return check_property("control", seeded, fault, list(enumerate(rewards)))
 
 
 def check_careful_reward(attempt: Function) -> bool:

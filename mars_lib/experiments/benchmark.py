@@ -11,6 +11,8 @@ import torch
 
 from mars_lib import alignment, config
 from mars_lib.data import manifests
+from mars_lib.data.cached_music import CachedMusic
+from mars_lib.data.music import Music
 from mars_lib.evaluation.clap import PROMPT, Clap
 from mars_lib.evaluation.statistics import Summary, summary
 from mars_lib.experiments.compared_systems import TrainedSystem, alignment_alone
@@ -20,6 +22,7 @@ from mars_lib.experiments.comparison import (
     SIGNAL_SAMPLED,
     SYSTEMS,
 )
+from mars_lib.experiments.kept_scores import KeptScores
 from mars_lib.experiments.query_modes import QUERIES
 from mars_lib.experiments.results import (
     AGAINST_SIGNAL,
@@ -30,18 +33,23 @@ from mars_lib.experiments.results import (
 from mars_lib.experiments.results_tables import TITLES
 from mars_lib.experiments.robustness import curves
 from mars_lib.experiments.score_summary import BASE, one_family, summarise
-from mars_lib.experiments.score_table import ScoreTable, measure
+from mars_lib.experiments.score_table import MODES, ScoreTable, measure
 from mars_lib.inference.pretrained import ALIGNED, load_minibind
+from mars_lib.training import run_folder
 
 # Who is compared in Tables 4 and 6, with the controls that have no reward encoder.
 REWARDED = (BASE, SIGNAL_ALONE, SIGNAL_SAMPLED, *REWARD_HEADS)
+WITHOUT = (
+    "no checkpoints {}: seeds without them are left out of the comparison of reward encoders; "
+    "make them: `mars train systems`"
+)
 
 
 @torch.no_grad()
 def example_mixtures(
     systems: Sequence[TrainedSystem], table: ScoreTable, seed: int = 0
 ) -> dict[str, dict[str, torch.Tensor]]:
-    """Figures 3 and 4: worst, median and best mixture by MARS-Sep's SI-SDRi with one seed.
+    """Figures 3 and 4: worst, median and best mixture by the SI-SDRi of pathwise RL with one seed.
 
     Chosen by that rule and not by taste. The first source is queried, by text.
 
@@ -49,8 +57,8 @@ def example_mixtures(
         {"worst: violin, with piano": {"mixture", "target", "interference", a system's title ...:
         (L,)}}.
     """
-    which = table.seeds("text")["mars-sep"].index(seed)
-    gains = table.values("text", "mars-sep", "si_sdri")[which]
+    which = table.seeds("text")["pathwise"].index(seed)
+    gains = table.values("text", "pathwise", "si_sdri")[which]
     order = [int(i) for i in np.argsort(gains) if np.isfinite(gains[i])]
     rows, music = manifests.read(table.split), manifests.music()
     device, encoder = systems[0].device, systems[0].load_encoder()
@@ -74,7 +82,11 @@ def example_mixtures(
 
 @torch.no_grad()
 def compare_reward_encoders(
-    systems: Sequence[TrainedSystem], limit: int | None, progress: bool = True
+    systems: Sequence[TrainedSystem],
+    limit: int | None,
+    progress: bool = True,
+    music: Music | None = None,
+    kept: KeptScores | None = None,
 ) -> dict[str, Summaries] | None:
     """Tables 4 and 6 and the controls without a reward encoder, on `unseen`, by four kinds of
     query, with the seeds that all rows have.
@@ -95,6 +107,8 @@ def compare_reward_encoders(
         limit=limit,
         modes=QUERIES,
         progress=progress,
+        music=music,
+        kept=(kept, "unseen-rewarded") if kept else None,
     )
     return {
         AGAINST_SUPERVISED: summarise(table),
@@ -130,41 +144,58 @@ def probe(limit: int | None = None, progress: bool = True) -> dict[str, dict[str
     return found
 
 
+def identity_of(systems: Sequence[TrainedSystem], limit: int | None, clap: Clap | None) -> dict:
+    """What makes a benchmark this one, for `KeptScores`."""
+    return run_folder.identity(
+        systems={
+            f"{each.system}-{each.seed}": run_folder.digest(each.network.state_dict())
+            for each in systems
+        },
+        mixtures=limit,
+        clap=clap.name if clap else None,
+        data=manifests.music().fingerprint(),
+    )
+
+
 def run(
     systems: Sequence[TrainedSystem],
     limit: int | None = None,
     progress: bool = True,
     clap: Clap | None = None,
+    kept: KeptScores | None = None,
 ) -> tuple[Results, dict[str, dict[str, torch.Tensor]]]:
     """The whole benchmark: both splits, both protocols, pairs of one family, alignment, robustness.
+
+    Args:
+        systems: what is compared.
+        limit: take the first mixtures of each split only.
+        progress: show progress bars.
+        clap: adds its score.
+        kept: what an interrupted run has scored is not scored again.
 
     Returns:
         The numbers, and `example_mixtures` of "unseen".
     """
     four = [each for each in systems if each.system in SYSTEMS]
-    absent = missing(systems)
-    if absent:
-        warnings.warn(
-            f"no checkpoints {', '.join(absent)}: seeds without them are left out of the comparison"
-            " of reward encoders; make them: `mars train systems`",
-            stacklevel=2,
-        )
-    whole = {
-        split: measure(split, four, limit=limit, progress=progress, clap=clap)
-        for split in manifests.SPLITS
-    }
-    narrow = {
-        split: measure(
+    if absent := missing(systems):
+        warnings.warn(WITHOUT.format(", ".join(absent)), stacklevel=2)
+    music = CachedMusic(manifests.music())
+
+    def table(split: str, protocol: str, modes: Sequence[str]) -> ScoreTable:
+        return measure(
             split,
             four,
-            protocol="target-only",
+            protocol=protocol,
             limit=limit,
-            modes=("text",),
+            modes=modes,
             progress=progress,
             clap=clap,
+            music=music,
+            kept=(kept, f"{split}-{protocol}") if kept else None,
         )
-        for split in manifests.SPLITS
-    }
+
+    whole = {split: table(split, "appendix-c", MODES) for split in manifests.SPLITS}
+    narrow = {split: table(split, "target-only", ("text",)) for split in manifests.SPLITS}
     results = Results(
         systems=sorted(f"{each.system}-{each.seed}" for each in systems),
         missing=absent,
@@ -175,8 +206,10 @@ def run(
         one_family={split: summarise(table, one_family(table)) for split, table in whole.items()},
         target_only={split: summarise(table) for split, table in narrow.items()},
         probe=probe(limit, progress),
-        reward_encoders=compare_reward_encoders(systems, min(limit or 256, 256), progress),
-        robustness=curves(four, count=min(limit or 100, 100), progress=progress),
+        reward_encoders=compare_reward_encoders(
+            systems, min(limit or 256, 256), progress, music, kept
+        ),
+        robustness=curves(four, count=min(limit or 100, 100), progress=progress, music=music),
     )
     as_read = Results.from_json(json.loads(json.dumps(results.to_json())))
     return as_read, example_mixtures(four, whole["unseen"])

@@ -25,21 +25,19 @@ from mars_lib.experiments.aligned_heads import make_aligned
 from mars_lib.experiments.checkpoint_parts import Making, Part, chosen, kept, outdated, ship
 from mars_lib.experiments.comparison import train_systems
 from mars_lib.experiments.distilled_words import distilled_words
-from mars_lib.experiments.exported_separators import blend, export
+from mars_lib.experiments.exported_separators import blend, export, export_log
 from mars_lib.experiments.minibind2_checkpoint import make_minibind2
 from mars_lib.experiments.recipe_fonts import further_fonts, recipe_fonts
 from mars_lib.experiments.richer_music import RicherMusic, further_pictures
-from mars_lib.inference.pretrained import load_judge, load_minibind, load_minibind2, load_mlbp
+from mars_lib.experiments.small_separator import make_separator, reward_separator
+from mars_lib.inference.pretrained import load_minibind2
 from mars_lib.io import assets, checkpoint
 from mars_lib.io.checkpoint import Checkpoint
 from mars_lib.io.devices import choose_device
 from mars_lib.training import minibind_trunks
 from mars_lib.training.judge_training import train_judge
 from mars_lib.training.mlbp import mlbp_meta, train_mlbp
-from mars_lib.training.reinforce import train_rl
-from mars_lib.training.rl_config import recipe
 from mars_lib.training.run_folder import digest_of_encoder, identity
-from mars_lib.training.supervised import train_supervised
 
 TRUNK_STEPS = {"audio": 800, "image": 2_500, "text": 600}
 # Of the systems that `mars benchmark` compares.
@@ -186,16 +184,10 @@ def _aligned2(making: Making) -> None:
 
 
 def _separator(making: Making) -> None:
-    folder = making.work / "separator"
-    best = train_supervised(
-        making.config,
-        making.music,
-        making.minibind(),
-        folder,
-        accelerator=making.device,
-        resume=(folder / "last.safetensors").is_file(),
-    )
-    export(best, assets.checkpoint("separator-small"))
+    work, config, device = making.work / "separator", making.config, making.device
+    run = make_separator(work, config, making.music, _more_music(making), device)
+    export(run / "best.safetensors", assets.checkpoint("separator-small"))
+    export_log(run, "separator-small")
 
 
 def _mlbp(making: Making) -> None:
@@ -223,21 +215,11 @@ def _judge(making: Making) -> None:
     ship("judge", kept(making.work / "judge.safetensors", ours, make))
 
 
-def _mars_sep(making: Making) -> None:
-    start, folder = assets.checkpoint("separator-small"), making.work / "mars-sep"
-    taught = train_rl(
-        start,
-        recipe(),
-        making.music,
-        making.minibind(),
-        load_mlbp(heads="stage3"),
-        folder,
-        reward_encoder=load_minibind(heads="stage3"),
-        judge=load_judge(),
-        accelerator=making.device,
-        resume=(folder / "last.safetensors").is_file(),
-    )
-    blend(start, taught, assets.checkpoint("mars-sep-small"))
+def _pathwise(making: Making) -> None:
+    start, run = assets.checkpoint("separator-small"), making.work / "pathwise"
+    taught = reward_separator(run, start, making.config, _more_music(making), making.device)
+    blend(start, taught, assets.checkpoint("pathwise-small"))
+    export_log(run, "pathwise-small")
 
 
 def _systems(making: Making) -> None:
@@ -255,16 +237,18 @@ PARTS = {
         _aligned2,
         ("minibind2",),
     ),
-    "separator-small": Part("the small separator, supervised", _separator, ("minibind",)),
+    "separator-small": Part(
+        "the small separator, supervised", _separator, ("minibind", "aligned2")
+    ),
     "mlbp": Part("the fusion of modalities for MiniBind's own heads", _mlbp, ("minibind",)),
     "aligned": Part(
         "MiniBind's heads after each stage of alignment, and their fusions", _aligned, ("minibind",)
     ),
     "judge": Part("the held-out classifier", _judge),
-    "mars-sep-small": Part(
+    "pathwise-small": Part(
         "the small separator, trained further with rewards",
-        _mars_sep,
-        ("minibind", "separator-small", "aligned", "judge"),
+        _pathwise,
+        ("aligned2", "separator-small", "judge"),
     ),
     "systems": Part(
         "the systems that `mars benchmark` compares", _systems, ("minibind", "mlbp", "aligned")

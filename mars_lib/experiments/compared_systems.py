@@ -103,7 +103,7 @@ def first_separator(systems: Sequence[TrainedSystem]) -> Separator:
     for each in systems:
         if isinstance(each.network, Separator):
             return each.network
-    fail("systems", "hold no separator by masks", "compare omnisep or mars-sep as well")
+    fail("systems", "hold no separator by masks", "compare omnisep or pathwise as well")
 
 
 def alignment_alone(

@@ -1,9 +1,10 @@
 """The four systems that `mars benchmark` compares, trained alike: `mars train systems`.
 
 The same sounds, encoder, optimiser and number of steps for all, and a network of the same size.
-OmniSep and MARS-Sep are one separator for the first third of the steps; then the one goes on with
-its loss, the other with rewards. Beside them two that differ from MARS-Sep in the reward encoder
-alone, and two that have its signal term and no reward encoder.
+"omnisep" and "pathwise" are one separator for the first third of the steps; then the one goes on
+with its loss, the other with rewards, by the recipe of this course and not by the paper's PPO.
+Beside them two that differ from "pathwise" in the reward encoder alone, and two that have its
+signal term and no reward encoder.
 """
 
 from dataclasses import replace
@@ -23,16 +24,16 @@ from mars_lib.training.reinforce import train_rl
 from mars_lib.training.rl_config import RLConfig, recipe
 from mars_lib.training.supervised import train_supervised
 
-SYSTEMS = ("clipsep-nit", "audiosep", "omnisep", "mars-sep")
-# Heads of the reward encoder of MARS-Sep, and of those of the two others (Tables 4 and 6: no
+SYSTEMS = ("clipsep-nit", "audiosep", "omnisep", "pathwise")
+# Heads of the reward encoder of "pathwise", and of those of the two others (Tables 4 and 6: no
 # alignment, one stage, three stages).
 REWARD_HEADS = {
-    "mars-sep": "stage3",
-    "mars-sep-one-stage": "one-stage",
-    "mars-sep-not-aligned": None,
+    "pathwise": "stage3",
+    "pathwise-one-stage": "one-stage",
+    "pathwise-not-aligned": None,
 }
 # Controls of a reward that holds SI-SDR: the same start, anchor, signal term and rates, and no
-# reward encoder. The fair one takes its gradient through the sampled mask, as MARS-Sep does;
+# reward encoder. The fair one takes its gradient through the sampled mask, as "pathwise" does;
 # "si-sdr" through the mask as it is.
 SIGNAL_SAMPLED, SIGNAL_ALONE = "si-sdr-sampled", "si-sdr"
 
@@ -100,7 +101,7 @@ def _train_further(
     device: str,
     progress: bool,
 ) -> None:
-    """Train what goes on from the common start: OmniSep, MARS-Sep and what differs from it."""
+    """Train what goes on from the common start: OmniSep, "pathwise" and what differs from it."""
     classes = music.classes("train")
     bank = QueryBank.embed(
         encoder,
@@ -145,7 +146,7 @@ def _further_runs(rl: RLConfig) -> dict[str, tuple[RLConfig, str | None]]:
 
 
 def further(config: Config, steps: int, seed: int) -> RLConfig:
-    """How MARS-Sep goes on: the recipe, for as many steps and on batches as large as OmniSep's.
+    """How "pathwise" goes on: the recipe, for as many steps and on batches as large as OmniSep's.
 
     Of 4e-4 and 1e-3 the peak rate of both is the one with the better SI-SDRi on the validation
     split, by runs of 400 steps with seed 0: 1e-3 for the one as for the other.

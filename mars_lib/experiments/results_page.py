@@ -25,9 +25,9 @@ from mars_lib.training.rl_config import recipe
 HEAD = """# Results
 
 Written by `mars benchmark`; do not edit. All systems have about 1.1 million parameters, the same
-sounds, encoder, batches and {steps:,} steps (`mars train systems`); OmniSep and MARS-Sep are one
-separator for the first third of them. MARS-Sep is here the recipe of this course and not the
-paper's PPO: its gradient goes through a sampled mask and the encoder (pathwise), its
+sounds, encoder, batches and {steps:,} steps (`mars train systems`); OmniSep and pathwise RL are one
+separator for the first third of them. Pathwise RL is the recipe of this course and not MARS-Sep,
+the paper's PPO: its gradient goes through a sampled mask and the encoder, its
 reward is sim + {recipe.signal_weight} SI-SDR, and WBCE x {recipe.anchor} anchors it.
 
 Means over mixtures and seeds with standard errors over mixtures and, in brackets, 95 % bootstrap
@@ -118,7 +118,7 @@ def markdown(results: Results) -> str:
         *_sections("###", results.target_only, ("text",)),
         PROBE.format(table=probe_table(results)),
         REWARD_ENCODERS.format(content=_reward_encoders(results)),
-        EXAMPLES.format(title=TITLES["mars-sep"]),
+        EXAMPLES.format(title=TITLES["pathwise"]),
         ROBUSTNESS.format(least=LEAST),
         *(robustness_table(curve, places) for curve, places in results.robustness.items()),
     ]
@@ -146,7 +146,7 @@ def _reward_encoders(results: Results) -> str:
     if results.reward_encoders is None:
         names = ", ".join(results.missing)
         return f"Not compared: no checkpoints {names}; `mars train systems` makes them."
-    row = results.reward_encoders[AGAINST_SUPERVISED]["text"]["mars-sep"]
+    row = results.reward_encoders[AGAINST_SUPERVISED]["text"]["pathwise"]
     return (
         f"{row['mixtures']} mixtures of `unseen`, {row['seeds']} seed{'s' * (row['seeds'] > 1)}: "
         "SI-SDRi in dB and judge;\ndifferences from supervised training, in dB and in the judge's "

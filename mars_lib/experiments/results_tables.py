@@ -15,7 +15,7 @@ TITLES = {
     "clipsep-nit": "CLIPSep-NIT (supervised)",
     "audiosep": "AudioSep (supervised)",
     "omnisep": "OmniSep (supervised)",
-    "mars-sep": "MARS-Sep (pathwise, sampled mask)",
+    "pathwise": "pathwise RL (ours)",
     "oracle": "oracle mask",
     "mixture": "mixture",
 }
@@ -33,11 +33,9 @@ REWARDED = {
     "si-sdr-sampled": FAIR,
     "alignment-alone": "alignment only",
     "alignment-alone-adapted": "alignment only, gate adapted",
-    "mars-sep-not-aligned": "pathwise RL, reward encoder not aligned",
-    "mars-sep-one-stage": "pathwise RL, reward encoder aligned in one stage",
-    "mars-sep": (
-        "pathwise RL, reward encoder aligned in three stages: MARS-Sep (pathwise, sampled mask)"
-    ),
+    "pathwise-not-aligned": "pathwise RL, reward encoder not aligned",
+    "pathwise-one-stage": "pathwise RL, reward encoder aligned in one stage",
+    "pathwise": "pathwise RL, reward encoder aligned in three stages",
 }
 
 
@@ -127,19 +125,19 @@ def reward_encoder_table(results: Results) -> str:
         [title, *(cell(by_system[name]) for by_system in modes.values())]
         for name, title in REWARDED.items()
     ]
-    last = [cell(by_system["mars-sep"]) for by_system in control.values()]
-    return _table(["", *modes], [*rows, [f"{TITLES['mars-sep']} against {FAIR}", *last]])
+    last = [cell(by_system["pathwise"]) for by_system in control.values()]
+    return _table(["", *modes], [*rows, [f"{TITLES['pathwise']} against {FAIR}", *last]])
 
 
 def headline(results: Results) -> str:
-    """SI-SDRi of all systems on both splits, and MARS-Sep against OmniSep."""
+    """SI-SDRi of all systems on both splits, and pathwise RL against OmniSep."""
     known = results.splits["test"]["text"]
     names = [name for name in TITLES if name in known and name not in BOUNDS]
     heads = [
         "split",
         "query",
         *(TITLES[name] for name in names),
-        "MARS-Sep (pathwise) against OmniSep, dB",
+        "pathwise RL against OmniSep, dB",
         "judge, percentage points",
         "better in",
     ]
@@ -148,7 +146,7 @@ def headline(results: Results) -> str:
             f"`{split}`",
             mode,
             *(f"{systems[name]['si_sdri']['mean']:.2f}" for name in names),
-            *_differences(systems["mars-sep"]["against"]),
+            *_differences(systems["pathwise"]["against"]),
         ]
         for split, modes in results.splits.items()
         for mode, systems in modes.items()

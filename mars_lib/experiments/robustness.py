@@ -13,6 +13,7 @@ from tqdm.std import tqdm
 
 from mars_lib.check import fail
 from mars_lib.data import manifests
+from mars_lib.data.music import Music
 from mars_lib.data.synthesis.classes import sound_classes
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.metrics import si_sdr
@@ -49,12 +50,12 @@ Sources = tuple[list[str], np.ndarray]
 MakeCase = Callable[[Sources, np.random.Generator], Case]
 
 
-def sources(split: str, count: int, size: int) -> Iterator[Sources]:
+def sources(split: str, count: int, size: int, music: Music | None = None) -> Iterator[Sources]:
     """`size` sources of RMS 0.1 for each of the first `count` rows of a manifest.
 
     Further sources are those of the rows behind, no class twice.
     """
-    rows, music = manifests.read(split), manifests.music()
+    rows, music = manifests.read(split), music or manifests.music()
     for first in range(count):
         names: list[str] = []
         clips: list[np.ndarray] = []
@@ -132,6 +133,7 @@ def curves(
     count: int = 100,
     seed: int = 0,
     progress: bool = True,
+    music: Music | None = None,
 ) -> dict[str, dict[str, dict[str, MetricSummary]]]:
     """SI-SDRi by text queries under all `conditions`, and what leaks.
 
@@ -144,6 +146,7 @@ def curves(
         count: mixtures at each place of a curve.
         seed: of noise, rooms and synonyms.
         progress: show a progress bar.
+        music: `manifests.music()`, as it is or remembered.
 
     Returns:
         {curve: {place on its axis: {system: `scoring.MetricSummary` in dB}}}, over seeds and
@@ -152,7 +155,7 @@ def curves(
         systems.
     """
     encoder = systems[0].load_encoder()
-    given = list(sources(split, count, max(SOURCES)))
+    given = list(sources(split, count, max(SOURCES), music))
     found: dict[str, dict[str, dict[str, MetricSummary]]] = {}
     plan = [
         (curve, place, make)

@@ -23,6 +23,7 @@ from mars_lib.evaluation.judge import Judge, right
 from mars_lib.evaluation.scoring import Score
 from mars_lib.experiments.compared_systems import TrainedSystem, first_separator
 from mars_lib.experiments.evaluate import oracle
+from mars_lib.experiments.kept_scores import KeptScores
 from mars_lib.experiments.query_modes import QUERIES, embed_queries
 from mars_lib.inference.pretrained import load_judge
 from mars_lib.query import subtract
@@ -53,6 +54,10 @@ class Batch(NamedTuple):
     mixture: torch.Tensor
     reference: torch.Tensor
     names: list[str]
+
+
+# Of a batch: the rows of a `ScoreTable`, and whether the held-out classifier names each source.
+Scored = tuple[dict[EstimateKey, np.ndarray], list[bool]]
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def measure(
     progress: bool = True,
     batch_size: int = 8,
     clap: Clap | None = None,
+    music: Music | None = None,
+    kept: tuple[KeptScores, str] | None = None,
 ) -> ScoreTable:
     """Score all systems, the oracle mask and the mixture on the first mixtures of a manifest.
 
@@ -121,16 +128,15 @@ def measure(
         progress: show a progress bar.
         batch_size: mixtures that are separated at once.
         clap: adds its similarity between estimate and class name.
+        music: `manifests.music()`, as it is or remembered.
+        kept: where scores are kept batch by batch, and the table's name there; batches that are
+            there already are not scored again.
     """
-    rows, music, judge = manifests.read(split)[:limit], manifests.music(), load_judge()
+    rows, judge, music = manifests.read(split)[:limit], load_judge(), music or manifests.music()
     separator, device = first_separator(systems), systems[0].device
     encoders = {each.heads: each.load_encoder() for each in {s.heads: s for s in systems}.values()}
-    scores: dict[EstimateKey, list[Score]] = {}
-    named = []
-    for start in tqdm(
-        range(0, len(rows), batch_size), desc=f"{split}, {protocol}", disable=not progress
-    ):
-        part = rows[start : start + batch_size]
+
+    def scored(part: Sequence[TestMixture]) -> Scored:
         mixture, reference = (
             torch.stack(each) for each in zip(*(manifests.render(row, music) for row in part))
         )
@@ -140,17 +146,34 @@ def measure(
             for heads, encoder in encoders.items()
         }
         estimates = estimate(systems, separator, batch, queries, modes)
-        named.append(right(judge, reference.flatten(0, 1), batch.names))
-        for key, found in score(estimates, batch, protocol, judge, clap).items():
-            scores.setdefault(key, []).extend(found)
+        found = tabulate(score(estimates, batch, protocol, judge, clap))
+        return found, right(judge, reference.flatten(0, 1), batch.names).tolist()
+
+    batches = [_from_json(line) for line in kept[0].lines(kept[1])] if kept else []
+    starts = range(len(batches) * batch_size, len(rows), batch_size)
+    done = {"initial": len(batches), "total": len(batches) + len(starts)}
+    for start in tqdm(starts, f"{split}, {protocol}", disable=not progress, **done):
+        batches.append(scored(rows[start : start + batch_size]))
+        if kept:
+            kept[0].append(kept[1], _to_json(batches[-1]))
     return ScoreTable(
         split,
         protocol,
         tuple(modes),
         [row.classes for row in rows],
-        tabulate(scores),
-        torch.cat(named).double().mean().item(),
+        {key: np.concatenate([found[key] for found, _ in batches]) for key in batches[0][0]},
+        np.mean([name for _, names in batches for name in names]).item(),
     )
+
+
+def _to_json(batch: Scored) -> dict:
+    scores, named = batch
+    return {"scores": [[*key, rows.tolist()] for key, rows in scores.items()], "named": named}
+
+
+def _from_json(line: dict) -> Scored:
+    scores = {EstimateKey(*key): np.array(rows) for *key, rows in line["scores"]}
+    return scores, line["named"]
 
 
 def estimate(

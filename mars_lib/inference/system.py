@@ -22,7 +22,7 @@ from mars_lib.io import assets, checkpoint
 from mars_lib.io.devices import choose_device
 from mars_lib.separator import Separator
 
-PRETRAINED = ("mars-sep-small", "separator-small")
+PRETRAINED = ("pathwise-small", "separator-small")
 Samples = TypeVar("Samples", torch.Tensor, np.ndarray)
 
 
@@ -30,7 +30,7 @@ def available() -> list[str]:
     """Names of the pretrained separators that `load` knows.
 
     >>> available()
-    ['mars-sep-small', 'separator-small']
+    ['pathwise-small', 'separator-small']
     """
     return list(PRETRAINED)
 

@@ -15,7 +15,7 @@ def checkpoint(name: str) -> Path:
     """Return the path of a pretrained checkpoint.
 
     Args:
-        name: "mars-sep-small", "separator-small", "minibind", "aligned", "mlbp", "judge", "words",
+        name: "pathwise-small", "separator-small", "minibind", "aligned", "mlbp", "judge", "words",
             "minibind2" or "aligned2".
     """
     return folder() / "checkpoints" / f"{name}.safetensors"

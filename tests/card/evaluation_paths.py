@@ -55,7 +55,7 @@ def test_evaluation(start, device):
 @pytest.fixture
 def systems(start, device, tmp_path):
     """Untrained ones on the card."""
-    for name, method in (("omnisep", OMNISEP), ("mars-sep", OMNISEP), ("audiosep", AUDIOSEP)):
+    for name, method in (("omnisep", OMNISEP), ("pathwise", OMNISEP), ("audiosep", AUDIOSEP)):
         torch.manual_seed(0)
         tensors, meta = separator_checkpoint(
             config.to_dict(SHORT), method.build(SHORT), method.kind

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import mars_lib
+from mars_lib.check import InputError
 from mars_lib.experiments.evaluate import evaluate
+from mars_lib.experiments.evaluation_report import paired
 from tests.cli.test_cli import mars
 
 
@@ -38,3 +41,38 @@ def test_evaluate_writes_the_promised_json(shipped, tmp_path):
 def test_every_query_mode_can_be_evaluated(shipped, query):
     result = evaluate(shipped, "test", query, limit=3, progress=False)
     assert result["changed_mixtures"] == 0 and result["skipped"] == 0
+
+
+def test_a_second_checkpoint_is_compared_mixture_by_mixture(tmp_path):
+    target = tmp_path / "result.json"
+    first = ("--checkpoint", "pathwise-small", "--limit", "4", "--json", target)
+    status, out, err = mars("evaluate", *first, "--against", "separator-small")
+    assert status == 0, err
+    found = json.loads(target.read_text())
+    alone = evaluate(mars_lib.load("separator-small", "cpu"), "test", "text", limit=4)
+    for metric, scale in (("si_sdri", 1), ("judge", 100)):
+        ours, base = (
+            each["systems"][name][metric]["mean"]
+            for each, name in ((found, "pathwise-small"), (alone, "separator-small"))
+        )
+        assert found["against"][metric]["mean"] == pytest.approx(ours - base, abs=1e-9)
+        assert f"{scale * (ours - base):+.2f} [" in out
+    assert "pathwise-small minus separator-small, SI-SDRi: " in out and "of 4 mixtures" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json", "result.mixtures.jsonl"]
+
+
+def test_a_mixture_without_a_score_is_left_out_of_the_difference_and_others_are_refused(tmp_path):
+    def write(name, *scores):
+        rows = (
+            {"mixture": i, "classes": ["a", "b"], "mine": {"si_sdri": x, "judge": None}}
+            for i, x in enumerate(scores)
+        )
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return tmp_path / name
+
+    ours, base = write("ours", 3.0, None, 5.0), write("base", 1.0, 1.0, 2.0)
+    found = paired(ours, base)
+    assert list(found) == ["si_sdri"]
+    assert found["si_sdri"]["mean"] == 2.5 and found["si_sdri"]["mixtures"] == 2
+    with pytest.raises(InputError, match="are of other mixtures"):
+        paired(ours, write("fewer", 1.0, 1.0))

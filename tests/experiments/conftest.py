@@ -12,9 +12,9 @@ def folder(tmp_path_factory):
     ours = (
         "omnisep-0",
         "omnisep-1",
-        "mars-sep-0",
-        "mars-sep-one-stage-0",
-        "mars-sep-not-aligned-0",
+        "pathwise-0",
+        "pathwise-one-stage-0",
+        "pathwise-not-aligned-0",
         "si-sdr-0",
         "si-sdr-sampled-0",
     )

@@ -78,9 +78,9 @@ def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
     ):
         assert part in page
     assert scoring.left_out({"mixture": {"SAR": 3}}) in page
-    assert "CLAP_t" in page and "mars-sep-one-stage" not in results.splits["test"]["text"]
+    assert "CLAP_t" in page and "pathwise-one-stage" not in results.splits["test"]["text"]
     rewarded = results.reward_encoders
-    assert rewarded[AGAINST_SUPERVISED]["audio"]["mars-sep"]["seeds"] == 1
+    assert rewarded[AGAINST_SUPERVISED]["audio"]["pathwise"]["seeds"] == 1
     assert "against" not in rewarded[AGAINST_SIGNAL]["text"]["si-sdr-sampled"]
     assert found["missing"] == [f"{name}-1" for name in benchmark.REWARDED[1:]]
     mixture = torch.stack(
@@ -104,7 +104,7 @@ def test_what_is_not_there_to_be_compared_is_named(folder, tmp_path):
     )
 
 
-def test_the_fair_control_differs_from_mars_sep_in_the_reward_encoder_alone(
+def test_the_fair_control_differs_from_pathwise_in_the_reward_encoder_alone(
     monkeypatch, tmp_path, shipped
 ):
     runs = {}
@@ -122,7 +122,7 @@ def test_the_fair_control_differs_from_mars_sep_in_the_reward_encoder_alone(
     )
     assert set(trained) == set(compared_systems.NAMES)
     (ours, reward_encoder), (fair, none), (unsampled, _) = (
-        runs[name] for name in ("mars-sep", "si-sdr-sampled", "si-sdr")
+        runs[name] for name in ("pathwise", "si-sdr-sampled", "si-sdr")
     )
     assert reward_encoder is not None and none is None and ours.reward == "fused"
     assert replace(fair, reward="fused") == ours and replace(fair, estimator="mode") == unsampled

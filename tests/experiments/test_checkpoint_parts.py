@@ -10,7 +10,14 @@ from mars_lib import config
 from mars_lib.alignment import run
 from mars_lib.check import InputError
 from mars_lib.data.synthesis import soundfonts
-from mars_lib.experiments import aligned_heads, checkpoints, comparison, minibind2_checkpoint
+from mars_lib.experiments import (
+    aligned_heads,
+    checkpoints,
+    comparison,
+    exported_separators,
+    minibind2_checkpoint,
+    small_separator,
+)
 from mars_lib.experiments.checkpoints import PARTS, make_checkpoints
 from mars_lib.inference import system
 from mars_lib.io import assets, checkpoint
@@ -49,11 +56,13 @@ def tiny(patch):
     patch.setattr(checkpoints, "ALIGNMENT", replace(checkpoints.ALIGNMENT, steps=2))
     patch.setattr(naming, "CLIPS_PER_CLASS", 2)
     patch.setattr(checkpoints, "SEEDS", 1)
+    patch.setattr(small_separator, "FIRST", TRAINING)
+    patch.setattr(exported_separators, "CLIPS", 2)
     patch.setattr(config, "comparison", lambda: TINY)
-    patch.setattr(comparison, "REWARD_HEADS", {"mars-sep": "stage3", "mars-sep-not-aligned": None})
+    patch.setattr(comparison, "REWARD_HEADS", {"pathwise": "stage3", "pathwise-not-aligned": None})
     rl = replace(QUICK, estimator="pathwise", anchor=0.3, signal_weight=0.03, steps=2, batch_size=2)
-    for module in (checkpoints, comparison):
-        patch.setattr(module, "recipe", lambda: replace(rl, validate_every=2))
+    patch.setattr(small_separator, "REWARDS", replace(rl, validate_every=2))
+    patch.setattr(comparison, "recipe", lambda: replace(rl, validate_every=2))
     for module, name, more in (
         (checkpoints.minibind_trunks, "train_heads", {"steps": 2}),
         (checkpoints, "train_mlbp", {"steps": 2, "batch_size": 2, "examples": 2}),
@@ -67,16 +76,16 @@ def tiny(patch):
 
 
 def package(folder):
-    """A package's data without checkpoints."""
+    """A package's data without what the parts write."""
     folder.mkdir()
     for path in assets.folder().iterdir():
-        if path.name != "checkpoints":
+        if path.name not in ("checkpoints", "logs"):
             (folder / path.name).symlink_to(path)
     return folder
 
 
 def make(work, *only):
-    make_checkpoints(work, TINY, "cpu", only)
+    make_checkpoints(work, replace(TINY, encoder=config.small().encoder), "cpu", only)
 
 
 def shipped(folder):
@@ -129,7 +138,7 @@ def test_all_parts_are_made_and_none_twice(made, copy, monkeypatch, capsys):
     assert [line for line in said if line in PARTS] == [*PARTS]
     assert "out of date now" not in said
     assert shipped(folder) == before
-    assert system.load("mars-sep-small", "cpu").separator is not None
+    assert system.load("pathwise-small", "cpu").separator is not None
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -147,7 +156,7 @@ def test_a_part_is_made_alone_and_is_the_same(copy, part, capsys):
     assert {path.name for path in work.iterdir()} <= {
         *(f"{name}-trunk.safetensors" for name in ("audio", "image", "text")),
         *(f"minibind2-{name}.safetensors" for name in minibind2_checkpoint.PARTS),
-        *(f"{part}.safetensors", part, "separator", "mars-sep"),
+        *(f"{part}.safetensors", part, "separator", "pathwise"),
     }
 
 
@@ -163,17 +172,22 @@ def test_parts_that_follow_are_named_when_one_changes(copy, monkeypatch, capsys)
     make(work, "minibind", "aligned")
     said = capsys.readouterr().out.splitlines()[-1]
     assert (
-        said == "out of date now, to be made again: separator-small, mlbp, mars-sep-small, systems"
+        said == "out of date now, to be made again: separator-small, mlbp, pathwise-small, systems"
     )
+    shutil.rmtree(work)
+    monkeypatch.setattr(checkpoints, "ALIGNMENT", replace(checkpoints.ALIGNMENT, seed=1))
+    make(work, "aligned2")
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == "out of date now, to be made again: separator-small, pathwise-small"
 
 
 @pytest.mark.parametrize(
     ("gone", "only", "first"),
     [
         ("minibind", "mlbp", "minibind"),
-        ("separator-small", "mars-sep-small", "separator-small"),
+        ("separator-small", "pathwise-small", "separator-small"),
         ("aligned", "systems", "aligned"),
-        ("judge", "systems,mars-sep-small", "judge"),
+        ("judge", "systems,pathwise-small", "judge"),
     ],
 )
 def test_a_part_without_its_input_says_which_comes_first(copy, tmp_path, gone, only, first):

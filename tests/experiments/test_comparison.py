@@ -30,7 +30,7 @@ def settings():
 def test_a_folder_of_another_run_is_refused_and_its_own_is_taken_as_it_is(
     settings, shipped, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(comparison, "REWARD_HEADS", {"mars-sep": "stage3"})
+    monkeypatch.setattr(comparison, "REWARD_HEADS", {"pathwise": "stage3"})
 
     def train(settings=settings, music=None):
         return train_systems(

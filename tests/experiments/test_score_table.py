@@ -20,7 +20,7 @@ def scores(folder):
 
 def test_every_system_is_scored_in_every_mode(scores):
     assert scores.modes == ("text", "audio", "image", "composed", "negative")
-    seeds = {"audiosep": [0], "omnisep": [0, 1], "mars-sep": [0], "oracle": [0], "mixture": [0]}
+    seeds = {"audiosep": [0], "omnisep": [0, 1], "pathwise": [0], "oracle": [0], "mixture": [0]}
     for mode in scores.modes:
         assert scores.seeds(mode) == seeds
         shapes = {name: scores.of_system(mode, name).shape for name in seeds}
@@ -75,9 +75,9 @@ def made(values):
 
 
 def test_seeds_are_averaged_before_mixtures_are_paired():
-    found = summarise(made({"omnisep": [[1, 2, 3], [3, 4, 5]], "mars-sep": [[4, 3, 4]]}))["text"]
+    found = summarise(made({"omnisep": [[1, 2, 3], [3, 4, 5]], "pathwise": [[4, 3, 4]]}))["text"]
     assert found["omnisep"]["si_sdri"]["mean"] == 3 and found["omnisep"]["seeds"] == 2
-    against = found["mars-sep"]["against"]["si_sdri"]
+    against = found["pathwise"]["against"]["si_sdri"]
     assert against["mean"] == pytest.approx(2 / 3) and against["share_better"] == pytest.approx(
         1 / 3
     )
@@ -85,7 +85,7 @@ def test_seeds_are_averaged_before_mixtures_are_paired():
 
 
 def test_a_mixture_skipped_for_one_is_left_out_for_all():
-    found = summarise(made({"omnisep": [[1, 2, 9]], "mars-sep": [[2, 3, np.nan]]}))["text"]
+    found = summarise(made({"omnisep": [[1, 2, 9]], "pathwise": [[2, 3, np.nan]]}))["text"]
     assert found["omnisep"]["mixtures"] == 2 and found["omnisep"]["si_sdri"]["mean"] == 1.5
     with pytest.raises(InputError, match="has 1 mixtures"):
         summarise(made({"omnisep": [[1, np.nan]]}))
@@ -96,7 +96,7 @@ def test_a_score_that_means_nothing_is_left_out_of_its_own_mean_alone():
     scores = made(
         {
             "omnisep": [[1, 2, 9], [1, 2, 9]],
-            "mars-sep": [[2, 3, 1]],
+            "pathwise": [[2, 3, 1]],
             "oracle": [[20, 20, 20]],
             "mixture": [[0, 0, 0]],
         }
@@ -107,26 +107,26 @@ def test_a_score_that_means_nothing_is_left_out_of_its_own_mean_alone():
     scores.rows["mixture", 0, None][:, sar] = np.nan
     found = summarise(scores)["text"]
     assert found["omnisep"]["si_sdri"]["mean"] == 4 and found["omnisep"]["mixtures"] == 3
-    assert found["omnisep"]["sir"]["mean"] == 1.5 and found["mars-sep"]["sir"]["mean"] == 2.5
+    assert found["omnisep"]["sir"]["mean"] == 1.5 and found["pathwise"]["sir"]["mean"] == 2.5
     counts = {
         name: (row["si_sdri"]["left_out"], row["sir"]["left_out"]) for name, row in found.items()
     }
-    assert counts == {"omnisep": (0, 1), "mars-sep": (0, 1), "oracle": (0, 2), "mixture": (0, 1)}
+    assert counts == {"omnisep": (0, 1), "pathwise": (0, 1), "oracle": (0, 2), "mixture": (0, 1)}
     assert "sar" not in found["mixture"] and found["oracle"]["sar"]["mean"] == 20
     page = results_tables.systems_table(found)
     assert "| mixture | 0.00 ± 0.00 [0.00, 0.00] | 0.00 ± 0.00 | 0.00 ± 0.00 |  |" in page
     assert page.endswith(
-        "MARS-Sep (pathwise, sampled mask) SIR 1, oracle mask SIR 2, mixture SIR 1, mixture SAR 3."
+        "pathwise RL (ours) SIR 1, oracle mask SIR 2, mixture SIR 1, mixture SAR 3."
     )
 
 
 def test_intervals_of_a_summary_are_over_seeds_too():
     apart = [[0, 1, 0, 1], [4, 5, 4, 5], [8, 9, 8, 9]]
-    found = summarise(made({"omnisep": apart, "mars-sep": np.add(apart, 1)}))["text"]
+    found = summarise(made({"omnisep": apart, "pathwise": np.add(apart, 1)}))["text"]
     low, high = found["omnisep"]["si_sdri"]["ci95"]
     assert high - low > 6
     # Seed by seed they are one apart.
-    assert found["mars-sep"]["against"]["si_sdri"]["ci95"] == pytest.approx((1, 1))
+    assert found["pathwise"]["against"]["si_sdri"]["ci95"] == pytest.approx((1, 1))
 
 
 def test_pairs_of_one_family_follow_the_class_list():
@@ -142,7 +142,7 @@ def test_pairs_of_one_family_follow_the_class_list():
 
 def test_examples_are_the_worst_the_median_and_the_best(folder, scores):
     found = benchmark.example_mixtures(four(folder), scores)
-    gains = scores.values("text", "mars-sep", "si_sdri")[0]
+    gains = scores.values("text", "pathwise", "si_sdri")[0]
     order = [scores.classes[i] for i in np.argsort(gains)]
     assert list(found) == [
         f"{label}: {a}, with {b}" for label, (a, b) in zip(("worst", "median", "best"), order)
@@ -154,7 +154,7 @@ def test_examples_are_the_worst_the_median_and_the_best(folder, scores):
             "interference",
             "AudioSep (supervised)",
             "OmniSep (supervised)",
-            "MARS-Sep (pathwise, sampled mask)",
+            "pathwise RL (ours)",
         ]
         torch.testing.assert_close(
             row["target"] + row["interference"], row["mixture"], atol=1e-6, rtol=1e-4

@@ -78,7 +78,7 @@ def test_a_training_that_is_told_to_stop_goes_on(tmp_path):
 def test_the_benchmark(tmp_path):
     command = [*MARS, "benchmark", "--limit", "2", "--device", "cuda", "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=200)
-    assert "MARS-Sep" in (tmp_path / "RESULTS.md").read_text()
+    assert "pathwise RL (ours)" in (tmp_path / "RESULTS.md").read_text()
 
 
 def test_what_is_made_small_is_in_the_notebooks():

@@ -135,7 +135,7 @@ from mars_lib.inference import pretrained
         (lambda s: mars_lib.load(5), "checkpoint: is a int"),
         (
             lambda s: mars_lib.load("mars-sep"),
-            "checkpoint mars-sep: is no pretrained separator.*mars-sep-small or separator-small",
+            "checkpoint mars-sep: is no pretrained separator.*pathwise-small or separator-small",
         ),
         (lambda s: mars_lib.load("none/mars-sep.safetensors"), "is not there"),
         (lambda s: mars_lib.load("a" * 300), "is no pretrained separator"),

@@ -106,7 +106,7 @@ def test_several_texts_give_several_files(shipped, sound_file, tmp_path, capsys)
 
 
 def test_pretrained_separators_are_loaded_by_name():
-    assert mars_lib.available() == ["mars-sep-small", "separator-small"]
+    assert mars_lib.available() == ["pathwise-small", "separator-small"]
     for name in mars_lib.available():
         loaded = mars_lib.load(name, "cpu")
         assert loaded.name == name and loaded.device == torch.device("cpu")

@@ -130,7 +130,7 @@ def test_warnings_point_at_the_line_that_called(shipped, example):
 
 
 def test_a_pretrained_separator_is_known_by_its_name_as_a_path_too(shipped):
-    assert system.load(Path("mars-sep-small"), "cpu").name == shipped.name
+    assert system.load(Path("pathwise-small"), "cpu").name == shipped.name
 
 
 def test_an_unknown_word_warns_with_the_nearest_and_goes_on(shipped, example):

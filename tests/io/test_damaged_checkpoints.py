@@ -53,7 +53,7 @@ def of_a_system(path):
 
 
 READERS = {
-    "separator": (lambda: assets.checkpoint("mars-sep-small"), system.load),
+    "separator": (lambda: assets.checkpoint("pathwise-small"), system.load),
     "minibind": (lambda: assets.checkpoint("minibind"), pretrained.load_minibind),
     "mlbp": (lambda: assets.checkpoint("mlbp"), pretrained.load_mlbp),
     "judge": (lambda: assets.checkpoint("judge"), pretrained.load_judge),

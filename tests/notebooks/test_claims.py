@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,12 @@ def four_queries(s):
 
 def negative_is_no_cure(s):
     better, of = s.row("the negative query is better in")
-    return of / 2 < better < of
+    word, negative = s.row("mean of 10 clips: violin")
+    return 0 < better < of / 2 and -1 < negative - word < 0
+
+
+def all_pictures(s):
+    return s.row("the least of the six gains:")[0] > 5
 
 
 def inside_out(s):
@@ -52,9 +58,9 @@ def inside_out(s):
 
 def student(s):
     after = [s.row(f"after {step:3} steps: loss") for step in (0, 50, 100, 150)]
-    first, later = after[0][0] - after[1][0], after[1][0] - after[3][0]
+    falls = all(later[0] < sooner[0] for sooner, later in pairwise(after))
     pretrained = s.row("pretrained, on the same mixtures: SI-SDRi")[0]
-    return first > later > 0 and pretrained / 2 < after[3][1] < pretrained
+    return falls and after[1][1] < 1 < after[2][1] and pretrained / 2 < after[3][1] < pretrained
 
 
 def hedging(s):
@@ -101,7 +107,7 @@ def kappas(s):
 
 def joint(s):
     small, large = s.row("joint:   log-ratio", 0), s.row("joint:   log-ratio", 1)
-    return 0.8 < small[1] < 1.2 and large[1] < 1e-6
+    return 0.5 < small[1] < 2 and large[1] < 1e-6
 
 
 def slopes(s):
@@ -118,9 +124,11 @@ def trained_fusion(s):
     text, untrained, trained = (
         [s.row(name, i) for i in (0, 1)] for name in ("text alone", "untrained MLBP", "MLBP  ")
     )
-    most = all(trained[i][0] > max(text[i][0], untrained[i][0]) for i in (0, 1))
-    fewest = trained[0][1] > max(text[0][1], untrained[0][1])
-    return most and fewest and trained[1][1] < min(text[1][1], untrained[1][1])
+    return all(
+        trained[i][which] > max(text[i][which], untrained[i][which])
+        for i in (0, 1)
+        for which in (0, 1)
+    )
 
 
 def signal_stays(s):
@@ -192,7 +200,7 @@ def paired(s):
 
 
 def overlapping(s):
-    return s.row("omnisep  ")[4] > s.row("mars-sep ")[3]
+    return s.row("omnisep  ")[4] > s.row("pathwise ")[3]
 
 
 def rewarded_noise(s):
@@ -224,11 +232,12 @@ def one_family_is_harder(s):
 
 CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
     ("00", "Several queries cost far less than as many runs.", four_queries),
-    ("00", "It is a knob with a risk.", negative_is_no_cure),
+    ("00", "one clip gains, most of the ten lose a little", negative_is_no_cure),
+    ("00", "None of them, this time.", all_pictures),
     ("01", "Random phase keeps the melody and loses every attack.", inside_out),
     (
         "01",
-        "The loss falls fast at first. After 150 steps the student gains more than half",
+        "The loss falls from the start; the decibels come later. After 150 steps",
         student,
     ),
     ("01", "The network hedges", hedging),
@@ -246,7 +255,7 @@ CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
         nearer_to_a_wrong_sound,
     ),
     ("04", "Every reward went up: that part always works.", hacked),
-    ("04", "on the trumpet it lost the fewest decibels, on the violin the most", trained_fusion),
+    ("04", "gained the most reward of the three and lost the fewest decibels", trained_fusion),
     ("04", "the signal stays", signal_stays),
     ("04", "Silence gets a good part of the reward of the true source", silence),
     ("05", "Stage 1 more than doubles the difference.", stages),
@@ -263,7 +272,7 @@ CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
     ("08", "The noise gets a higher reward than a trumpet", rewarded_noise),
     ("08", "to you, and to the held-out classifier", not_to_the_classifier),
     ("08", "All four rewards rise", all_rise),
-    ("08", "Only with an anchor do the decibels end above where they began.", only_the_anchor),
+    ("08", "Only the anchored run ends at a higher SI-SDRi than it began.", only_the_anchor),
 ]
 
 

@@ -33,14 +33,20 @@ def weights(monkeypatch):
     assert asked == [("imagebind", Path("imagebind_huge.pth"))]
 
 
+@pytest.mark.parametrize(("ours", "heads"), [("MiniBind", None), ("MiniBind2", "stage3")])
 @pytest.mark.parametrize("profile", ["smoke", "cpu", "gpu"])
-def test_it_is_minibind_and_says_why_where_there_are_no_weights(profile, monkeypatch, tmp_path):
+def test_it_is_ours_and_says_why_where_there_are_no_weights(
+    profile, ours, heads, monkeypatch, tmp_path
+):
     monkeypatch.setattr(reward_encoder.assets, "folder", lambda: tmp_path / "empty")
-    monkeypatch.setattr(reward_encoder.pretrained, "load_minibind", lambda: _Placed("minibind"))
-    monkeypatch.setattr(reward_encoder.pretrained, "load_mlbp", lambda: _Placed("mlbp"))
-    found = reward_encoder.load(profile)
-    assert (found.name, found.encoder.what, found.pooling.what) == ("MiniBind", "minibind", "mlbp")
-    assert str(found).startswith("reward encoder: MiniBind (ImageBind is ")
+    monkeypatch.setattr(reward_encoder.pretrained, "load_encoder", _Placed)
+    monkeypatch.setattr(
+        reward_encoder.pretrained, "load_mlbp", lambda heads, encoder: _Placed((heads, encoder))
+    )
+    found = reward_encoder.load(profile, ours=ours)
+    assert (found.name, found.encoder.what) == (ours, ours.lower())
+    assert found.pooling.what == (heads, ours.lower())
+    assert str(found).startswith(f"reward encoder: {ours} (ImageBind is ")
     assert ("not in data/weights" in str(found)) == (profile == "gpu")
 
 
