@@ -15,6 +15,7 @@ import torch
 from mars_lib import config
 from mars_lib.data import manifests
 from mars_lib.inference import system
+from mars_lib.inference.pretrained import load_minibind
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
@@ -34,6 +35,12 @@ def root() -> Path:
 def shipped():
     """The pretrained system."""
     return system.load(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def minibind():
+    """The first encoder, which is the quicker one."""
+    return load_minibind()
 
 
 @pytest.fixture(scope="session")

@@ -123,10 +123,10 @@ def test_words_and_sounds_ask_in_training():
     assert 0.3 < weights[..., 0].mean() < 0.7
 
 
-def test_the_trainer_trains_it(smoke, shipped, tmp_path):
+def test_the_trainer_trains_it(smoke, minibind, tmp_path):
     music = replace(manifests.music(), length=smoke.signal.length)
     best = supervised.train_supervised(
-        smoke, music, shipped.encoder, tmp_path, accelerator="cpu", progress=False, method=AUDIOSEP
+        smoke, music, minibind, tmp_path, accelerator="cpu", progress=False, method=AUDIOSEP
     )
     saved = checkpoint.load(best, "audiosep")
     checkpoint.restore(AUDIOSEP.build(smoke), saved.part("separator"), "audiosep")

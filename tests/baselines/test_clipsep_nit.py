@@ -153,12 +153,12 @@ def test_pictures_alone_ask_in_training():
     assert clipsep_nit.MODALITIES[1] == "image"
 
 
-def test_the_trainer_trains_it(smoke, shipped, tmp_path):
+def test_the_trainer_trains_it(smoke, minibind, tmp_path):
     music = replace(manifests.music(), length=smoke.signal.length)
     best = supervised.train_supervised(
         smoke,
         music,
-        shipped.encoder,
+        minibind,
         tmp_path,
         accelerator="cpu",
         progress=False,

@@ -58,7 +58,10 @@ def test_a_second_checkpoint_is_compared_mixture_by_mixture(tmp_path):
         assert found["against"][metric]["mean"] == pytest.approx(ours - base, abs=1e-9)
         assert f"{scale * (ours - base):+.2f} [" in out
     assert "pathwise-small minus separator-small, SI-SDRi: " in out and "of 4 mixtures" in out
-    assert [path.name for path in tmp_path.iterdir()] == ["result.json", "result.mixtures.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "result.json",
+        "result.mixtures.jsonl",
+    ]
 
 
 def test_a_mixture_without_a_score_is_left_out_of_the_difference_and_others_are_refused(tmp_path):

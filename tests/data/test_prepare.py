@@ -86,7 +86,7 @@ def test_csvs_follow_the_lists_and_the_report_says_so(prepared):
     assert "6 made, 0 there already, 0 skipped" in said and "train.csv: 2 rows, 2 classes" in said
 
 
-def test_a_separator_trains_on_what_was_prepared(prepared, shipped, tmp_path):
+def test_a_separator_trains_on_what_was_prepared(prepared, minibind, tmp_path):
     settings = config.smoke()
     training = replace(
         settings.training, steps=2, validate_every=2, queries_per_class=2, validation_mixtures=2
@@ -94,7 +94,7 @@ def test_a_separator_trains_on_what_was_prepared(prepared, shipped, tmp_path):
     settings = replace(settings, signal=replace(settings.signal, length=8_191), training=training)
     music = CsvMusic(prepared[0], settings.signal.length)
     best = supervised.train_supervised(
-        settings, music, shipped.encoder, tmp_path, accelerator="cpu", progress=False
+        settings, music, minibind, tmp_path, accelerator="cpu", progress=False
     )
     assert best.is_file()
 

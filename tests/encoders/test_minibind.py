@@ -8,8 +8,8 @@ from mars_lib.encoders.minibind import MiniBind
 
 
 @pytest.fixture(scope="module")
-def encoder(shipped):
-    return shipped.encoder
+def encoder(minibind):
+    return minibind
 
 
 def test_embeddings_have_unit_norm_in_every_modality(encoder, generator):

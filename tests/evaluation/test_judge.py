@@ -115,7 +115,7 @@ class Listening:
 
 
 @pytest.mark.parametrize("seed", [0, 99, 100, 300])
-def test_nobody_else_was_trained_on_its_clips(shipped, monkeypatch, seed):
+def test_nobody_else_was_trained_on_its_clips(minibind, monkeypatch, seed):
     """Clip numbers of a separator's seeds from 100 on ran into those of queries, of 300 into the
     judge's.
     """
@@ -125,7 +125,7 @@ def test_nobody_else_was_trained_on_its_clips(shipped, monkeypatch, seed):
     MixtureStream(heard["separator"], "train", training).batch(0)
     MixtureStream(heard["separator"], "train", training).batch(training.steps - 1)
     QueryBank.embed(
-        shipped.encoder, heard["query"], heard["query"].classes("train"), "train", 3, progress=False
+        minibind, heard["query"], heard["query"].classes("train"), "train", 3, progress=False
     )
     minibind_trunks.audio_batches(heard["encoder"], 4, 0)(0)
     trained = judge_training.train_judge(heard["judge"], steps=2, batch_size=6, progress=False)

@@ -105,7 +105,7 @@ def test_what_is_not_there_to_be_compared_is_named(folder, tmp_path):
 
 
 def test_the_fair_control_differs_from_pathwise_in_the_reward_encoder_alone(
-    monkeypatch, tmp_path, shipped
+    monkeypatch, tmp_path, minibind
 ):
     runs = {}
     monkeypatch.setattr(comparison, "train_supervised", lambda *a, **k: None)
@@ -118,7 +118,7 @@ def test_the_fair_control_differs_from_pathwise_in_the_reward_encoder_alone(
     for name in ("start", *compared_systems.NAMES):
         (tmp_path / name).mkdir()
     trained = comparison.train_systems(
-        config.smoke(), manifests.music(), shipped.encoder, tmp_path, progress=False
+        config.smoke(), manifests.music(), minibind, tmp_path, progress=False
     )
     assert set(trained) == set(compared_systems.NAMES)
     (ours, reward_encoder), (fair, none), (unsampled, _) = (

@@ -28,13 +28,13 @@ def settings():
 
 
 def test_a_folder_of_another_run_is_refused_and_its_own_is_taken_as_it_is(
-    settings, shipped, tmp_path, monkeypatch
+    settings, minibind, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(comparison, "REWARD_HEADS", {"pathwise": "stage3"})
 
     def train(settings=settings, music=None):
         return train_systems(
-            settings, music or few(), shipped.encoder, tmp_path, device="cpu", progress=False
+            settings, music or few(), minibind, tmp_path, device="cpu", progress=False
         )
 
     made = {name: path.read_bytes() for name, path in train().items()}

@@ -63,15 +63,11 @@ def test_audio_queries(shipped, example):
     assert gain(shipped, mixture, references[0], audio=(other, 16_000)) > 5
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the pretrained system takes a player for no trumpet, its supervised start did not",
-)
 def test_the_drawing_of_a_player_queries_its_instrument(shipped, example):
     mixture, references = example
     trumpet = next(s for s in sound_classes() if s.name == "trumpet")
     picture = pictures.load_picture(pictures.drawings(trumpet, "test")[0])
-    assert gain(shipped, mixture, references[0], image=picture) > 1
+    assert gain(shipped, mixture, references[0], image=picture) > 5
 
 
 def test_held_out_drawings_are_queries(shipped):
@@ -114,9 +110,9 @@ def test_warnings_point_at_the_line_that_called(shipped, example):
     mixture, _ = example
     long = (0.1 * torch.ones(301 * 1_000), 1_000)
     calls = (
-        lambda: shipped.query(text="kettle"),
-        lambda: shipped.query(text="harp", negative_text="kettle"),
-        lambda: shipped.separate(mixture, 16_000, text="kettle"),
+        lambda: shipped.query(text="kazoo"),
+        lambda: shipped.query(text="harp", negative_text="kazoo"),
+        lambda: shipped.separate(mixture, 16_000, text="kazoo"),
         lambda: shipped.query(audio=long),
         lambda: shipped.separate(torch.zeros(16_000), 16_000, text="harp"),
         lambda: shipped.separate_queries(
@@ -134,7 +130,7 @@ def test_a_pretrained_separator_is_known_by_its_name_as_a_path_too(shipped):
 
 
 def test_an_unknown_word_warns_with_the_nearest_and_goes_on(shipped, example):
-    with pytest.warns(UserWarning, match="'kazoo' is no class.*nearest"):
+    with pytest.warns(UserWarning, match="'kazoo' may be no sound.*nearest"):
         estimate = shipped.separate(example[0], 16_000, text="kazoo")
     assert torch.isfinite(estimate).all()
     with warnings.catch_warnings():

@@ -33,12 +33,12 @@ def pooling():
 
 
 @pytest.fixture
-def train(start, shipped, pooling, tmp_path):
+def train(start, minibind, pooling, tmp_path):
     """A short run of reinforcement learning in a folder of its own."""
 
     def run(settings=QUICK, name="run", begin=start, music=None, fusion=pooling, **options):
         options = {"accelerator": "cpu", "progress": False, **options}
         music = music or few()
-        return train_rl(begin, settings, music, shipped.encoder, fusion, tmp_path / name, **options)
+        return train_rl(begin, settings, music, minibind, fusion, tmp_path / name, **options)
 
     return run

@@ -17,22 +17,22 @@ def music():
 
 
 @pytest.fixture(scope="module")
-def held_out(music, shipped):
+def held_out(music, minibind):
     """Embeddings of clips, drawings and prompts of the validation split, four a class."""
     classes = music.classes("validation")
-    bank = QueryBank.embed(shipped.encoder, music, classes, "validation", 4, progress=False)
+    bank = QueryBank.embed(minibind, music, classes, "validation", 4, progress=False)
     return {name: torch.stack([pool[:4] for pool in pools]) for name, pools in bank.pools.items()}
 
 
 @pytest.fixture(scope="module")
-def train(music, shipped):
+def train(music, minibind):
     """`train_mlbp` on fewer examples a class than the recipe takes."""
 
     def run(steps=300, batch_size=6, seed=0):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(mlbp, "EXAMPLES", 8)
             return mlbp.train_mlbp(
-                shipped.encoder,
+                minibind,
                 music,
                 steps=steps,
                 batch_size=batch_size,
@@ -76,10 +76,10 @@ def test_every_subset_of_modalities_is_an_anchor(trained, held_out, subset):
     assert torch.allclose(z.norm(dim=-1), torch.ones(len(z)), atol=1e-5)
 
 
-def test_the_encoder_is_left_as_it_was(train, shipped):
-    before = {k: v.clone() for k, v in shipped.encoder.state_dict().items()}
+def test_the_encoder_is_left_as_it_was(train, minibind):
+    before = {k: v.clone() for k, v in minibind.state_dict().items()}
     train(steps=2)
-    after = shipped.encoder.state_dict()
+    after = minibind.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_trained_is_refused(train, options, says):
         train(**options)
 
 
-def test_what_ships_names_the_classes(shipped, held_out):
+def test_what_ships_names_the_classes(minibind, held_out):
     pooling = pretrained.load_mlbp()
     assert not pooling.training and not any(p.requires_grad for p in pooling.parameters())
     assert accuracy(pooling, SUBSETS[-1], held_out) >= 0.8

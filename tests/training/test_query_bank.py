@@ -17,9 +17,9 @@ from mars_lib.training.validation import HeldOut, Validation
 from tests.data.few import few
 
 
-def test_several_encoders_embed_the_same_examples(shipped):
+def test_several_encoders_embed_the_same_examples(minibind):
     music = few()
-    encoders = [shipped.encoder, pretrained.load_minibind(heads="stage3")]
+    encoders = [minibind, pretrained.load_minibind(heads="stage3")]
     make = {
         "classes": music.classes("train"),
         "split": "train",
@@ -37,13 +37,11 @@ def test_several_encoders_embed_the_same_examples(shipped):
     assert not torch.equal(together[0].pools["audio"][0], together[1].pools["audio"][0])
 
 
-def test_purposes_have_other_clips_and_seeds_augment_them_in_other_ways(shipped):
+def test_purposes_have_other_clips_and_seeds_augment_them_in_other_ways(minibind):
     music = few()
     make = {"classes": music.classes("train")[:1], "split": "train", "count": 2, "progress": False}
     banks = [
-        QueryBank.embed(
-            shipped.encoder, music, seed=seed, stream=Stream(purpose), augment=augment, **make
-        )
+        QueryBank.embed(minibind, music, seed=seed, stream=Stream(purpose), augment=augment, **make)
         for seed, purpose, augment in (
             (0, "query clips", 0.0),
             (1, "query clips", 0.0),

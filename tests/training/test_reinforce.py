@@ -34,12 +34,12 @@ def test_every_estimator_moves_the_separator_and_logs(train, start, estimator):
     assert not [k for k in moved if "running" in k or "batches" in k]
 
 
-def test_a_reward_encoder_takes_the_place_of_the_query_encoder(train, shipped):
+def test_a_reward_encoder_takes_the_place_of_the_query_encoder(train, minibind):
     """Its embeddings make the targets and the rewards; the queries, and so the proposals, stay
     those of the encoder.
     """
     first, heard = {}, {}
-    for name, reward_encoder in (("own", None), ("other", Turned(shipped.encoder))):
+    for name, reward_encoder in (("own", None), ("other", Turned(minibind))):
         settings = replace(QUICK, estimator="mode", steps=1, anchor=1.0)
         train(
             settings,
@@ -207,14 +207,14 @@ class Poisoned(torch.autograd.Function):
         return gradient * float("nan")
 
 
-def test_a_checkpoint_of_another_kind_or_preset_is_refused(shipped, pooling, tmp_path):
+def test_a_checkpoint_of_another_kind_or_preset_is_refused(minibind, pooling, tmp_path):
     minibind = assets.checkpoint("minibind")
     with pytest.raises(InputError, match="holds minibind, not a separator"):
         reinforce.train_rl(
             minibind,
             QUICK,
             manifests.music(),
-            shipped.encoder,
+            minibind,
             pooling,
             tmp_path,
             accelerator="cpu",

@@ -13,7 +13,7 @@ from mars_lib.training.rl_config import RLConfig, make_reward
 QUICK = RLConfig(steps=6)
 
 
-def test_rewards_by_name(shipped):
+def test_rewards_by_name(minibind):
     torch.manual_seed(0)
     pooling = MLBP(256, 16)
     generator = torch.Generator().manual_seed(0)
@@ -21,10 +21,10 @@ def test_rewards_by_name(shipped):
     z = torch.nn.functional.normalize(torch.randn(2, 256, generator=generator), dim=-1)
     target = reinforce_target(reference, z)
     estimate = reference + 0.1 * torch.randn(reference.shape, generator=generator)
-    semantic = make_reward(QUICK, shipped.encoder.embed_audio, pooling)(estimate, target)
-    both = make_reward(replace(QUICK, signal_weight=0.03), shipped.encoder.embed_audio, pooling)
+    semantic = make_reward(QUICK, minibind.embed_audio, pooling)(estimate, target)
+    both = make_reward(replace(QUICK, signal_weight=0.03), minibind.embed_audio, pooling)
     signal = make_reward(
-        replace(QUICK, reward="signal", signal_weight=0.03), shipped.encoder.embed_audio, pooling
+        replace(QUICK, reward="signal", signal_weight=0.03), minibind.embed_audio, pooling
     )
     assert torch.allclose(both(estimate, target), semantic + signal(estimate, target), atol=1e-6)
 

@@ -30,7 +30,7 @@ def music(smoke):
 
 
 @pytest.fixture
-def train(smoke, music, shipped, tmp_path):
+def train(smoke, music, minibind, tmp_path):
     def run(
         name="run",
         settings=smoke,
@@ -42,7 +42,7 @@ def train(smoke, music, shipped, tmp_path):
         return supervised.train_supervised(
             settings,
             data,
-            shipped.encoder,
+            minibind,
             tmp_path / name,
             accelerator="cpu",
             resume=resume,

@@ -41,12 +41,12 @@ def test_a_batch_is_cut_and_moved_as_a_whole(music, smoke):
     assert moved.labels is batch.labels  # queries are drawn on the CPU
 
 
-def test_training_learns_to_overfit_one_batch(smoke, music, shipped):
+def test_training_learns_to_overfit_one_batch(smoke, music, minibind):
     torch.manual_seed(0)
     separator = Separator(smoke)
     batch = MixtureStream(music, "train", smoke.training).batch(0)
     names = [music.classes("train")[k].name for k in batch.labels.flatten()]
-    query = shipped.encoder.embed_text(names).reshape(*batch.labels.shape, -1)
+    query = minibind.embed_text(names).reshape(*batch.labels.shape, -1)
     optimizer = torch.optim.Adam(separator.parameters(), 3e-3)
     losses = []
     for _ in range(40):
@@ -58,11 +58,11 @@ def test_training_learns_to_overfit_one_batch(smoke, music, shipped):
     assert losses[-1] < 0.75 * losses[0]
 
 
-def test_audio_queries_are_other_recordings(music, shipped):
+def test_audio_queries_are_other_recordings(music, minibind):
     classes = music.classes("train")[:2]
-    bank = QueryBank.embed(shipped.encoder, music, classes, "train", 3, progress=False)
+    bank = QueryBank.embed(minibind, music, classes, "train", 3, progress=False)
     own = torch.from_numpy(music.clip("train", classes[0], 0))[None]
-    similarity = bank.pools["audio"][0] @ shipped.encoder.embed_audio(own)[0]
+    similarity = bank.pools["audio"][0] @ minibind.embed_audio(own)[0]
     assert similarity.max() < 0.9999
     drawn = bank.draw(torch.tensor([[0, 1]]), torch.Generator().manual_seed(0))
     assert drawn.shape == (1, 2, 3)
@@ -70,13 +70,13 @@ def test_audio_queries_are_other_recordings(music, shipped):
     assert torch.equal(drawn, again)
 
 
-def test_a_bank_draws_every_example_of_the_label_and_of_the_modality(music, shipped, generator):
+def test_a_bank_draws_every_example_of_the_label_and_of_the_modality(music, minibind, generator):
     classes = music.classes("train")[:3]
-    bank = QueryBank.embed(shipped.encoder, music, classes, "train", 3, progress=False)
+    bank = QueryBank.embed(minibind, music, classes, "train", 3, progress=False)
     labels = torch.arange(3).repeat(200).reshape(-1, 2)
     rows = bank.draw(labels, generator)
     found = bank.embeddings(rows)
-    assert found.shape == (300, 2, 3, shipped.encoder.embedding_size)
+    assert found.shape == (300, 2, 3, minibind.embedding_size)
     for label in range(3):
         for place, modality in enumerate(MODALITIES):
             pool = bank.pools[modality][label]
@@ -85,15 +85,15 @@ def test_a_bank_draws_every_example_of_the_label_and_of_the_modality(music, ship
             assert same.any(dim=1).all() and same.any(dim=0).all()
 
 
-def test_own_recording_is_an_option(smoke, music, shipped):
+def test_own_recording_is_an_option(smoke, music, minibind):
     settings = replace(smoke, training=replace(smoke.training, query_own_recording=True))
     batch = MixtureStream(music, "train", settings.training).batch(0)
     classes = music.classes("train")
-    bank = QueryBank.embed(shipped.encoder, music, classes, "train", 1, progress=False)
+    bank = QueryBank.embed(minibind, music, classes, "train", 1, progress=False)
     with_own, without = (
         SupervisedData(
             MixtureStream(music, "train", training),
-            shipped.encoder,
+            minibind,
             bank,
             OMNISEP,
             None,
