@@ -29,7 +29,8 @@ class KeptScores:
             what = f"folder {folder}"
             if not resume:
                 fail(what, "holds an interrupted benchmark", "give --resume, or remove it")
-            check_identity(what, ours, {"identity": json.loads(path.read_text(encoding="utf-8"))})
+            theirs = {"identity": json.loads(path.read_text(encoding="utf-8"))}
+            check_identity(what, ours, theirs, "--work")
         atomic.write_json(path, ours)
 
     def lines(self, name: str) -> list[dict]:

@@ -16,8 +16,6 @@ from mars_lib.io import checkpoint
 from mars_lib.io.published_weights import fingerprint
 from mars_lib.training import distributed
 
-WAY_OUT = "give the same ones, or another --out"
-
 
 def identity(**parts: object) -> dict:
     """What makes a run this run and no other: `parts` as plain JSON, and the code's version."""
@@ -40,16 +38,22 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
     return names
 
 
-def check_identity(what: str, ours: dict, meta: dict) -> None:
-    """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than ours."""
+def check_identity(what: str, ours: dict, meta: dict, option: str = "--out") -> None:
+    """Raise `InputError` where `meta`, of a file that `what` names, is of a run other than ours;
+    `option` is the command's for another place.
+    """
     theirs = meta.get("identity") or {}
     wrong = differences(ours, theirs)
     if "version" in wrong:
         version = theirs.get("version", "unknown")
         problem = f"is of another run: it differs in version, {version} and not {ours['version']}"
-        fail(what, problem, "give another --out, or go on with that version of mars_lib")
+        fail(what, problem, f"give another {option}, or go on with that version of mars_lib")
     if wrong:
-        fail(what, f"is of another run: it differs in {', '.join(wrong[:5])}", WAY_OUT)
+        fail(
+            what,
+            f"is of another run: it differs in {', '.join(wrong[:5])}",
+            f"give the same ones, or another {option}",
+        )
 
 
 def digest(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -49,7 +49,9 @@ def test_it_is_gone_on_with_if_one_says_so_and_it_is_the_same(tmp_path):
     KeptScores(tmp_path, OURS)
     with pytest.raises(InputError, match="holds an interrupted benchmark; give --resume"):
         KeptScores(tmp_path, OURS)
-    with pytest.raises(InputError, match="differs in mixtures"):
+    with pytest.raises(
+        InputError, match="differs in mixtures; give the same ones, or another --work"
+    ):
         KeptScores(tmp_path, OURS | {"mixtures": 4}, resume=True)
     KeptScores(tmp_path, OURS, resume=True).remove()
     assert not tmp_path.exists()
