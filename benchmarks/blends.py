@@ -30,21 +30,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="recordings, as of mars evaluate --folder")
     parser.add_argument("--mixtures", type=int, default=200)
     options = parser.parse_args()
-    training = replace(
-        system.load(options.before, "cpu").separator.config.training,
-        validation_mixtures=options.mixtures,
-    )
-    validation = None
-    heads = ["share", "validation", *QUERIES[: len(QUERIES) * bool(options.folder)]]
+    before = system.load(options.before, "cpu")
+    training = replace(before.separator.config.training, validation_mixtures=options.mixtures)
+    validation = Validation.make(training, CachedMusic(manifests.music()), before.encoder)
+    heads = ["share", "validation", *(QUERIES if options.folder else ())]
     print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
     with tempfile.TemporaryDirectory() as folder:
         for share in SHARES:
             path = Path(folder) / "blend.safetensors"
             blend(options.before, options.after, path, share)
             blended = system.load(path, "cpu")
-            if validation is None:
-                music = CachedMusic(manifests.music())
-                validation = Validation.make(training, music, blended.encoder)
             row = [validation.improvement(validation.estimates(blended.separator))]
             for query in heads[2:]:
                 found = evaluate_folder(

@@ -33,7 +33,7 @@ def make_separator(
 
     Between the two runs the query gate is fitted to the other embeddings by least squares, which
     keeps what the U-Net has learned. Trained on MiniBind2 and all sounds alone, for as many steps
-    as the second run, it had gained 1.2 dB less (docs/results.md).
+    as the second run, it had gained 0.8 dB less on the validation split (docs/results.md).
 
     Args:
         work: folder of the two runs, which are resumed there.
