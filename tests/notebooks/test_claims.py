@@ -107,7 +107,8 @@ def kappas(s):
 
 def joint(s):
     small, large = s.row("joint:   log-ratio", 0), s.row("joint:   log-ratio", 1)
-    return 0.5 < small[1] < 2 and large[1] < 1e-6
+    inside = s.row("P moved by 0.01  per bin: log-ratio")[2]
+    return inside > 95 and 0.5 < small[1] < 2 and large[1] < 1e-6
 
 
 def slopes(s):
