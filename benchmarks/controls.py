@@ -31,7 +31,7 @@ from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge
 from mars_lib.inference import pretrained, system
 from mars_lib.io import assets, atomic, checkpoint
-from mars_lib.reward import MLBP, Reward, Target
+from mars_lib.reward import MLBP, Reward, Target, fused
 from mars_lib.training import run_folder
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.reinforce import train_rl
@@ -52,6 +52,19 @@ def shuffled(reward: Reward) -> Reward:
         return reward(estimate, Target(target.reference[order], moved))
 
     return other
+
+
+def contrastive(reward: Reward, similarity: Reward) -> Reward:
+    """The reward less the similarity to the other source of the mixture: two queries a mixture."""
+
+    def difference(estimate: torch.Tensor, target: Target) -> torch.Tensor:
+        order = torch.arange(len(estimate), device=estimate.device) ^ 1
+        swapped = {name: z[order] for name, z in target.embeddings.items()}
+        return reward(estimate, target) - similarity(
+            estimate, Target(target.reference[order], swapped)
+        )
+
+    return difference
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Setup:
             share.
         """
         out = self.out / name.replace(" ", "-") / folder
-        reward = make_reward(run, self.reward_encoder.embed_audio, self.pooling)
+        reward = self.reward(name, run)
         final = {}
 
         def keep(step: int, row: dict) -> None:
@@ -97,10 +110,19 @@ class Setup:
             accelerator="cpu",
             on_step=keep,
             judge=self.judge,
-            reward=shuffled(reward) if "shuffled" in name else None,
+            reward=reward,
             overwrite=True,
         )
         return out / "last.safetensors", final
+
+    def reward(self, name: str, run: RLConfig) -> Reward:
+        """What a row is rewarded by: its own reward, or a control's, which the name tells."""
+        reward = make_reward(run, self.reward_encoder.embed_audio, self.pooling)
+        if "shuffled" in name:
+            return shuffled(reward)
+        if "contrastive" in name:
+            return contrastive(reward, fused(self.reward_encoder.embed_audio, self.pooling))
+        return reward
 
     def measure(self, path: Path) -> dict[str, list[float]]:
         """The scores of a trained separator."""

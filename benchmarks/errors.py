@@ -27,6 +27,7 @@ from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.statistics import summary
 from mars_lib.experiments.evaluate import oracle
 from mars_lib.inference import system
+from mars_lib.inference.known_words import embed_words
 from mars_lib.inference.system import System
 from mars_lib.separator import separate
 from mars_lib.show.plots import save
@@ -89,7 +90,7 @@ def analysed(loaded: System, mixtures: Iterator[Mixture], name: str, count: int)
             sources = torch.stack([each for _, each in part])
             mixture = sources.sum(dim=1)
             queries = {
-                "text": loaded.encoder.embed_text([n for row in names for n in row]),
+                "text": embed_words(loaded.encoder, [n for row in names for n in row]),
                 "own sound": loaded.encoder.embed_audio(sources.flatten(0, 1)),
             }
             estimates = {

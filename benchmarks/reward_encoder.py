@@ -77,7 +77,8 @@ def hears(encoder: TrainableEncoder, count: int) -> None:
         return to_waveform(warp.unwarp(mask), spectrogram, SIGNAL, mixtures.shape[-1])
 
     start = system.load("separator-small", device="cpu")
-    estimate = separate(start.separator, mixtures, start.encoder.embed_text(names)[:, None])[:, 0]
+    asked = known_words.embed_words(start.encoder, names)[:, None]
+    estimate = separate(start.separator, mixtures, asked)[:, 0]
     level = wanted.norm(dim=1, keepdim=True) / other.norm(dim=1, keepdim=True)
     truth, guess = reward(wanted, target), reward(estimate, target)
     shares = {

@@ -34,6 +34,7 @@ from mars_lib.experiments.results_tables import TITLES
 from mars_lib.experiments.robustness import curves
 from mars_lib.experiments.score_summary import BASE, one_family, summarise
 from mars_lib.experiments.score_table import MODES, ScoreTable, measure
+from mars_lib.inference.known_words import embed_words
 from mars_lib.inference.pretrained import ALIGNED, load_minibind
 from mars_lib.training import run_folder
 
@@ -66,7 +67,7 @@ def example_mixtures(
     for label, i in (("worst", order[0]), ("median", order[len(order) // 2]), ("best", order[-1])):
         mixture, reference = manifests.render(rows[i], music)
         target, other = rows[i].classes
-        query = encoder.embed_text([target])[None]
+        query = embed_words(encoder, [target])[None]
         found[f"{label}: {target}, with {other}"] = {
             "mixture": mixture,
             "target": reference[0],

@@ -9,6 +9,7 @@ from mars_lib.data import pictures
 from mars_lib.data.manifests import TestMixture
 from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
+from mars_lib.inference.known_words import embed_words
 from mars_lib.query import query_mixup
 
 QUERIES = ("text", "audio", "image", "composed")
@@ -58,7 +59,7 @@ def embed(
     if query in ("image", "composed"):
         found["image"] = encoder.embed_image(torch.stack(list(drawings)).to(device))
     if query in ("text", "composed"):
-        found["text"] = encoder.embed_text(names)
+        found["text"] = embed_words(encoder, names)
     if query == "composed":
         stacked = torch.stack([found[m] for m in ("audio", "image", "text")], dim=1)
         weights = torch.tensor(COMPOSED, device=device).expand(len(names), -1)

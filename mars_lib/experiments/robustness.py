@@ -20,6 +20,7 @@ from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.scoring import LIMIT, MetricSummary
 from mars_lib.evaluation.statistics import summary
 from mars_lib.experiments.compared_systems import TrainedSystem
+from mars_lib.inference.known_words import embed_words
 
 RATE = 16_000
 LEVELS = (-10, -5, 0, 5, 10)
@@ -204,7 +205,7 @@ def _estimates(
 ) -> dict[tuple[str, int], torch.Tensor]:
     """(count, L) estimates of each checkpoint, on the CPU."""
     mixture = torch.stack([case.mixture for case in cases])
-    query = encoder.embed_text([case.words for case in cases])[:, None]
+    query = embed_words(encoder, [case.words for case in cases])[:, None]
     return {
         (each.system, each.seed): torch.cat(
             [

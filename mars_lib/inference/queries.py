@@ -11,7 +11,6 @@ from mars_lib.config import SignalConfig
 from mars_lib.data import pictures
 from mars_lib.data.synthesis import classes
 from mars_lib.encoders.base import LONGEST, Encoder
-from mars_lib.encoders.minibind2 import MiniBind2
 from mars_lib.inference import inputs, known_words
 from mars_lib.inference.inputs import Given
 from mars_lib.query import query_mixup, subtract
@@ -80,11 +79,11 @@ def _embed(
 ) -> torch.Tensor:
     """(1, D) of what was given for a modality: text, samples, a picture, or a file of them."""
     if isinstance(value, str):
-        if isinstance(encoder, MiniBind2):  # it reads what no list of names holds
+        if known_words.open_vocabulary(encoder):
             known_words.warn_of_unfamiliar(encoder, value, stacklevel=CALLER)
         else:
             classes.warn_of_unknown(value, stacklevel=CALLER)
-        return encoder.embed_text([value])
+        return known_words.embed_words(encoder, [value])
     if isinstance(value, Path):
         image = modality == "image"
         value = pictures.load_picture(value) if image else waveform.load(value, LONGEST)

@@ -3,6 +3,7 @@
 The only place that imports matplotlib, ipywidgets or IPython.
 """
 
+from mars_lib.show.glyphs import glyph
 from mars_lib.show.headline import headline
 from mars_lib.show.pipeline import pipeline_map
 from mars_lib.show.players import audio, players
@@ -28,6 +29,7 @@ __all__ = [
     "bars",
     "curves",
     "expect_error",
+    "glyph",
     "headline",
     "heatmaps",
     "interval_grid",

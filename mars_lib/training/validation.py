@@ -13,6 +13,7 @@ from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge, right
 from mars_lib.evaluation.metrics import si_sdr
+from mars_lib.inference.known_words import embed_words
 from mars_lib.reward import Reward
 from mars_lib.rollout import scene_of, score
 from mars_lib.separator import Separator, separate
@@ -57,7 +58,7 @@ class Validation:
         batch = MixtureStream(music, "validation", fixed).batch(0, distributed.share())
         classes = music.classes("validation")
         names = [classes[k].name for k in batch.labels.flatten().tolist()]
-        query = encoder.embed_text(names).reshape(*batch.labels.shape, -1)
+        query = embed_words(encoder, names).reshape(*batch.labels.shape, -1)
         return cls(batch, query, names)
 
     @torch.no_grad()
