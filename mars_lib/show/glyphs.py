@@ -7,8 +7,10 @@ import torch
 from PIL import Image
 
 from mars_lib.check import fail
-from mars_lib.data.pictures import SIZE
 from mars_lib.show.plots import Figure
+
+
+SIZE = 224  # what encoders take
 
 
 def glyph(character: str) -> torch.Tensor:
