@@ -27,7 +27,7 @@ from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.statistics import summary
 from mars_lib.experiments.evaluate import oracle
 from mars_lib.inference import system
-from mars_lib.inference.known_words import embed_words
+from mars_lib.inference.drawn_queries import embed_words
 from mars_lib.inference.system import System
 from mars_lib.separator import separate
 from mars_lib.show.plots import save

@@ -30,7 +30,7 @@ from mars_lib.encoders.minibind2 import MiniBind2
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.statistics import summary
 from mars_lib.experiments.climb import Climb, climb
-from mars_lib.inference import known_words, pretrained, system
+from mars_lib.inference import drawn_queries, known_words, pretrained, system
 from mars_lib.mask import ideal_ratio, to_waveform
 from mars_lib.reward import Reward, Target, mean_of_unimodal, signal_fidelity
 from mars_lib.separator import separate
@@ -77,7 +77,7 @@ def hears(encoder: TrainableEncoder, count: int) -> None:
         return to_waveform(warp.unwarp(mask), spectrogram, SIGNAL, mixtures.shape[-1])
 
     start = system.load("separator-small", device="cpu")
-    asked = known_words.embed_words(start.encoder, names)[:, None]
+    asked = drawn_queries.embed_words(start.encoder, names)[:, None]
     estimate = separate(start.separator, mixtures, asked)[:, 0]
     level = wanted.norm(dim=1, keepdim=True) / other.norm(dim=1, keepdim=True)
     truth, guess = reward(wanted, target), reward(estimate, target)

@@ -34,7 +34,7 @@ from mars_lib.experiments.results_tables import TITLES
 from mars_lib.experiments.robustness import curves
 from mars_lib.experiments.score_summary import BASE, one_family, summarise
 from mars_lib.experiments.score_table import MODES, ScoreTable, measure
-from mars_lib.inference.known_words import embed_words
+from mars_lib.inference.drawn_queries import embed_words
 from mars_lib.inference.pretrained import ALIGNED, load_minibind
 from mars_lib.training import run_folder
 

@@ -9,7 +9,7 @@ from mars_lib.data import pictures
 from mars_lib.data.manifests import TestMixture
 from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
-from mars_lib.inference.known_words import embed_words
+from mars_lib.inference.drawn_queries import embed_pictures, embed_words
 from mars_lib.query import query_mixup
 
 QUERIES = ("text", "audio", "image", "composed")
@@ -57,7 +57,7 @@ def embed(
         waves = torch.stack([torch.from_numpy(clip) for clip in clips])
         found["audio"] = encoder.embed_audio(waves.to(device))
     if query in ("image", "composed"):
-        found["image"] = encoder.embed_image(torch.stack(list(drawings)).to(device))
+        found["image"] = embed_pictures(encoder, torch.stack(list(drawings)).to(device))
     if query in ("text", "composed"):
         found["text"] = embed_words(encoder, names)
     if query == "composed":

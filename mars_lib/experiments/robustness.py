@@ -20,7 +20,7 @@ from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.evaluation.scoring import LIMIT, MetricSummary
 from mars_lib.evaluation.statistics import summary
 from mars_lib.experiments.compared_systems import TrainedSystem
-from mars_lib.inference.known_words import embed_words
+from mars_lib.inference.drawn_queries import embed_words
 
 RATE = 16_000
 LEVELS = (-10, -5, 0, 5, 10)

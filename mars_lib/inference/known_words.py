@@ -1,9 +1,6 @@
-"""Words as queries to an open-vocabulary text encoder: how familiar they are, what is said if not,
-and the class that they are drawn to.
-"""
+"""How familiar a query's words are to an open-vocabulary text encoder, and what to say if not."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeGuard
@@ -20,9 +17,6 @@ from mars_lib.encoders.word_trunk import meaning
 # Calibrated on the paraphrases of `benchmarks/paraphrases.json`, which no training sees: one in
 # ten that name a class lies below.
 LEAST = 0.62
-# How often the direction of a text's class counts beside its own. On validation mixtures and
-# recordings 1, 2 and the class alone differ by less than 0.15 dB; without it a decibel is lost.
-PULL = 2.0
 # Of the encoders that were asked, as long as they live: how often the text head had been changed,
 # and what `class_directions` gave then.
 _DIRECTIONS: WeakKeyDictionary[MiniBind2, tuple[int, torch.Tensor]] = WeakKeyDictionary()
@@ -89,29 +83,7 @@ def open_vocabulary(encoder: Encoder) -> TypeGuard[MiniBind2]:
     return isinstance(encoder, MiniBind2)
 
 
-@torch.no_grad()
-def embed_words(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
-    """The queries of texts: (B, D) of unit norm.
-
-    One phrase is a rough sketch of a sound, and the mean of all that is said of its class a better
-    one. So a text that is familiar is drawn to its nearest class (`PULL`). Any other text stays as
-    it is, and so do all where the encoder has no open vocabulary. Ours, not the paper's; CLIP's
-    ensembles of prompts do the same for images (Radford et al., 2021).
-    """
-    own = encoder.embed_text(texts)
-    if not open_vocabulary(encoder):
-        return own
-    directions, names = _known_directions(encoder), [sound.name for sound in sound_classes()]
-    drawn = []
-    for text, z in zip(texts, own):
-        reading = read(encoder, text, directions)
-        known = reading.familiarity >= LEAST
-        towards = directions[names.index(reading.nearest[0])]
-        drawn.append(functional.normalize(z + PULL * towards, dim=-1) if known else z)
-    return torch.stack(drawn)
-
-
-def _known_directions(encoder: MiniBind2) -> torch.Tensor:
+def known_directions(encoder: MiniBind2) -> torch.Tensor:
     """`class_directions`, made anew where the head has changed: they are of two thousand texts."""
     changes = next(encoder.heads["text"].parameters())._version
     if encoder not in _DIRECTIONS or _DIRECTIONS[encoder][0] != changes:
@@ -124,7 +96,7 @@ def warn_of_unfamiliar(encoder: MiniBind2, text: str, stacklevel: int) -> None:
 
     `stacklevel` counts from the caller.
     """
-    reading = read(encoder, text, _known_directions(encoder))
+    reading = read(encoder, text, known_directions(encoder))
     if reading.familiarity < LEAST:
         near = ", ".join(map(repr, reading.nearest))
         warnings.warn(

@@ -11,7 +11,7 @@ from mars_lib.config import SignalConfig
 from mars_lib.data import pictures
 from mars_lib.data.synthesis import classes
 from mars_lib.encoders.base import LONGEST, Encoder
-from mars_lib.inference import inputs, known_words
+from mars_lib.inference import drawn_queries, inputs, known_words
 from mars_lib.inference.inputs import Given
 from mars_lib.query import query_mixup, subtract
 
@@ -83,12 +83,12 @@ def _embed(
             known_words.warn_of_unfamiliar(encoder, value, stacklevel=CALLER)
         else:
             classes.warn_of_unknown(value, stacklevel=CALLER)
-        return known_words.embed_words(encoder, [value])
+        return drawn_queries.embed_words(encoder, [value])
     if isinstance(value, Path):
         image = modality == "image"
         value = pictures.load_picture(value) if image else waveform.load(value, LONGEST)
     if isinstance(value, torch.Tensor):
-        return encoder.embed_image(value[None].to(device))
+        return drawn_queries.embed_pictures(encoder, value[None].to(device))
     samples, rate = value
     longest = int(LONGEST * rate)
     if samples.shape[-1] > longest:

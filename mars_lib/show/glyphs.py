@@ -9,7 +9,6 @@ from PIL import Image
 from mars_lib.check import fail
 from mars_lib.show.plots import Figure
 
-
 SIZE = 224  # what encoders take
 
 

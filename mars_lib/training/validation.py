@@ -13,7 +13,7 @@ from mars_lib.data.music import Music
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge, right
 from mars_lib.evaluation.metrics import si_sdr
-from mars_lib.inference.known_words import embed_words
+from mars_lib.inference.drawn_queries import embed_words
 from mars_lib.reward import Reward
 from mars_lib.rollout import scene_of, score
 from mars_lib.separator import Separator, separate
