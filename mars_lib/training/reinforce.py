@@ -7,7 +7,7 @@ falls linearly to a tenth; the paper does not say.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -81,6 +81,7 @@ def train_rl(
     progress: bool = True,
     workers: int | None = None,
     on_step: OnStep | None = None,
+    on_start: Callable[[dict[str, float]], None] | None = None,
 ) -> Path:
     """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D).
 
@@ -97,6 +98,7 @@ def train_rl(
         bank: examples of queries that several runs share.
         workers: processes that read clips, 0 for a thread; by default none on a CPU.
         on_step: sees every row of the log, (step, row).
+        on_start: sees the validation of the separator as it is before the first step.
 
     Returns the path of the best checkpoint.
 
@@ -121,6 +123,8 @@ def train_rl(
             fusion = placed(pooling, fabric.device)
             reward = reward or make_reward(rl, data.reward_encoder.encoder.embed_audio, fusion)
             held_out = HeldOut(data.validation, data.reward_encoder, reward, judge, run.network)
+            if on_start is not None and run.step == 0:
+                on_start(held_out.measure(run.network))
             _train(run, data, reward, held_out, workers, shown, on_step)
     return folder / "best.safetensors"
 

@@ -1,10 +1,13 @@
 """`benchmarks/controls.py`: its rows and its table."""
 
+import importlib
 import importlib.util
 from dataclasses import replace
 
 import numpy as np
+import torch
 
+from mars_lib.reward import Target
 from mars_lib.training.rl_config import RLConfig
 
 
@@ -53,3 +56,21 @@ def test_controls_are_held_against_the_one_that_samples_too(root):
         {name: {"search": {}, "runs": rows} for name, rows in (longer | {"recipe": silent}).items()}
     )
     assert again == f"1 mixtures left out\n{page}"
+
+
+def test_a_contrastive_reward_is_less_the_similarity_to_the_other_source(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    controls = importlib.import_module("controls")
+
+    def paid(estimate, target):
+        return (estimate * target.reference).sum(dim=-1)
+
+    # Two mixtures of two sources: rows 0 and 1 are of the first one, 2 and 3 of the second.
+    references = torch.eye(4)
+    target = Target(references, {"audio": references})
+    leaking = references + 0.25 * references[[1, 0, 3, 2]]
+    reward = controls.contrastive(paid, paid)
+    torch.testing.assert_close(reward(references, target), torch.ones(4))
+    torch.testing.assert_close(reward(leaking, target), torch.full((4,), 0.75))
+    elsewhere = references + 0.25 * references[[2, 3, 0, 1]]
+    torch.testing.assert_close(reward(elsewhere, target), torch.ones(4))

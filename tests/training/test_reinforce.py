@@ -132,6 +132,17 @@ def test_a_snapshot_taken_too_late_keeps_every_ratio_at_one(train):
     )
 
 
+def test_the_start_is_measured_before_the_first_step(train):
+    """Where nothing moves, the first and the last validation are one; the log has no row more."""
+    seen, still = [], replace(QUICK, learning_rate=1e-30, weight_decay=0.0, precision="32-true")
+    folder = train(still, "still", on_start=seen.append).parent
+    validated = [row for row in rows(folder) if row["validation_reward"]][-1]
+    last = {key: float(validated[key]) for key in seen[0]}
+    assert len(seen) == 1 and {"validation_reward", "validation_si_sdri"} <= last.keys()
+    assert seen[0] == {key: pytest.approx(last[key], abs=1e-5) for key in seen[0]}
+    assert len(rows(folder)) == still.steps
+
+
 def test_old_policies_are_those_of_lag_steps_before(start, tmp_path):
     saved = checkpoint.load(start, "separator")
     separator = Separator(config.from_dict(saved.meta["config"]))
