@@ -1,10 +1,12 @@
-"""Draws docs/separation.png, the picture in the README, with the pretrained separator.
+"""Makes the picture of the README, docs/separation.png, and its sound, docs/separation.mp3, with
+the pretrained separator.
 
 Not the best mixture of its pair, and not the worst: the median of `COUNT` by SI-SDRi.
 """
 
 from pathlib import Path
 
+import soundfile
 import torch
 from matplotlib.figure import Figure
 
@@ -12,12 +14,13 @@ import mars_lib
 from mars_lib.data import manifests
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.inference.system import System
+from mars_lib.io import atomic
 from mars_lib.show.plots import save
 from mars_lib.stft import stft
+from mars_lib.waveform import match_level
 
 NAMES = ("harp", "trumpet")
-COUNT = 41
-
+COUNT, RATE = 41, 16_000
 
 # Of a class: its reference, its estimate, and SI-SDRi in dB.
 Sources = dict[str, tuple[torch.Tensor, torch.Tensor, float]]
@@ -28,7 +31,7 @@ def separate(system: System, clip: int) -> tuple[torch.Tensor, Sources]:
     mixture, references = manifests.example(*NAMES, split="test", clip=clip)
     sources = {}
     for name, reference in zip(NAMES, references):
-        estimate = system.separate(mixture, 16_000, text=name)
+        estimate = system.separate(mixture, RATE, text=name)
         gain = si_sdr(estimate=estimate, reference=reference)
         gain -= si_sdr(estimate=mixture, reference=reference)
         sources[name] = (reference, estimate, gain.item())
@@ -38,6 +41,13 @@ def separate(system: System, clip: int) -> tuple[torch.Tensor, Sources]:
 def mean_gain(separated: tuple[torch.Tensor, Sources]) -> float:
     """SI-SDRi in dB, mean over both sources."""
     return sum(gain for _, _, gain in separated[1].values()) / len(NAMES)
+
+
+def in_a_row(sounds: list[torch.Tensor]) -> torch.Tensor:
+    """Sounds (L,) one after another at one level, half a second apart."""
+    gap = torch.zeros(RATE // 2)
+    row = torch.cat([part for sound in sounds for part in (match_level(sound, 0.1), gap)])
+    return row / row.abs().max().clamp(min=1.0)
 
 
 def main() -> None:
@@ -60,12 +70,16 @@ def main() -> None:
             cmap="magma",
             vmin=top - 70,
             vmax=top,
-            extent=(0, len(mixture) / 16_000, 0, 8),
+            extent=(0, len(mixture) / RATE, 0, 8),
         )
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("s", fontsize=8)
     figure.axes[0].set_ylabel("kHz")
-    save(figure, Path(__file__).with_name("separation.png"))
+    here = Path(__file__)
+    save(figure, here.with_name("separation.png"))
+    heard = [mixture, *(estimate for _, estimate, _ in sources.values())]
+    with atomic.writing(here.with_name("separation.mp3")) as temporary:
+        soundfile.write(temporary, in_a_row(heard).numpy(), RATE, format="MP3")
 
 
 if __name__ == "__main__":
