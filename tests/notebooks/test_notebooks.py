@@ -80,6 +80,11 @@ def change(notebook, **edits):
     return broken
 
 
+def shown(html):
+    """An output that is HTML."""
+    return {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}}
+
+
 @pytest.mark.parametrize(
     ("edits", "says"),
     [
@@ -100,6 +105,11 @@ def change(notebook, **edits):
         ({"untag": "formula-check"}, "no numeric check"),
         ({"replace": {"## Pitfall": "## Ditch"}}, "no section on pitfall"),
         ({"replace": {"## Summary": "## Summary\n\n![](x.png)"}}, "without alternative text"),
+        ({"cell": {"outputs": [shown('<img alt="" src="data:,">')]}}, "without alternative text"),
+        ({"cell": {"outputs": [shown('<img alt="a figure" src="data:,">')]}}, "does not say"),
+        ({"cell": {"outputs": [shown('<audio src="data:,">')]}}, "player without a name"),
+        ({"cell": {"outputs": [shown('<b style="color:#888">a</b>')]}}, "hard to read"),
+        ({"replace": {"## Summary": "| a | b |\n\n## Summary"}}, "no headers"),
         ({"metadata": {"widgets": {}}}, "widget state"),
         ({"metadata": {"kernelspec": {"name": "mine"}}}, "not python3"),
         ({"cell": {"outputs": [{"output_type": "error"}]}}, "holds an error"),
