@@ -17,10 +17,11 @@ WORKERS ?= $(shell [ "$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)" -lt 2
 test: .venv/ready  ## Set up, then run all tests, notebooks included
 	"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile
 
-lint: .venv/ready  ## Check style, formatting and types: ruff and mypy
+lint: .venv/ready  ## Check style, formatting, types and spelling: ruff, mypy and codespell
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
+	"$(BIN)/codespell"
 
 lab: .venv/ready  ## Set up, then open JupyterLab on the first notebook
 	"$(BIN)/jupyter" lab notebooks/00_hear_a_separation.ipynb
