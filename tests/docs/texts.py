@@ -19,8 +19,8 @@ EMPTY_WORDS = {"image", "picture", "figure", "plot", "graph", "screenshot", "a",
 
 
 def notebooks() -> list[Path]:
-    """The paths of all notebooks."""
-    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+    """The paths of all notebooks, their template last."""
+    return [*sorted((ROOT / "notebooks").glob("*.ipynb")), ROOT / "docs" / "template.ipynb"]
 
 
 def texts() -> dict[Path, str]:
