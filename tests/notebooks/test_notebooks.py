@@ -1,7 +1,6 @@
 import copy
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -49,21 +48,7 @@ def test_outputs_are_not_older_than_their_source(path):
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
-def test_runs_in_the_smoke_profile_without_a_network(path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    # Kernels inherit the environment: this module refuses every connection but to this machine.
-    (tmp_path / "quiet").mkdir()
-    (tmp_path / "quiet" / "sitecustomize.py").write_text(
-        "import socket\n"
-        "connect = socket.socket.connect\n"
-        "def local_only(self, address):\n"
-        "    here = self.family == socket.AF_UNIX\n"
-        "    if not here and address[0] not in ('127.0.0.1', 'localhost', '::1'):\n"
-        "        raise OSError('this test has no network')\n"
-        "    return connect(self, address)\n"
-        "socket.socket.connect = local_only\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "quiet"), prepend=os.pathsep)
+def test_runs_in_the_smoke_profile_without_a_network(path, tmp_path, no_network):
     run = notebooks.run_notebook(path, tmp_path / path.name, "smoke")
     assert run.problem == "" and run.headline
     assert (tmp_path / path.with_suffix(".html").name).stat().st_size > 10_000
