@@ -66,7 +66,7 @@ def page(notebook: "NotebookNode", title: str) -> str:
     for cell in shown.cells:
         if cell.cell_type == "markdown":
             cell.source = with_mathml(cell.source)
-    headings = (TITLE.search(cell.source) for cell in shown.cells if cell.cell_type == "markdown")
+    headings = (TITLE.search(c.source) for c in notebook.cells if c.cell_type == "markdown")
     found = next(filter(None, headings), None)
     resources = {"metadata": {"name": found[1] if found else title}}
     html, _ = HTMLExporter().from_notebook_node(shown, resources=resources)
