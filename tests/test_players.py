@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from mars_lib.show.players import audio
+from mars_lib.show.players import audio, players
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,13 @@ from mars_lib.show.players import audio
 )
 def test_a_player_takes_any_rate(rate, played):
     tone = torch.sin(2 * torch.pi * 440 * torch.arange(2 * rate) / rate)
-    data = base64.b64decode(re.search('base64,([^"]*)', audio(tone, rate))[1])
+    data = base64.b64decode(re.search('base64,([^"]*)', audio(tone, rate, "a tone"))[1])
     sound, found = soundfile.read(io.BytesIO(data))
     assert found == played and len(sound) == pytest.approx(2 * played, abs=2_500)
     assert torch.fft.rfft(torch.from_numpy(sound[:played])).abs().argmax() == 440
+
+
+def test_a_player_has_a_name_for_those_who_cannot_see_it():
+    table = players({"harp & <trumpet>": torch.rand(1_600)}).data
+    assert re.findall('aria-label="([^"]*)"', table) == ["harp &amp; &lt;trumpet&gt;"]
+    assert "<div>harp &amp; &lt;trumpet&gt;</div>" in table

@@ -16,7 +16,7 @@ def write_address(url: str, folder: Path) -> list[Path]:
     """Write an address into every notebook's set-up cell, and badges of Colab for one on GitHub.
 
     Outputs stay, and so does everything else. An empty address takes the old one and the badges
-    away.
+    away. The template of new notebooks, docs/template.ipynb, gets the address alone.
 
     Args:
         url: of the repository, as `git clone` takes it; "" for none.
@@ -35,17 +35,26 @@ def write_address(url: str, folder: Path) -> list[Path]:
     if not paths:
         fail(f"folder {folder}", "has no notebooks", "run this in the checkout of the course")
     for path in paths:
-        notebook = pages.read(path)
-        for cell in notebook.cells:
-            if "bootstrap" in cell.metadata.get("tags", ()):
-                cell.source = CONSTANT.sub(f'REPOSITORY = "{url}"', cell.source)
+        notebook = _addressed(path, url)
         notebook.cells[0].source = _badged(notebook.cells[0].source, url, path.name)
         pages.write(notebook, path)
         notebook.metadata["mars"] = {"source_hash": notebooks.source_hash(path)}
         pages.write(notebook, path)
+    templates = [path for path in (folder / "docs" / "template.ipynb",) if path.is_file()]
+    for path in templates:
+        pages.write(_addressed(path, url), path)
     readme = folder / "README.md"
     atomic.write_text(readme, _badged(readme.read_text(encoding="utf-8"), url, paths[0].name))
-    return [*paths, readme]
+    return [*paths, *templates, readme]
+
+
+def _addressed(path: Path, url: str) -> "pages.NotebookNode":
+    """A notebook with an address in its set-up cell."""
+    notebook = pages.read(path)
+    for cell in notebook.cells:
+        if "bootstrap" in cell.metadata.get("tags", ()):
+            cell.source = CONSTANT.sub(f'REPOSITORY = "{url}"', cell.source)
+    return notebook
 
 
 def _badged(text: str, url: str, name: str) -> str:

@@ -14,6 +14,7 @@ from mars_lib.exercises.notebook_06 import (
 )
 from mars_lib.exercises.notebook_07 import check_p_value, check_paired_interval, check_si_sdr
 from mars_lib.exercises.notebook_08 import check_careful_reward, check_control, check_kept
+from mars_lib.exercises.notebook_template import check_crest, check_gain, check_levels
 from mars_lib.exercises.quiz import quiz
 
 __all__ = [
@@ -25,12 +26,15 @@ __all__ = [
     "check_consistent",
     "check_control",
     "check_cosine",
+    "check_crest",
     "check_diagnosis",
     "check_frames",
     "check_fusion",
+    "check_gain",
     "check_group_advantage",
     "check_info_nce",
     "check_kept",
+    "check_levels",
     "check_masked",
     "check_mixture",
     "check_objective",

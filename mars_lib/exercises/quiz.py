@@ -13,7 +13,7 @@ def quiz(notebook: str, answers: Sequence[str]) -> int:
     """Print the questions of a notebook, and what is right of the answers.
 
     Args:
-        notebook: its number, "00" to "08".
+        notebook: its number, "00" to "08", or "template".
         answers: a letter for each question, "" for one that is still open.
 
     Returns:

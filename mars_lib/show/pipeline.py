@@ -20,7 +20,7 @@ def pipeline_map(*here: str) -> HTML:
         style = f"background:{colour};padding:6px 9px;border-radius:6px;font-family:sans-serif"
         cells.append(f'<span style="{style}">{stage}</span>')
     label = f"MARS-Sep from waveform to loss; you are here: {', '.join(here)}"
-    inner = ' <span style="color:#888">&rarr;</span> '.join(cells)
+    inner = ' <span style="color:#666">&rarr;</span> '.join(cells)
     note = '<div style="font-family:sans-serif;color:#0b5394">You are here: ' + ", ".join(here)
     return HTML(
         f'<div role="img" aria-label="{label}" style="line-height:2.6">{inner}</div>{note}</div>'

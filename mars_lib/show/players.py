@@ -28,7 +28,7 @@ def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int
     """
     cells = [
         f'<div style="margin:4px 12px 4px 0"><div>{html.escape(name)}</div>'
-        f"{audio(sound, rate)}</div>"
+        f"{audio(sound, rate, name)}</div>"
         for name, sound in sounds.items()
     ]
     style = (
@@ -38,10 +38,15 @@ def players(sounds: Mapping[str, torch.Tensor], rate: int = 16_000, columns: int
     return HTML(f'<div style="{style}">{"".join(cells)}</div>')
 
 
-def audio(sound: torch.Tensor, rate: int) -> str:
+def audio(sound: torch.Tensor, rate: int, name: str) -> str:
     """Write one HTML audio element that holds a sound (L,), of any rate, as MP3.
 
     Silence stays silence.
+
+    Args:
+        sound: the waveform.
+        rate: its rate in Hz.
+        name: what it is, for those who cannot see where the player stands.
     """
     samples = sound.detach().cpu()[: int(SECONDS * rate)].float()
     playable = min((r for r in RATES if r >= rate), default=RATES[-1])
@@ -51,5 +56,5 @@ def audio(sound: torch.Tensor, rate: int) -> str:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples.numpy(), rate, format="MP3")
     data = base64.b64encode(buffer.getvalue()).decode()
-    width = "width:210px;height:32px"
-    return f'<audio controls style="{width}" src="data:audio/mpeg;base64,{data}"></audio>'
+    look = f'aria-label="{html.escape(name)}" style="width:210px;height:32px"'
+    return f'<audio controls {look} src="data:audio/mpeg;base64,{data}"></audio>'

@@ -7,6 +7,7 @@ from mars_lib.course import notebooks, pages
 from mars_lib.course.address import write_address
 
 NAMES = ("00_hear_a_separation.ipynb", "02_policy_gradient.ipynb")
+TEMPLATE = "docs/template.ipynb"
 URL = "https://github.com/somebody/mars-sep"
 
 
@@ -15,7 +16,9 @@ def checkout(root, tmp_path):
     (tmp_path / "notebooks").mkdir()
     for name in NAMES:
         shutil.copy(root / "notebooks" / name, tmp_path / "notebooks" / name)
-    shutil.copy(root / "README.md", tmp_path / "README.md")
+    (tmp_path / "docs").mkdir()
+    for name in ("README.md", TEMPLATE):
+        shutil.copy(root / name, tmp_path / name)
     return tmp_path
 
 
@@ -26,7 +29,7 @@ def texts(folder):
 def test_the_address_is_written_everywhere_and_taken_away_again(checkout):
     before = texts(checkout)
     written = write_address(URL, checkout)
-    assert [path.name for path in written] == [*NAMES, "README.md"]
+    assert [path.name for path in written] == [*NAMES, "template.ipynb", "README.md"]
     found = texts(checkout)
     for name in NAMES:
         assert f'REPOSITORY = \\"{URL}\\"' in found[name]
@@ -35,6 +38,8 @@ def test_the_address_is_written_everywhere_and_taken_away_again(checkout):
         path = checkout / "notebooks" / name
         assert pages.read(path).metadata["mars"]["source_hash"] == notebooks.source_hash(path)
     assert f"blob/main/notebooks/{NAMES[0]}" in found["README.md"]
+    template = found["template.ipynb"]
+    assert f'REPOSITORY = \\"{URL}\\"' in template and "Colab" not in template
     write_address(URL, checkout)
     assert texts(checkout) == found
     write_address("", checkout)

@@ -1,6 +1,8 @@
-"""Pages of notebooks and texts: they load nothing from elsewhere, and no link leads nowhere."""
+"""Pages of notebooks and texts: they load nothing from elsewhere, and no link leads nowhere.
 
-import json
+That every formula becomes MathML is in tests/docs/test_formulas.py.
+"""
+
 import re
 import shutil
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mars_lib.check import InputError
-from mars_lib.course.pages import CODE, FORMULA, make_site, with_mathml
+from mars_lib.course.pages import make_site, with_mathml
 
 ROOT = Path(__file__).resolve().parents[2]
 # Attributes that a browser follows by itself, and links.
@@ -56,18 +58,6 @@ def test_formulas_are_drawn_and_sounds_are_inside(site):
         r"<pre.*?</pre>|data:[^\"]*", "", html, flags=re.S
     )
     assert html.count("<audio") >= 3 and "data:audio/" in html
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
-def test_every_formula_of_a_notebook_becomes_mathml(path):
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] != "markdown":
-            continue
-        source = "".join(cell["source"])
-        count = sum(len(FORMULA.findall(part)) for part in CODE.split(source)[::2])
-        drawn = with_mathml(source)
-        assert drawn.count("<math") == count
-        assert not any("\\" in math for math in re.findall(r"<math.*?</math>", drawn, re.S))
 
 
 def test_code_and_what_markdown_would_read_are_left_alone():

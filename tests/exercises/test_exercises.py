@@ -37,6 +37,10 @@ def p_value(differences, signs, size=torch.abs):
     return (size((signs * differences).mean(1)) >= size(differences.mean())).double().mean()
 
 
+def decibels(x, factor):
+    return factor * torch.log10(x.max() / x.square().mean().sqrt())
+
+
 def half(a, b, temperature):
     return ce(a @ b.T / temperature, torch.arange(len(a)))
 
@@ -230,6 +234,15 @@ def fusion(hadamard, out_weight, out_bias):
             lambda w, p: [3, 8, 9, 2][(p > 2) + (p > 3) + (p > 8)],
             "where training stops",
         ),
+        (exercises.check_crest, lambda x: x.abs().max() / x.square().mean().sqrt(), "20 log10"),
+        (exercises.check_crest, lambda x: decibels(x.abs(), 10), "not 10"),
+        (exercises.check_crest, lambda x: decibels(x, 20), "below zero"),
+        (exercises.check_crest, lambda x: -decibels(x.abs(), 20), "upside down"),
+        (exercises.check_levels, lambda x, p: p * x / x.square().mean().sqrt(), "one gain for all"),
+        (exercises.check_levels, lambda x, p: p * x / x.abs().amax(1, True), "peaks equal"),
+        (exercises.check_gain, lambda x, p: p / x.abs().amax(1).sum(), "not at one time"),
+        (exercises.check_gain, lambda x, p: p / x.abs().max(), "loudest sound alone"),
+        (exercises.check_gain, lambda x, p: p / x.mean(0).abs().max(), "the mean of the sounds"),
         (exercises.check_mixture, lambda a, b: a[:2], "the shape is"),
         (exercises.check_mixture, lambda a, b: 1 / 0, "raises ZeroDivisionError"),
         (exercises.check_mixture, lambda a, b: 0.3 * (a + b), "got"),

@@ -24,7 +24,7 @@ def imports(cells):
 def from_notebooks(root):
     """(kind, stub cell, solution, what the notebook imports) of every exercise."""
     found = []
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
+    for path in (*sorted((root / "notebooks").glob("*.ipynb")), root / "docs" / "template.ipynb"):
         cells, kind = nbformat.read(path, as_version=4).cells, ""
         namespace = imports(cells)
         for cell, following in pairwise(cells):
@@ -37,7 +37,7 @@ def from_notebooks(root):
 
 def test_stubs_fail_and_solutions_pass(root, capsys):
     cases = from_notebooks(root)
-    assert len(cases) == 27
+    assert len(cases) == 30
     for kind, stub, solution, imported in cases:
         namespace = dict(imported)
         exec(stub, namespace)

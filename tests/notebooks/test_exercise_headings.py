@@ -37,6 +37,11 @@ def test_two_thirds_of_the_exercises_build_or_debug():
     assert sum(kind != "write" for kind in found) >= 2 / 3 * len(found), found
 
 
+def test_the_template_has_one_of_each_kind():
+    path = Path(__file__).resolve().parents[2] / "docs" / "template.ipynb"
+    assert sorted(kinds(markdown(path))) == ["build", "debug", "write"]
+
+
 @pytest.mark.parametrize(
     "heading",
     [
