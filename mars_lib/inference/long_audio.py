@@ -11,6 +11,9 @@ from mars_lib import check
 from mars_lib.io import devices
 from mars_lib.separator import Separator, separate
 
+# A segment, in training lengths. The network is the surer the more of a sound it hears, and a
+# segment padded with silence is unlike all that it was trained on.
+LENGTHS = 4
 HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 OVERLAPS = (0.25, 0.75)
 
@@ -28,7 +31,7 @@ class Segments:
     Raises: `InputError` for other values.
     """
 
-    batch_size: int = 8
+    batch_size: int = 2
     overlap: float = 0.5
     precision: str = "32-true"
 
@@ -51,8 +54,8 @@ def separate_long(
 ) -> torch.Tensor:
     """Estimates for a whole waveform: (C, L) mixture and (N, D) queries -> (N, C, L).
 
-    Segments of the training length overlap and are cross-faded with windows that sum to 1: no
-    seams. Channels are separated each on its own.
+    What is no longer than a segment is separated as it is. Of the rest, segments overlap, and a
+    sample is their mean, weighted by windows: no seams. Channels are separated each on its own.
     """
     return torch.cat(list(separate_blocks(separator, [mixture], query, segments)), dim=-1)
 
@@ -78,65 +81,57 @@ def separate_blocks(
 
 
 class _Stream:
-    """The state of one overlap-add: samples that wait, and the sum that later segments add to."""
+    """The state of one overlap-add: samples that wait, and the sums that later segments add to."""
 
     def __init__(
         self, separator: Separator, query: torch.Tensor, segments: Segments, channels: int
     ) -> None:
         self.separator, self.segments = separator, segments
         self.query = query.to(next(separator.parameters()).device)
-        self.length = separator.config.signal.length // 2 * 2
+        self.length = LENGTHS * (separator.config.signal.length // 2 * 2)
         self.hop = round((1 - segments.overlap) * self.length)
-        self.window = window(self.length, self.hop, self.query.device)
-        # Silence in front gives the first samples their full sum of windows; `skip` cuts it off.
-        self.skip = self.length - self.hop
-        self.pending = self.query.new_zeros(channels, self.skip)
-        self.tail = self.query.new_zeros(len(query), channels, self.skip)
-        self.unwritten = 0
+        self.pending = self.query.new_zeros(channels, 0)
+        # Of estimates times window, and of windows.
+        self.tail, self.weight = (
+            self.query.new_zeros(len(query), channels, 0),
+            self.query.new_zeros(0),
+        )
 
     def push(self, block: torch.Tensor) -> Iterator[torch.Tensor]:
-        """What is finished once a (C, L_i) block has come."""
-        self.unwritten += block.shape[-1]
+        """What is finished once a (C, L_i) block has come; the last segment waits for the end."""
         self.pending = torch.cat([self.pending, block.to(self.query.device)], dim=-1)
         count = self.segments.batch_size
-        while self.pending.shape[-1] >= (count - 1) * self.hop + self.length:
-            yield from self._advance(count)
+        while self.pending.shape[-1] > (count - 1) * self.hop + self.length:
+            yield self._advance(count, self.length, count * self.hop)
 
     def finish(self) -> Iterator[torch.Tensor]:
-        """All that is left, once no block will come."""
-        count = -(-self.pending.shape[-1] // self.hop)
-        whole = (count - 1) * self.hop + self.length
-        self.pending = functional.pad(self.pending, (0, whole - self.pending.shape[-1]))
-        for start in range(0, count, self.segments.batch_size):
-            yield from self._advance(min(self.segments.batch_size, count - start))
+        """All that is left, once no block will come. The last segment is as long as the rest."""
+        while (left := self.pending.shape[-1] - self.length) > 0:
+            count = min(self.segments.batch_size, -(-left // self.hop))
+            yield self._advance(count, self.length, count * self.hop)
+        if rest := self.pending.shape[-1]:
+            yield self._advance(1, rest, rest)
 
-    def _advance(self, count: int) -> Iterator[torch.Tensor]:
-        """The samples that the next `count` segments finish, where there are any."""
-        stretch = self.pending[..., : (count - 1) * self.hop + self.length]
-        self.pending = self.pending[..., count * self.hop :]
-        done = self._overlap_add(stretch)
-        kept = done[..., self.skip :][..., : self.unwritten]
-        self.skip = max(0, self.skip - done.shape[-1])
-        self.unwritten -= kept.shape[-1]
-        if kept.shape[-1]:
-            yield kept
-
-    def _overlap_add(self, stretch: torch.Tensor) -> torch.Tensor:
-        """(C, (S - 1) hop + length) samples -> (N, C, S hop) finished ones."""
-        cut = stretch.unfold(-1, self.length, self.hop)  # (C, S, length)
-        parts = cut.reshape(-1, self.length).split(self.segments.batch_size)
-        estimates = torch.cat([self._separate(part) for part in parts]) * self.window
-        estimates = estimates.reshape(*cut.shape[:2], len(self.query), self.length)
-        estimates = estimates.permute(2, 0, 1, 3)  # (N, C, S, length)
+    def _advance(self, count: int, length: int, done: int) -> torch.Tensor:
+        """The next `done` samples, (N, C, done), which the next `count` segments finish."""
+        stretch = self.pending[..., : (count - 1) * self.hop + length]
+        self.pending = self.pending[..., done:]
+        cut = stretch.unfold(-1, length, self.hop)  # (C, S, length)
+        parts = cut.reshape(-1, length).split(self.segments.batch_size)
+        estimates = torch.cat([self._separate(part) for part in parts])
         check.finite(
             "estimate", estimates, "scale the mixture to [-1, 1], or fetch the checkpoint again"
         )
-        total = functional.pad(self.tail, (0, stretch.shape[-1] - self.tail.shape[-1]))
-        for s in range(cut.shape[1]):
-            total[..., s * self.hop : s * self.hop + self.length] += estimates[..., s, :]
-        done = cut.shape[1] * self.hop
-        self.tail = total[..., done:]
-        return total[..., :done]
+        estimates = estimates.reshape(*cut.shape[:2], len(self.query), length).permute(2, 0, 1, 3)
+        faded = window(length, self.query.device)
+        further = stretch.shape[-1] - self.weight.shape[-1]
+        total, weight = (functional.pad(each, (0, further)) for each in (self.tail, self.weight))
+        for s in range(count):
+            here = slice(s * self.hop, s * self.hop + length)
+            total[..., here] += faded * estimates[..., s, :]
+            weight[here] += faded
+        self.tail, self.weight = total[..., done:], weight[done:]
+        return total[..., :done] / weight[:done]
 
     def _separate(self, segments: torch.Tensor) -> torch.Tensor:
         """(S, length) segments -> (S, N, length) estimates."""
@@ -146,15 +141,11 @@ class _Stream:
             return separate(self.separator, segments, self.query.expand(len(segments), -1, -1))
 
 
-def window(length: int, hop: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """A Hann window (length,) whose copies, `hop` samples apart, sum to 1 everywhere.
+def window(length: int, device: torch.device | str = "cpu") -> torch.Tensor:
+    """The weight of each sample of a segment, (length,): Hann's window, nowhere 0.
 
-    >>> window(4, 2)
-    tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    >>> window(3)
+    tensor([0.5000, 1.0000, 0.5000])
     """
-    hann = torch.hann_window(length, device=device)
-    if 2 * hop == length:  # its halves sum to 1 as they are
-        return hann
-    copies = -(-length // hop)
-    total = functional.pad(hann, (0, copies * hop - length)).reshape(copies, hop).sum(dim=0)
-    return hann / total.repeat(copies)[:length]
+    phase = torch.linspace(0, torch.pi, length + 2, device=device)[1:-1]
+    return phase.sin().square()  # 1 - cos would round to 0 at the edges

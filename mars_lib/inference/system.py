@@ -162,7 +162,7 @@ class System:
         negative_audio: Sound | None = None,
         negative_image: Picture | None = None,
         negative_strength: float = 0.5,
-        batch_size: int = 8,
+        batch_size: int = 2,
         overlap: float = 0.5,
         precision: str = "32-true",
     ) -> Samples:
@@ -195,7 +195,7 @@ class System:
         rate: float,
         queries: Numbers,
         *,
-        batch_size: int = 8,
+        batch_size: int = 2,
         overlap: float = 0.5,
         precision: str = "32-true",
     ) -> Samples:
@@ -249,7 +249,7 @@ class System:
         negative_audio: Sound | None = None,
         negative_image: Picture | None = None,
         negative_strength: float = 0.5,
-        batch_size: int = 8,
+        batch_size: int = 2,
         overlap: float = 0.5,
         precision: str = "32-true",
         progress: bool = True,
