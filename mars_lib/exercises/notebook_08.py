@@ -30,9 +30,15 @@ def check_control(attempt: Function) -> bool:
             return f"in {kept} of {len(given)} batches a target keeps its own reward"
         if all(torch.equal(given[-1], after) for after in given[-20:]):
             return "20 seeds give the same order: use the generator"
+        half = len(given) // 2
+        if not all(torch.equal(a, b) for a, b in zip(given[:half], given[half:])):
+            return "one seed gives another order each time: draw with `generator` alone"
         return None
 
-    return check_property("control", seeded, fault, list(enumerate(rewards)))
+    # Everything twice: a draw with `generator` is the same again.
+    rewards = 2 * rewards
+    seeds = 2 * [*range(len(rewards) // 2)]
+    return check_property("control", seeded, fault, list(zip(seeds, rewards)))
 
 
 def check_careful_reward(attempt: Function) -> bool:
@@ -76,6 +82,26 @@ def check_kept(attempt: Function) -> bool:
                 break
         return best
 
+    def counted(witness: torch.Tensor, patience: int) -> int:
+        best = bad = 0
+        for i, value in enumerate(witness.tolist()[1:], start=1):
+            if value > witness[best]:
+                best = i
+            else:
+                bad += 1
+            if bad >= patience:
+                break
+        return best
+
+    def last_of_equals(witness: torch.Tensor, patience: int) -> int:
+        best = 0
+        for i, value in enumerate(witness.tolist()):
+            if value >= witness[best]:
+                best = i
+            if i - best >= patience:
+                break
+        return best
+
     def stopped(witness: torch.Tensor, patience: int) -> int:
         return min(kept(witness, patience) + patience, len(witness) - 1)
 
@@ -84,12 +110,21 @@ def check_kept(attempt: Function) -> bool:
         "kept",
         attempt,
         kept,
-        [(witness, 2), (witness, 3), (witness, 4), (torch.tensor([5.0, 4.0, 3.0]), 9)],
+        [
+            (witness, 2),
+            (witness, 3),
+            (witness, 4),
+            (torch.tensor([5.0, 4.0, 3.0]), 9),
+            (torch.tensor([1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0]), 3),
+            (torch.tensor([3.0, 3.0, 3.0, 3.0]), 2),
+        ],
         {
             (
                 "what comes after the stop is never seen: walk, do not take the maximum of all"
             ): lambda w, p: w.argmax(),
             "this waits one validation too long: stop when i - best reaches the patience": late,
             "this is where training stops; return the best before it": stopped,
+            "only validations in a row count: start again at a better one": counted,
+            "an equal value is no better one: > and not >=": last_of_equals,
         },
     )

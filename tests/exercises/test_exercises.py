@@ -1,6 +1,7 @@
 """Checks are code too: mistakes get their own message."""
 
 import math
+from operator import ge, gt
 
 import pytest
 import torch
@@ -43,6 +44,25 @@ def decibels(x, factor):
 
 def half(a, b, temperature):
     return ce(a @ b.T / temperature, torch.arange(len(a)))
+
+
+def dealt(reward, generator=None):
+    while True:
+        order = torch.randperm(len(reward), generator=generator)
+        if (order != torch.arange(len(reward))).all():
+            return reward[order]
+
+
+def kept_by(witness, patience, better=gt, forgives=True):
+    best = bad = 0
+    for i, value in enumerate(witness.tolist()[1:], start=1):
+        if better(value, witness[best].item()):
+            best, bad = i, 0 if forgives else bad
+        else:
+            bad += 1
+        if bad >= patience:
+            break
+    return best
 
 
 ENDS = torch.tensor([0.025, 0.975], dtype=torch.float64)
@@ -220,6 +240,7 @@ def fusion(hadamard, out_weight, out_bias):
             "a target keeps its own",
         ),
         (exercises.check_control, lambda r, g: r.roll(1), "use the generator"),
+        (exercises.check_control, lambda r, g: dealt(r), "draw with `generator`"),
         (exercises.check_control, lambda r, g: torch.rand(len(r), generator=g), "other rewards"),
         (exercises.check_control, lambda r, g: r[1:], "the shape is"),
         (exercises.check_careful_reward, lambda s: s.mean(0) - s.std(0), "correction=0"),
@@ -231,9 +252,11 @@ def fusion(hadamard, out_weight, out_bias):
         (exercises.check_kept, lambda w, p: w.argmax(), "never seen"),
         (
             exercises.check_kept,
-            lambda w, p: [3, 8, 9, 2][(p > 2) + (p > 3) + (p > 8)],
+            lambda w, p: min(kept_by(w, p) + p, len(w) - 1),
             "where training stops",
         ),
+        (exercises.check_kept, lambda w, p: kept_by(w, p, forgives=False), "in a row"),
+        (exercises.check_kept, lambda w, p: kept_by(w, p, better=ge), "no better one"),
         (exercises.check_crest, lambda x: x.abs().max() / x.square().mean().sqrt(), "20 log10"),
         (exercises.check_crest, lambda x: decibels(x.abs(), 10), "not 10"),
         (exercises.check_crest, lambda x: decibels(x, 20), "below zero"),
