@@ -188,7 +188,8 @@ def flat(s):
 
 
 def lost_by_the_bonus(s):
-    start, bonus, without = (s.row(name) for name in ("start       ", "bonus 0.1", "bonus 0.0"))
+    start = s.row("start       ", 1)  # the first is of the table of Section 5
+    bonus, without = s.row("bonus 0.1"), s.row("bonus 0.0")
     near = abs(without[1] - start[1]) < start[1] - bonus[1] and abs(without[2] - start[2]) < 0.3
     return near and bonus[0] > without[0] and bonus[1] < without[1] and bonus[2] < start[2] - 0.3
 
@@ -269,7 +270,7 @@ CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
     ("05", "lower it a little, and one stage does no worse than three", stages),
     ("05", "Stage 3 lifts the columns of pictures", pictures),
     ("06", "The encoders lie between", one_mask),
-    ("06", "in the next steps the ratios come back towards 1.", back_towards_one),
+    ("06", "In the next steps the ratios come back towards 1.", back_towards_one),
     ("06", "Here every interval contains 0", no_winner),
     ("06", "without it they stay near the start", lost_by_the_bonus),
     ("06", "it is noise, and far larger than the spread within a group", far_larger_than_within),
