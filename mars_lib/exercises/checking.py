@@ -14,6 +14,7 @@ def check(
     reference: Function,
     cases: Sequence[tuple[object, ...]],
     mistakes: Mapping[str, Function],
+    beyond: Callable[[], str | None] | None = None,
 ) -> bool:
     """Print whether `attempt` agrees with `reference` on all `cases`, and if not, why.
 
@@ -24,11 +25,14 @@ def check(
         cases: tuples of positional arguments.
         mistakes: maps an explanation to a function that makes that mistake. An attempt that returns
             the same values gets this explanation.
+        beyond: what numbers alone do not show: called where they all agree, it says what is wrong
+            all the same, or None.
 
     Returns:
         True where the attempt agrees on every case.
     """
-    return report(name, _against_reference(attempt, reference, cases, mistakes))
+    verdict = _against_reference(attempt, reference, cases, mistakes)
+    return report(name, beyond() if verdict is None and beyond else verdict)
 
 
 def check_property(

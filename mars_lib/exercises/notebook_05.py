@@ -87,6 +87,12 @@ def check_batch(attempt: Function) -> bool:
 
     labels = torch.tensor([0, 0, 1, 2, 1, 2, 3, 0])
     orders = (torch.arange(8), torch.tensor([7, 4, 0, 2, 6, 5, 3, 1]))
+
+    def no_mask() -> str | None:
+        if torch.as_tensor(attempt(labels.clone(), orders[0].clone())).dtype == torch.bool:
+            return None
+        return "0 and 1 would be read as places, not as a mask: return true and false (torch.bool)"
+
     return check(
         "batch",
         attempt,
@@ -102,4 +108,5 @@ def check_batch(attempt: Function) -> bool:
             "the mask is over places, not over steps of the walk": lambda y, o: right(y, o)[o],
             "the first of a class is kept, not the last": lambda y, o: right(y, o.flip(0)),
         },
+        no_mask,
     )

@@ -108,12 +108,12 @@ def spectrograms(
     return panels(maps, alt, top - span, top, extent=extent)
 
 
-def bars(values: Mapping[str, float], alt: str, unit: str) -> HTML:
-    """Draw named numbers as horizontal bars, with the numbers written at them."""
+def bars(values: Mapping[str, float], alt: str, unit: str, digits: int = 2) -> HTML:
+    """Draw named numbers as horizontal bars; at each its number, `digits` after the point."""
     figure = Figure(figsize=(6, 0.42 * len(values) + 0.6), layout="constrained")
     axis = figure.subplots()
     drawn = axis.barh(list(values), list(values.values()), color="#0b5394")
-    axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
+    axis.bar_label(drawn, fmt=f"%.{digits}f", padding=3, fontsize=8)
     axis.invert_yaxis()
     axis.set_xlabel(unit)
     axis.margins(x=0.15)
@@ -186,6 +186,8 @@ def heatmaps(
     columns: Sequence[str],
     alt: str,
     digits: int = 2,
+    xlabel: str = "",
+    ylabel: str = "",
 ) -> HTML:
     """Draw named tables of numbers side by side, on colours of one scale.
 
@@ -195,6 +197,8 @@ def heatmaps(
         columns: names of the columns.
         alt: what the figure shows, in words.
         digits: after the decimal point.
+        xlabel: what the columns are.
+        ylabel: what the rows are.
     """
     width = (0.52 * len(columns) + 0.4) * len(tables) + 0.08 * max(map(len, rows)) + 0.6
     longest = max(map(len, columns))
@@ -209,9 +213,11 @@ def heatmaps(
         axis.set_title(name, fontsize=10)
         axis.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
         axis.set_yticks(range(len(rows)), rows, fontsize=8)
+        axis.set_xlabel(xlabel)
         for (i, j), value in np.ndenumerate(values.detach().cpu().numpy()):
             ink = "white" if value < (low + high) / 2 else "black"
             axis.text(j, i, f"{value:.{digits}f}", ha="center", va="center", fontsize=7, color=ink)
+    axes[0].set_ylabel(ylabel)
     return as_html(figure, alt)
 
 

@@ -88,7 +88,7 @@ def ppo_step(
 
     Masks are sampled from the old policy, their estimates rewarded and compared, and the new policy
     moves towards the better ones. Rewards of all processes are compared with each other. With G = 1
-    the group is the batch of all processes, but of one pass where a step is made in several.
+    the group is the whole batch; if a step is made in several passes, the group is one pass.
     """
     proposal = propose(separator, batch)
     with torch.no_grad():

@@ -34,6 +34,11 @@ def ppo_loss(mask, new, old, reward, kappa, clip, normalise=group_normalise, sma
     return -smaller(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a).mean()
 
 
+def firsts(labels, order):
+    first = {int(labels[place]): place for place in reversed(order.tolist())}
+    return torch.tensor([place in first.values() for place in range(len(labels))])
+
+
 def p_value(differences, signs, size=torch.abs):
     return (size((signs * differences).mean(1)) >= size(differences.mean())).double().mean()
 
@@ -177,6 +182,7 @@ def fusion(hadamard, out_weight, out_bias):
             lambda y, o: torch.tensor([1, 0, 1, 1, 0, 0, 1, 0]),
             "walk in the given order",
         ),
+        (exercises.check_batch, lambda y, o: firsts(y, o).long(), "read as places"),
         (
             exercises.check_group_advantage,
             lambda r: (r - r.mean()) / (r.std(correction=0) + 1e-6),
@@ -204,6 +210,21 @@ def fusion(hadamard, out_weight, out_bias):
             exercises.check_ppo_loss,
             lambda *parts: ppo_loss(*parts, smaller=lambda plain, clipped: clipped),
             "has no slope",
+        ),
+        (
+            exercises.check_ppo_loss,
+            lambda *parts: ppo_loss(*parts).detach(),
+            "no gradient reaches the new proposal",
+        ),
+        (
+            exercises.check_ppo_loss,
+            lambda m, p, *parts: 2 * ppo_loss(m, p, *parts).detach() - ppo_loss(m, p, *parts),
+            "its gradient by the new proposal is not",
+        ),
+        (
+            exercises.check_ppo_loss,
+            lambda m, p, *parts: p.numpy() is None or ppo_loss(m, p, *parts),
+            "where the proposal needs a gradient, it raises RuntimeError",
         ),
         (
             exercises.check_si_sdr,

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mars_lib import exercises
+from mars_lib.policy import BetaMaskPolicy
 
 
 def imports(cells):
@@ -75,11 +76,14 @@ def test_a_diagnosis_says_which_letters_are_wrong_and_not_what_is_right(named, s
 def test_the_logs_show_their_illnesses():
     logs = {RIGHT[letter]: log for letter, log in exercises.unlabelled_logs().items()}
     assert set(logs["lag 0"]["clip_fraction"] + logs["lag 0"]["approx_kl"]) == {0.0}
+    binary = BetaMaskPolicy(torch.zeros(1, 1, 1, 1), 9.0).entropy().item()  # the least there is
+    assert binary == pytest.approx(-1.4026, abs=1e-3)
     for name, log in logs.items():
         assert len({len(values) for values in log.values()}) == 1
-        assert (log["entropy"][-1] < -3 and log["reward_spread"][-1] < 0.002) == (
+        assert (log["entropy"][-1] < -1.2 and log["reward_spread"][-1] < 0.002) == (
             name == "collapse"
         )
+        assert min(log["entropy"]) > binary
         assert (log["reward"][-1] < log["reward"][0]) == (name == "large steps")
         assert (max(log["clip_fraction"]) > 0.3) == (name == "large steps")
 
