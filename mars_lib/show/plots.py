@@ -22,6 +22,8 @@ from mars_lib.show.notebook_output import HTML
 from mars_lib.stft import stft
 
 DPI = 110
+# Inches beside which no further table is set.
+PAGE = 10
 
 
 def as_html(figure: Figure, alt: str) -> HTML:
@@ -172,7 +174,8 @@ def scatter(
             )
         axis.scatter([], [], color=f"C{i}", label=name)
     for kind, marker in markers.items() if len(markers) > 1 else ():
-        axis.scatter([], [], color="#555", marker=marker, label=kind)
+        # Hollow, since a grey one would look like a colour of its own.
+        axis.scatter([], [], facecolors="none", edgecolors="black", marker=marker, label=kind)
     axis.set_xlabel(xlabel)
     axis.set_ylabel(ylabel)
     axis.grid(alpha=0.3)
@@ -186,8 +189,9 @@ def heatmaps(
     columns: Sequence[str],
     alt: str,
     digits: int = 2,
+    ylabel: str = "",
 ) -> HTML:
-    """Draw named tables of numbers side by side, on colours of one scale.
+    """Draw named tables of numbers, on colours of one scale: side by side as far as a page is wide.
 
     Args:
         tables: (rows, columns) by name.
@@ -195,23 +199,32 @@ def heatmaps(
         columns: names of the columns.
         alt: what the figure shows, in words.
         digits: after the decimal point.
+        ylabel: what the rows are.
     """
-    width = (0.52 * len(columns) + 0.4) * len(tables) + 0.08 * max(map(len, rows)) + 0.6
-    longest = max(map(len, columns))
-    figure = Figure(figsize=(width, 0.34 * len(rows) + 0.075 * longest + 0.6), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
+    each = 0.52 * len(columns) + 0.4
+    across = min(len(tables), max(1, int(PAGE // each)))
+    down = -(-len(tables) // across)
+    width = each * across + 0.08 * max(map(len, rows)) + 0.6
+    height = 0.34 * len(rows) + 0.075 * max(map(len, columns)) + 0.6
+    figure = Figure(figsize=(width, height * down), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(down, across, sharey=True)).flatten()
+    for axis in axes[len(tables) :]:
+        axis.set_axis_off()
     low = min(values.min().item() for values in tables.values())
     high = max(values.max().item() for values in tables.values())
-    for axis, (name, values) in zip(axes, tables.items()):
+    for i, (axis, (name, values)) in enumerate(zip(axes, tables.items())):
         axis.imshow(
             values.detach().cpu().numpy(), cmap="cividis", vmin=low, vmax=high, aspect="auto"
         )
         axis.set_title(name, fontsize=10)
         axis.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
         axis.set_yticks(range(len(rows)), rows, fontsize=8)
-        for (i, j), value in np.ndenumerate(values.detach().cpu().numpy()):
+        if i % across == 0:
+            axis.set_ylabel(ylabel, fontsize=8)
+        for (row, column), value in np.ndenumerate(values.detach().cpu().numpy()):
             ink = "white" if value < (low + high) / 2 else "black"
-            axis.text(j, i, f"{value:.{digits}f}", ha="center", va="center", fontsize=7, color=ink)
+            number = f"{value:.{digits}f}"
+            axis.text(column, row, number, ha="center", va="center", fontsize=8, color=ink)
     return as_html(figure, alt)
 
 
