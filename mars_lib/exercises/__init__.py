@@ -3,7 +3,7 @@
 from mars_lib.exercises.notebook_00 import check_blend, check_consistent, check_mixture
 from mars_lib.exercises.notebook_01 import check_frames, check_masked, check_wbce
 from mars_lib.exercises.notebook_02 import check_objective, check_reinforce, check_step
-from mars_lib.exercises.notebook_03 import check_best_of, check_parameters, check_surrogate
+from mars_lib.exercises.notebook_03 import check_best_of, check_parameters, check_patch
 from mars_lib.exercises.notebook_04 import check_composite, check_cosine, check_fusion
 from mars_lib.exercises.notebook_05 import check_batch, check_info_nce, check_triplet
 from mars_lib.exercises.notebook_06 import (
@@ -41,11 +41,11 @@ __all__ = [
     "check_p_value",
     "check_paired_interval",
     "check_parameters",
+    "check_patch",
     "check_ppo_loss",
     "check_reinforce",
     "check_si_sdr",
     "check_step",
-    "check_surrogate",
     "check_triplet",
     "check_wbce",
     "quiz",

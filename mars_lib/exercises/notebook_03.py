@@ -3,7 +3,6 @@
 import torch
 
 from mars_lib.exercises.checking import Function, check, check_property
-from mars_lib.loss import clipped_surrogate
 
 
 def _rand(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -38,34 +37,41 @@ def check_best_of(attempt: Function) -> bool:
     """
     # Far from the middle, where another alpha and beta would move the mean.
     proposal, goal = torch.tensor([0.1, 0.3, 0.9]).repeat(4, 2), _rand(4, 6)
-    tried: list[torch.Tensor] = []
-    rewards: list[float] = []
-
-    def reward(mask: torch.Tensor) -> torch.Tensor:
-        tried.append(mask.clone())
-        rewards.append(-(mask - goal).square().mean().item())
-        return torch.tensor(rewards[-1])
+    # By case: the masks that were given to the reward, and what it said.
+    seen: list[tuple[list[torch.Tensor], list[float]]] = []
 
     def seeded(proposal: torch.Tensor, kappa: float, k: int) -> object:
-        tried.clear()
-        rewards.clear()
+        tried: list[torch.Tensor] = []
+        rewards: list[float] = []
+        seen.append((tried, rewards))
+
+        def reward(mask: torch.Tensor) -> torch.Tensor:
+            tried.append(mask.clone())
+            rewards.append(-(mask - goal).square().mean().item())
+            return torch.tensor(rewards[-1])
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return attempt(proposal, kappa, reward, k)
 
-    def fault(given: list[torch.Tensor]) -> str | None:
-        return _fault_of_best(given[-1], proposal, tried, rewards)
+    cases = [(proposal, 9.0, 500), (proposal, 30.0, 300)]
 
-    return check_property("best of k", seeded, fault, [(proposal, 9.0, 500)])
+    def fault(given: list[torch.Tensor]) -> str | None:
+        faults = (_fault_of_best(a, *case, *s) for a, case, s in zip(given, cases, seen))
+        return next((each for each in faults if each), None)
+
+    return check_property("best of k", seeded, fault, cases)
 
 
 def _fault_of_best(
     answer: torch.Tensor,
     proposal: torch.Tensor,
+    kappa: float,
+    k: int,
     tried: list[torch.Tensor],
     rewards: list[float],
 ) -> str | None:
-    """What is wrong with the best of 500 masks of kappa 9, given those that were tried."""
+    """What is wrong with the best of k masks of a kappa, given those that were tried."""
     if any(mask.shape != proposal.shape for mask in tried):
         return f"the reward takes one mask of shape {tuple(proposal.shape)} at a time"
     if answer.shape != proposal.shape:
@@ -73,8 +79,8 @@ def _fault_of_best(
             f"the shape is {tuple(answer.shape)}; return the mask itself, not its reward or index"
         )
     count = len(torch.stack(tried).unique(dim=0)) if tried else 0
-    if count != 500:
-        return f"{count} different masks were given to the reward, for k = 500"
+    if count != k:
+        return f"{count} different masks were given to the reward, for k = {k}"
     same = [torch.allclose(answer, mask.double(), atol=1e-6) for mask in tried]
     if not any(same):
         return "the mask that comes back is none of those that the reward has seen: keep them"
@@ -82,37 +88,37 @@ def _fault_of_best(
         worst = rewards[same.index(True)] == min(rewards)
         return f"a mask with a larger reward was drawn{'; this is the worst of all' * worst}"
     drawn = torch.stack(tried)
-    mean = (1 + 9 * proposal) / 11
+    mean = (1 + kappa * proposal) / (kappa + 2)
     if not torch.allclose(drawn.mean(dim=0), mean, atol=0.03):
-        return "the masks do not come from the policy: alpha and beta are those of Exercise 1"
-    spread = (mean * (1 - mean) / 12).mean()
+        return (
+            f"for kappa = {kappa:g} the masks do not come from the policy: alpha and beta are "
+            "those of Exercise 1"
+        )
+    spread = (mean * (1 - mean) / (kappa + 3)).mean()
     if not torch.isclose(drawn.var(dim=0).mean(), spread, atol=0.002):
-        return "the masks are spread as for another kappa"
+        return f"the masks are spread as for another kappa than {kappa:g}"
     return None
 
 
-def check_surrogate(attempt: Function) -> bool:
-    """`attempt(ratio, advantage, clip_range)`: the first term of Eq. 4, element by element."""
-    ratio, advantage = 0.5 + _rand(4, 5), 2 * _rand(4, 5, seed=1) - 1
-
-    def clip(r: torch.Tensor, e: float) -> torch.Tensor:
-        return r.clamp(1 - e, 1 + e)
-
+def check_patch(attempt: Function) -> bool:
+    """`attempt(proposal, drawn)`: the mask of a patch, its logits shifted by what was drawn."""
+    logit, open_one = torch.logit, 0.1 + 0.8 * _rand(8, 8)
+    closed = 0.02 + 0.4 * _rand(4, 6, seed=1).square()
     return check(
-        "surrogate",
+        "patch",
         attempt,
-        clipped_surrogate,
-        [(ratio, advantage, 0.2), (ratio, -advantage, 0.1)],
+        lambda p, a: torch.sigmoid(logit(p) + logit(a) - logit(p.mean())),
+        [(open_one, torch.tensor(0.8)), (closed, torch.tensor(0.3)), (closed, torch.tensor(0.01))],
         {
-            "the ratio is always clipped; take the smaller of clipped and not": lambda r, a, e: (
-                clip(r, e) * a
+            "the logit of the patch's mean is still to be subtracted": lambda p, a: torch.sigmoid(
+                logit(p) + logit(a)
             ),
-            "nothing is clipped yet": lambda r, a, e: r * a,
-            "take the smaller product, not the larger": lambda r, a, e: torch.maximum(
-                r * a, clip(r, e) * a
+            "the masks themselves are shifted; shift their logits": lambda p, a: p + a - p.mean(),
+            "these are logits; take them back to values between 0 and 1": lambda p, a: (
+                logit(p) + logit(a) - logit(p.mean())
             ),
-            "multiply by the advantage first, then take the minimum": lambda r, a, e: (
-                torch.minimum(r, clip(r, e)) * a
+            "take the logit of the mean, not the mean of the logits": lambda p, a: torch.sigmoid(
+                logit(p) + logit(a) - logit(p).mean()
             ),
         },
     )

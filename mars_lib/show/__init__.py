@@ -4,6 +4,7 @@ The only place that imports matplotlib, ipywidgets or IPython.
 """
 
 from mars_lib.show.glyphs import glyph
+from mars_lib.show.grids import interval_grid, mel_grid
 from mars_lib.show.headline import headline
 from mars_lib.show.pipeline import pipeline_map
 from mars_lib.show.players import audio, players
@@ -12,8 +13,6 @@ from mars_lib.show.plots import (
     bars,
     curves,
     heatmaps,
-    interval_grid,
-    mel_grid,
     panels,
     pictures,
     save,

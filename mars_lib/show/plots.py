@@ -6,7 +6,6 @@ Every figure carries a text for those who cannot see it, `alt`.
 import base64
 import html
 import io
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from torchaudio.transforms import MelSpectrogram
 
 from mars_lib.config import SignalConfig, small
 from mars_lib.io import atomic
@@ -22,6 +20,8 @@ from mars_lib.show.notebook_output import HTML
 from mars_lib.stft import stft
 
 DPI = 110
+# Inches beside which no further table is set.
+PAGE = 10
 
 
 def as_html(figure: Figure, alt: str) -> HTML:
@@ -172,7 +172,8 @@ def scatter(
             )
         axis.scatter([], [], color=f"C{i}", label=name)
     for kind, marker in markers.items() if len(markers) > 1 else ():
-        axis.scatter([], [], color="#555", marker=marker, label=kind)
+        # Hollow, since a grey one would look like a colour of its own.
+        axis.scatter([], [], facecolors="none", edgecolors="black", marker=marker, label=kind)
     axis.set_xlabel(xlabel)
     axis.set_ylabel(ylabel)
     axis.grid(alpha=0.3)
@@ -189,7 +190,7 @@ def heatmaps(
     xlabel: str = "",
     ylabel: str = "",
 ) -> HTML:
-    """Draw named tables of numbers side by side, on colours of one scale.
+    """Draw named tables of numbers, on colours of one scale: side by side as far as a page is wide.
 
     Args:
         tables: (rows, columns) by name.
@@ -200,24 +201,31 @@ def heatmaps(
         xlabel: what the columns are.
         ylabel: what the rows are.
     """
-    width = (0.52 * len(columns) + 0.4) * len(tables) + 0.08 * max(map(len, rows)) + 0.6
-    longest = max(map(len, columns))
-    figure = Figure(figsize=(width, 0.34 * len(rows) + 0.075 * longest + 0.6), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
+    each = 0.52 * len(columns) + 0.4
+    across = min(len(tables), max(1, int(PAGE // each)))
+    down = -(-len(tables) // across)
+    width = each * across + 0.08 * max(map(len, rows)) + 0.6
+    height = 0.34 * len(rows) + 0.075 * max(map(len, columns)) + 0.6
+    figure = Figure(figsize=(width, height * down), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(down, across, sharey=True)).flatten()
+    for axis in axes[len(tables) :]:
+        axis.set_axis_off()
     low = min(values.min().item() for values in tables.values())
     high = max(values.max().item() for values in tables.values())
-    for axis, (name, values) in zip(axes, tables.items()):
+    for i, (axis, (name, values)) in enumerate(zip(axes, tables.items())):
         axis.imshow(
             values.detach().cpu().numpy(), cmap="cividis", vmin=low, vmax=high, aspect="auto"
         )
         axis.set_title(name, fontsize=10)
         axis.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
         axis.set_yticks(range(len(rows)), rows, fontsize=8)
-        axis.set_xlabel(xlabel)
-        for (i, j), value in np.ndenumerate(values.detach().cpu().numpy()):
+        axis.set_xlabel(xlabel, fontsize=8)
+        if i % across == 0:
+            axis.set_ylabel(ylabel, fontsize=8)
+        for (row, column), value in np.ndenumerate(values.detach().cpu().numpy()):
             ink = "white" if value < (low + high) / 2 else "black"
-            axis.text(j, i, f"{value:.{digits}f}", ha="center", va="center", fontsize=7, color=ink)
-    axes[0].set_ylabel(ylabel)
+            number = f"{value:.{digits}f}"
+            axis.text(column, row, number, ha="center", va="center", fontsize=8, color=ink)
     return as_html(figure, alt)
 
 
@@ -230,74 +238,6 @@ def pictures(images: Mapping[str, torch.Tensor], alt: str) -> HTML:
         axis.set_title(name, fontsize=9)
         axis.set_axis_off()
     return as_html(figure, alt)
-
-
-def mel_grid(
-    rows: Mapping[str, Mapping[str, torch.Tensor]], rate: int = 16_000, span: float = 60
-) -> Figure:
-    """Draw log-mel spectrograms of waveforms, on one scale of `span` dB a row.
-
-    Args:
-        rows: {name of a row: {name of a panel: waveform (L,)}}.
-        rate: of the waveforms, in Hz.
-        span: from the lowest to the highest colour, in dB.
-    """
-    mel = MelSpectrogram(rate, n_fft=1024, hop_length=256, n_mels=96, power=2.0)
-    across = max(len(sounds) for sounds in rows.values())
-    figure = Figure(figsize=(2.3 * across + 0.6, 1.9 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), across, squeeze=False, sharex=True, sharey=True)
-    for axes, (label, sounds) in zip(grid, rows.items()):
-        maps = {
-            name: 10 * torch.log10(mel(sound.detach().cpu()) + 1e-10)
-            for name, sound in sounds.items()
-        }
-        top = max(values.max().item() for values in maps.values())
-        for axis, (name, values) in zip(axes, maps.items()):
-            seconds = len(sounds[name]) / rate
-            drawn = axis.imshow(
-                values.numpy(),
-                origin="lower",
-                aspect="auto",
-                cmap="magma",
-                vmin=top - span,
-                vmax=top,
-                extent=(0, seconds, 0, len(values)),
-            )
-            axis.set_title(name, fontsize=8)
-            axis.tick_params(labelsize=6)
-        axes[0].set_ylabel(f"{textwrap.fill(label, 20)}\nmel band", fontsize=8)
-        figure.colorbar(drawn, ax=axes.tolist(), label="dB")
-    for axis in grid[-1]:
-        axis.set_xlabel("s", fontsize=7)
-    return figure
-
-
-def interval_grid(curves: Mapping[str, Mapping[str, Mapping[str, dict]]], ylabel: str) -> Figure:
-    """Draw means with their 95 % intervals, in a panel for each condition.
-
-    Args:
-        curves: {x label of a panel: {place on x: {name of a line: {"mean", "ci95"}}}}.
-        ylabel: of all panels but those of leakage, whose numbers are dB.
-    """
-    columns = 3
-    rows = -(-len(curves) // columns)
-    figure = Figure(figsize=(3.3 * columns, 2.6 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    for axis in axes[len(curves) :]:
-        axis.set_axis_off()
-    for axis, (xlabel, places) in zip(axes, curves.items()):
-        for i, name in enumerate(next(iter(places.values()))):
-            means = np.array([values[name]["mean"] for values in places.values()])
-            ends = np.array([values[name]["ci95"] for values in places.values()])
-            x = np.arange(len(places)) + 0.08 * (i - 0.5)
-            axis.errorbar(x, means, np.abs(ends.T - means), marker="osD^"[i], capsize=3, label=name)
-        axis.set_xticks(range(len(places)), list(places), fontsize=7)
-        axis.set_xlabel(xlabel, fontsize=8)
-        axis.set_ylabel(xlabel.split(",")[0] + ", dB" if "leak" in xlabel else ylabel, fontsize=8)
-        axis.tick_params(axis="y", labelsize=7)
-        axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
-    return figure
 
 
 def save(figure: Figure, path: str | Path) -> None:

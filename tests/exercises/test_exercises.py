@@ -71,7 +71,7 @@ def kept_by(witness, patience, better=gt, forgives=True):
 
 
 ENDS = torch.tensor([0.025, 0.975], dtype=torch.float64)
-ce = torch.nn.functional.cross_entropy
+ce, logit = torch.nn.functional.cross_entropy, torch.logit
 
 
 def factors(embeddings, weights):
@@ -128,11 +128,14 @@ def fusion(hadamard, out_weight, out_bias):
             lambda p, k, r, n: sorted(masks(p, k, n), key=r)[-2],
             "a mask with a larger reward was drawn",
         ),
-        (exercises.check_surrogate, lambda r, a, e: r.clamp(1 - e, 1 + e) * a, "always clipped"),
+        (exercises.check_best_of, lambda p, k, r, n: best(p, 9.0, r, n), "for kappa = 30"),
+        (exercises.check_best_of, lambda p, k, r, n: best(p, k, r, 500), "for k = 300"),
+        (exercises.check_patch, lambda p, a: torch.sigmoid(logit(p) + logit(a)), "subtracted"),
+        (exercises.check_patch, lambda p, a: p + a - p.mean(), "shift their logits"),
         (
-            exercises.check_surrogate,
-            lambda r, a, e: torch.minimum(r, r.clamp(1 - e, 1 + e)) * a,
-            "advantage first",
+            exercises.check_patch,
+            lambda p, a: torch.sigmoid(logit(p) + logit(a) - logit(p).mean()),
+            "the logit of the mean",
         ),
         (exercises.check_cosine, lambda a, b: (a * b).sum(-1), "lengths of both"),
         (exercises.check_cosine, lambda a, b: (a * b).sum(-1) / a.norm(dim=-1), "one length only"),
