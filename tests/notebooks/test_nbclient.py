@@ -34,8 +34,9 @@ def in_smoke(path):
 
 
 def execute(notebook):
-    limit = notebooks.TIMEOUT_SECONDS["smoke"]
-    NotebookClient(notebook, timeout=limit, kernel_name="python3").execute()
+    # A kernel, too, is slow to come on a busy machine.
+    limits = dict.fromkeys(("timeout", "startup_timeout"), notebooks.TIMEOUT_SECONDS["smoke"])
+    NotebookClient(notebook, **limits, kernel_name="python3").execute()
 
 
 @pytest.mark.parametrize(
