@@ -233,7 +233,11 @@ def one_family_is_harder(s):
 
 CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
     ("00", "Several queries cost far less than as many runs.", four_queries),
-    ("00", "one clip gains, most of the ten lose a little", negative_is_no_cure),
+    (
+        "00",
+        "of the ten clips fewer than half gain, the others lose, and the mean falls a little",
+        negative_is_no_cure,
+    ),
     ("00", "None of them, this time.", all_pictures),
     ("01", "Random phase keeps the melody and loses every attack.", inside_out),
     (
