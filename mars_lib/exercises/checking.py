@@ -109,6 +109,6 @@ def _against_reference(
 
 def _same(given: list[torch.Tensor], wanted: list[torch.Tensor]) -> bool:
     return all(
-        a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-6)
+        a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
         for a, b in zip(given, wanted)
     )

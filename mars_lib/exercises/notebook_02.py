@@ -27,7 +27,7 @@ def check_reinforce(attempt: Function) -> bool:
                 t, a, r, -b
             ),
             "the baseline is not used yet": lambda t, a, r, b: slope(t, a, r, 0.0),
-            "this is right for mask T; the score of mask H is -pi(T)": lambda t, a, r, b: slope(
+            "this is right for mask T; the score of mask C is -pi(T)": lambda t, a, r, b: slope(
                 t, 1.0, r, b
             ),
             "this is the slope of pi; take that of log pi": lambda t, a, r, b: (
@@ -73,8 +73,13 @@ def check_step(attempt: Function) -> bool:
             (near, -near, chose_t, reward, 1.0),
             (far, near, chose_t, reward, 1.0),
             (near, near, chose_t, -reward, 0.5),
+            # Nothing is better than usual: theta stays.
+            (near, near, chose_t, torch.full((6,), 1.5), 0.5),
         ],
         {
+            "equal rewards divide 0 by 0: add 1e-6 to the deviation": lambda t, o, c, r, k: _step(
+                t, o, c, r, k, tiny=0.0
+            ),
             "the step goes down; J is to grow": lambda t, o, c, r, k: _step(t, o, c, r, -k),
             "it is not clipped yet": lambda t, o, c, r, k: _step(t, o, c, r, k, epsilon=1e9),
             "subtract the mean of the rewards, and divide by their deviation": (
@@ -95,11 +100,12 @@ def _step(
     rate: float,
     epsilon: float = 0.2,
     normalise: bool = True,
+    tiny: float = 1e-6,
 ) -> torch.Tensor:
     def probability(t: torch.Tensor) -> torch.Tensor:
         return torch.where(chose_t == 1, torch.sigmoid(t), torch.sigmoid(-t))
 
-    centred = (reward - reward.mean()) / reward.std(correction=0)
+    centred = (reward - reward.mean()) / (reward.std(correction=0) + tiny)
     leaf = theta.clone().requires_grad_()
     ratio = probability(leaf) / probability(old_theta)
     objective = clipped_surrogate(ratio, centred if normalise else reward, epsilon).mean()

@@ -87,6 +87,9 @@ def panels(
         if i % across == 0:
             axis.set_ylabel(ylabel or ("kHz" if extent else "row"), fontsize=8)
         axis.tick_params(labelsize=7)
+        if not extent:
+            # Frames and rows are counted; there is none at 0.5.
+            axis.locator_params(integer=True)
     figure.colorbar(drawn, ax=axes.tolist(), label=unit)
     return as_html(figure, alt)
 

@@ -75,7 +75,7 @@ def polite(s):
 
 def variance(s):
     (mean, spread), (same, small) = (s.row(f"b = {b:4.1f}: mean of the terms") for b in (0.0, 10.0))
-    return spread > 5 * small and mean == same
+    return 80 < (spread / small) ** 2 < 125 and mean == same
 
 
 def clipped(s):
@@ -257,17 +257,21 @@ def one_family_is_harder(s):
 
 CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
     ("00", "Several queries cost far less than as many runs.", four_queries),
-    ("00", "one clip gains, most of the ten lose a little", negative_is_no_cure),
+    (
+        "00",
+        "of the ten clips fewer than half gain, the others lose, and the mean falls a little",
+        negative_is_no_cure,
+    ),
     ("00", "None of them, this time.", all_pictures),
-    ("01", "Random phase keeps the melody and loses every attack.", inside_out),
+    ("01", "Random phase keeps the pitch and blurs the attack.", inside_out),
     (
         "01",
         "The loss falls from the start; the decibels come later. After 150 steps",
         student,
     ),
-    ("01", "The network hedges", hedging),
-    ("02", "The runs find the trumpet, and no one ever told them where it is.", polite),
-    ("02", "the *variance* of its estimate from one draw has grown", variance),
+    ("01", "Where $W$ is large and $P$ is near 0.5, the network is not sure", hedging),
+    ("02", "Nearly all runs prefer T, from rewards alone.", polite),
+    ("02", "from one draw has become about 100 times as large", variance),
     ("02", "Clipped, each round moves the policy a little", clipped),
     ("02", "With true rewards PPO arrives; without them it does not.", probes),
     ("02", "With shuffled rewards the mask even wanders away", wandered),
