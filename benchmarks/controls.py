@@ -29,6 +29,7 @@ from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.synthesis.soundfonts import find
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge
+from mars_lib.experiments.exported_separators import export_log
 from mars_lib.inference import pretrained, system
 from mars_lib.io import assets, atomic, checkpoint
 from mars_lib.reward import MLBP, Reward, Target, fused
@@ -175,6 +176,15 @@ def repeat(setup: Setup, ledger: Ledger, name: str, job: RLConfig, seed: int) ->
     ledger.record(name, seed, scores)
 
 
+def keep_logs(out: Path, results: dict[str, dict]) -> None:
+    """The log of each row's first seed at its best rate, shortened, into `data/logs/controls`."""
+    for name, row in results.items():
+        run = out / name.replace(" ", "-") / f"{best_rate(row):g}" if row["search"] else None
+        if run and run.is_dir():
+            short = name.lower().replace(",", "").replace(" + ", " ").replace(" ", "-")
+            export_log(run, f"controls/{short}", every=25)
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -195,6 +205,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--split", default="unseen", choices=("test", "unseen"))
     parser.add_argument("--only", nargs="*", default=(), metavar="ROW", help="only these rows")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--logs", action="store_true", help="keep short logs in data/logs/controls")
     parser.add_argument("--out", type=Path, default=Path("runs/controls"))
     return parser.parse_args()
 
@@ -270,6 +281,8 @@ def main() -> None:
             else:
                 repeat(setup, ledger, name, job, seed)
             print(table(ledger.results), flush=True)
+    if options.logs:
+        keep_logs(options.out, ledger.results)
 
 
 if __name__ == "__main__":
