@@ -16,7 +16,7 @@ import argparse
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -87,6 +87,15 @@ def pictures(name: str) -> Iterator[bytes]:
         yield content(name.replace(".ogg", ".svg"))
 
 
+def drawing() -> Callable[..., bytes]:
+    """What makes a PNG of an SVG, before anything is written."""
+    try:
+        import resvg_py
+    except ImportError:
+        fail("package resvg_py", "is not installed", "pip install resvg_py")
+    return resvg_py.svg_to_bytes
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="where CLASS/NAME.ogg and CLASS/NAME.png go")
@@ -94,6 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     folder, what = options.folder, "photographs" if options.photographs else "recordings"
     table = json.loads(Path(__file__).with_name(f"{what}.json").read_text(encoding="utf-8"))
+    draw = None if options.photographs else drawing()
     files = drawn = 0
     for label, names in table.items():
         target = folder / label.replace(" ", "_")
@@ -103,9 +113,7 @@ def main() -> None:
             path.write_bytes(content(name))
             files += 1
             for svg in pictures(name):
-                import resvg_py  # `pip install resvg_py`
-
-                png = resvg_py.svg_to_bytes(svg_string=svg.decode(), width=448)
+                png = draw(svg_string=svg.decode(), width=448)
                 path.with_suffix(".png").write_bytes(bytes(png))
                 drawn += 1
     print(f"{files} {what} of {len(table)} classes and {drawn} drawings in {folder}")
