@@ -125,11 +125,8 @@ def trained_fusion(s):
     text, untrained, trained = (
         [s.row(name, i) for i in (0, 1)] for name in ("text alone", "untrained MLBP", "MLBP  ")
     )
-    return all(
-        trained[i][which] > max(text[i][which], untrained[i][which])
-        for i in (0, 1)
-        for which in (0, 1)
-    )
+    most = all(trained[i][0] > max(text[i][0], untrained[i][0]) for i in (0, 1))
+    return most and all(row[1] < 0 for way in (text, untrained, trained) for row in way)
 
 
 def signal_stays(s):
@@ -284,7 +281,7 @@ CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
         nearer_to_a_wrong_sound,
     ),
     ("04", "Every reward went up: that part always works.", hacked),
-    ("04", "gained the most reward of the three and lost the fewest decibels", trained_fusion),
+    ("04", "gained the most reward of the three and lost decibels as they did", trained_fusion),
     ("04", "the signal stays", signal_stays),
     ("04", "Silence gets a good part of the reward of the true source", silence),
     ("05", "Stage 1 more than doubles the difference.", stages),
