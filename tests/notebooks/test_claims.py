@@ -273,7 +273,7 @@ CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
     ("02", "With true rewards PPO arrives; without them it does not.", probes),
     ("02", "With shuffled rewards the mask even wanders away", wandered),
     ("03", "at 99 hardly a difference", kappas),
-    ("03", "The sum of their logarithms, the joint log-ratio, does not.", joint),
+    ("03", "The sum of their logarithms, the joint log-ratio, does not", joint),
     ("03", "The surrogate's slope is the larger one", slopes),
     (
         "04",
