@@ -102,6 +102,27 @@ def _fault_of_diagnosis(attempt: object) -> str | None:
     return "; ".join(parts) or None
 
 
+def _slope_fault(attempt: Function, right: Function, parts: tuple) -> str | None:
+    """What is wrong with the gradient of a loss by its second argument, the new proposal."""
+
+    def slope(function: Function) -> torch.Tensor | None:
+        proposal = parts[1].clone().requires_grad_()
+        loss = torch.as_tensor(function(parts[0].clone(), proposal, *parts[2:]))
+        if not loss.requires_grad:
+            return None
+        return torch.autograd.grad(loss, proposal, allow_unused=True)[0]
+
+    try:
+        given, wanted = slope(attempt), slope(right)
+    except Exception as error:
+        return f"where the proposal needs a gradient, it raises {type(error).__name__}: {error}"
+    if given is None or wanted is None:
+        return "the value is right, but no gradient reaches the new proposal: detach nothing"
+    if torch.allclose(given, wanted, rtol=1e-3, atol=1e-6):
+        return None
+    return "the value is right, but its gradient by the new proposal is not: detach nothing"
+
+
 def check_ppo_loss(attempt: Function) -> bool:
     """`attempt(mask, proposal, old_proposal, reward, kappa, clip_range)`: PPO's loss, a scalar.
 
@@ -123,25 +144,6 @@ def check_ppo_loss(attempt: Function) -> bool:
         m: torch.Tensor, p: torch.Tensor, q: torch.Tensor, r: torch.Tensor, k: float, e: float
     ) -> torch.Tensor:
         return -clipped_surrogate(_ratio(m, p, q, k), advantage(r), e).mean()
-
-    def slope(function: Function) -> torch.Tensor | None:
-        proposal = new.clone().requires_grad_()
-        parts = (mask.clone(), proposal, old.clone(), reward.clone(), 9.0, 0.2)
-        loss = torch.as_tensor(function(*parts))
-        if not loss.requires_grad:
-            return None
-        return torch.autograd.grad(loss, proposal, allow_unused=True)[0]
-
-    def no_slope() -> str | None:
-        try:
-            given, wanted = slope(attempt), slope(right)
-        except Exception as error:
-            return f"where the proposal needs a gradient, it raises {type(error).__name__}: {error}"
-        if given is None or wanted is None:
-            return "the value is right, but no gradient reaches the new proposal: detach nothing"
-        if torch.allclose(given, wanted, rtol=1e-3, atol=1e-6):
-            return None
-        return "the value is right, but its gradient by the new proposal is not: detach nothing"
 
     return check(
         "PPO's loss",
@@ -175,7 +177,7 @@ def check_ppo_loss(attempt: Function) -> bool:
                 lambda m, p, q, r, k, e: right(m, p, q, r, k, e) * m.numel()
             ),
         },
-        no_slope,
+        lambda: _slope_fault(attempt, right, (mask, new, old, reward, 9.0, 0.2)),
     )
 
 

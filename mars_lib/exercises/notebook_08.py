@@ -61,6 +61,30 @@ def check_careful_reward(attempt: Function) -> bool:
     )
 
 
+def _counted(witness: torch.Tensor, patience: int) -> int:
+    """`check_kept` with a count of bad validations that is never reset."""
+    best = bad = 0
+    for i, value in enumerate(witness.tolist()[1:], start=1):
+        if value > witness[best]:
+            best = i
+        else:
+            bad += 1
+        if bad >= patience:
+            break
+    return best
+
+
+def _last_of_equals(witness: torch.Tensor, patience: int) -> int:
+    """`check_kept` with an equal value taken for a better one."""
+    best = 0
+    for i, value in enumerate(witness.tolist()):
+        if value >= witness[best]:
+            best = i
+        if i - best >= patience:
+            break
+    return best
+
+
 def check_kept(attempt: Function) -> bool:
     """`attempt(witness, patience)`: the index of the checkpoint that is kept, from (n,) values."""
 
@@ -79,26 +103,6 @@ def check_kept(attempt: Function) -> bool:
             if value > witness[best]:
                 best = i
             if i - best > patience:
-                break
-        return best
-
-    def counted(witness: torch.Tensor, patience: int) -> int:
-        best = bad = 0
-        for i, value in enumerate(witness.tolist()[1:], start=1):
-            if value > witness[best]:
-                best = i
-            else:
-                bad += 1
-            if bad >= patience:
-                break
-        return best
-
-    def last_of_equals(witness: torch.Tensor, patience: int) -> int:
-        best = 0
-        for i, value in enumerate(witness.tolist()):
-            if value >= witness[best]:
-                best = i
-            if i - best >= patience:
                 break
         return best
 
@@ -124,7 +128,7 @@ def check_kept(attempt: Function) -> bool:
             ): lambda w, p: w.argmax(),
             "this waits one validation too long: stop when i - best reaches the patience": late,
             "this is where training stops; return the best before it": stopped,
-            "only validations in a row count: start again at a better one": counted,
-            "an equal value is no better one: > and not >=": last_of_equals,
+            "only validations in a row count: start again at a better one": _counted,
+            "an equal value is no better one: > and not >=": _last_of_equals,
         },
     )

@@ -60,6 +60,7 @@ VALIDATION = ("validation_reward", "validation_si_sdri", "validation_judge")
 # Below this standard deviation over its bins a mask is a constant: the policy says nothing any
 # more.
 COLLAPSED = 0.01
+OnStart = Callable[[dict[str, float]], None]
 
 
 @distributed.explained
@@ -81,7 +82,7 @@ def train_rl(
     progress: bool = True,
     workers: int | None = None,
     on_step: OnStep | None = None,
-    on_start: Callable[[dict[str, float]], None] | None = None,
+    on_start: OnStart | None = None,
 ) -> Path:
     """Reinforcement learning from the checkpoint `start` (Section 3.2, Appendix D).
 
@@ -97,11 +98,9 @@ def train_rl(
         judge: classifies the estimates at validations; nothing is learned from it.
         bank: examples of queries that several runs share.
         workers: processes that read clips, 0 for a thread; by default none on a CPU.
-        on_step: sees every row of the log, (step, row).
-        on_start: sees the validation of the separator as it is before the first step.
+        on_step, on_start: see every row of the log, (step, row); the validation before them.
 
-    Returns the path of the best checkpoint.
-
+    Returns: the path of the best checkpoint.
     Raises:
         InputError: for a checkpoint that does not fit, and for a folder that holds another run, a
             run neither to be resumed nor overwritten, or one that another process trains in.
@@ -123,9 +122,7 @@ def train_rl(
             fusion = placed(pooling, fabric.device)
             reward = reward or make_reward(rl, data.reward_encoder.encoder.embed_audio, fusion)
             held_out = HeldOut(data.validation, data.reward_encoder, reward, judge, run.network)
-            if on_start is not None and run.step == 0:
-                on_start(held_out.measure(run.network))
-            _train(run, data, reward, held_out, workers, shown, on_step)
+            _train(run, data, reward, held_out, workers, shown, on_step, on_start)
     return folder / "best.safetensors"
 
 
@@ -137,8 +134,11 @@ def _train(
     workers: int,
     progress: bool,
     on_step: OnStep | None,
+    on_start: OnStart | None,
 ) -> None:
     """The steps that are left of a run."""
+    if on_start is not None and run.step == 0:
+        on_start(held_out.measure(run.network))
     with loop_of(run, STATS + VALIDATION, run.rl.estimator, progress, on_step) as loop:
         for step, batch in data.batches(run, workers):
             with explained_divergence(step, run.folder):
