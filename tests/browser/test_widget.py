@@ -87,8 +87,12 @@ def run_all(page, server, notebook, control):
 
 
 def changed(area, before):
-    """What the widget shows once all parts of it are others than before; or in the end."""
-    for _ in range(120):
+    """What the widget shows once all parts of it are others than before; or in the end.
+
+    The kernel answers once it has run all cells, a live training among them: minutes, on a busy
+    machine.
+    """
+    for _ in range(480):
         time.sleep(0.5)
         after = content(area)
         # Parts are read one after the other, and may straddle an update.
