@@ -90,7 +90,6 @@ class Setup:
             share.
         """
         out = self.out / name.replace(" ", "-") / folder
-        reward = self.reward(name, run)
         final = {}
 
         def keep(step: int, row: dict) -> None:
@@ -111,19 +110,19 @@ class Setup:
             accelerator="cpu",
             on_step=keep,
             judge=self.judge,
-            reward=reward,
+            reward=self.reward(name, run),
             overwrite=True,
         )
         return out / "last.safetensors", final
 
-    def reward(self, name: str, run: RLConfig) -> Reward:
-        """What a row is rewarded by: its own reward, or a control's, which the name tells."""
+    def reward(self, name: str, run: RLConfig) -> Reward | None:
+        """A control's reward, which the name tells; None where the run's own is meant."""
         reward = make_reward(run, self.reward_encoder.embed_audio, self.pooling)
         if "shuffled" in name:
             return shuffled(reward)
         if "contrastive" in name:
             return contrastive(reward, fused(self.reward_encoder.embed_audio, self.pooling))
-        return reward
+        return None
 
     def measure(self, path: Path) -> dict[str, list[float]]:
         """The scores of a trained separator."""
