@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from mars_lib.encoders.base import Encoder
-from mars_lib.inference.known_words import LEAST, known_directions, open_vocabulary, read
+from mars_lib.inference.known_words import LEAST, familiarity, known_directions, open_vocabulary
 
 # How much the classes count beside the query itself, and how few of them: chosen on validation
 # mixtures and on recordings (docs/results.md).
@@ -29,7 +29,7 @@ def embed_words(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
     if not open_vocabulary(encoder):
         return own
     directions = known_directions(encoder)
-    known = [read(encoder, text, directions).familiarity >= LEAST for text in texts]
+    known = [familiarity(text, row) >= LEAST for text, row in zip(texts, own @ directions.T)]
     drawn = _drawn(own, directions, TEXT_PULL)
     return torch.where(torch.tensor(known, device=own.device)[:, None], drawn, own)
 

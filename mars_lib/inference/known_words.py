@@ -72,10 +72,15 @@ def read(encoder: Encoder, text: str, directions: torch.Tensor | None = None) ->
     """
     if directions is None:
         directions = class_directions(encoder)
-    found = (directions @ encoder.embed_text([text])[0]).topk(3)
-    names = [sound_classes()[i].name for i in found.indices.tolist()]
+    cosines = directions @ encoder.embed_text([text])[0]
+    names = [sound_classes()[i].name for i in cosines.topk(3).indices.tolist()]
+    return Reading(tuple(names), familiarity(text, cosines))
+
+
+def familiarity(text: str, cosines: torch.Tensor) -> float:
+    """That of a `Reading`, from the (C,) cosines of the text's embedding to all classes."""
     said = (_meanings() @ meaning(text)).max().item()
-    return Reading(tuple(names), (found.values[0].item() + said) / 2)
+    return (cosines.max().item() + said) / 2
 
 
 def open_vocabulary(encoder: Encoder) -> TypeGuard[MiniBind2]:
