@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from IPython.display import display
 
 from mars_lib.check import InputError
 from mars_lib.course import reward_encoder
@@ -79,7 +80,7 @@ def test_weights_that_are_not_there(tmp_path):
 def test_the_notebook_runs_with_imagebind(name, weights, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
-    space = {"__name__": "__main__"}
+    space = {"__name__": "__main__", "display": display}  # as a kernel has it
     for i, cell in enumerate(cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
         exec(compile("".join(cell["source"]), f"{name}, code cell {i}", "exec"), space)
         if "parameters" in cell["metadata"].get("tags", []):
