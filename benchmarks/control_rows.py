@@ -7,7 +7,7 @@ import numpy as np
 from mars_lib.config import PolicyConfig
 from mars_lib.evaluation.scoring import LIMIT
 from mars_lib.evaluation.statistics import paired_bootstrap
-from mars_lib.training.rl_config import RLConfig
+from mars_lib.training.rl_config import RLConfig, ppo_recipe
 
 FROZEN, BASE, FAIR = "frozen start", "supervised continued", "supervised + SI-SDR, sampled mask"
 # Metric -> scale, digits and unit of its differences.
@@ -26,15 +26,14 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     sampled mask" has the same signal term and sampling and no reward encoder: the fair control.
     "supervised + SI-SDR" uses the mask un-sampled. "PPO on patches" is the score function, 8 x 8
     patches, G = 4, no anchor. "PPO recipe" has the reward and the anchor of the recipe, so that the
-    two differ in the gradient alone: 16 x 16 patches, G = 8, a reward for each of 4 windows.
+    two differ in the gradient alone (`mars_lib.training.rl_config.ppo_recipe`).
     """
     patches = PolicyConfig(
         group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True
     )
     pathwise = replace(run, estimator="pathwise", anchor=0.3)
     ours = replace(pathwise, signal_weight=0.03)
-    wide = replace(patches, group_size=8, patch=16, kl_coefficient=0.0, reward_windows=4)
-    ppo = replace(ours, estimator="score", policy=wide)
+    ppo = replace(ours, estimator="score", policy=ppo_recipe().policy)
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,

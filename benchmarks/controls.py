@@ -32,7 +32,7 @@ from mars_lib.evaluation.judge import Judge
 from mars_lib.experiments.exported_separators import export_log
 from mars_lib.inference import pretrained, system
 from mars_lib.io import assets, atomic, checkpoint
-from mars_lib.reward import MLBP, Reward, Target, fused
+from mars_lib.reward import MLBP, Reward, Target, fused, in_windows
 from mars_lib.training import run_folder
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.reinforce import train_rl
@@ -43,29 +43,41 @@ RATES = (1e-4, 1e-3)
 BEST_OF = 8
 
 
-def shuffled(reward: Reward) -> Reward:
+@dataclass(frozen=True)
+class Shuffled:
     """The same reward against targets of other items of the batch: as large, and about nothing."""
 
-    def other(estimate: torch.Tensor, target: Target) -> torch.Tensor:
+    reward: Reward
+
+    def __call__(self, estimate: torch.Tensor, target: Target, /) -> torch.Tensor:
         generator = torch.Generator().manual_seed(len(estimate))
         order = torch.randperm(len(estimate), generator=generator).to(estimate.device)
         moved = {name: z[order] for name, z in target.embeddings.items()}
-        return reward(estimate, Target(target.reference[order], moved))
+        return self.reward(estimate, Target(target.reference[order], moved))
 
-    return other
+    @property
+    def in_windows(self) -> Reward:
+        """Of windows too."""
+        return Shuffled(in_windows(self.reward))
 
 
-def contrastive(reward: Reward, similarity: Reward) -> Reward:
+@dataclass(frozen=True)
+class Contrastive:
     """The reward less the similarity to the other source of the mixture: two queries a mixture."""
 
-    def difference(estimate: torch.Tensor, target: Target) -> torch.Tensor:
+    reward: Reward
+    similarity: Reward
+
+    def __call__(self, estimate: torch.Tensor, target: Target, /) -> torch.Tensor:
         order = torch.arange(len(estimate), device=estimate.device) ^ 1
         swapped = {name: z[order] for name, z in target.embeddings.items()}
-        return reward(estimate, target) - similarity(
-            estimate, Target(target.reference[order], swapped)
-        )
+        other = self.similarity(estimate, Target(target.reference[order], swapped))
+        return self.reward(estimate, target) - other
 
-    return difference
+    @property
+    def in_windows(self) -> Reward:
+        """What scores windows of the reward itself."""
+        return in_windows(self.reward)
 
 
 @dataclass(frozen=True)
@@ -119,9 +131,9 @@ class Setup:
         """A control's reward, which the name tells; None where the run's own is meant."""
         reward = make_reward(run, self.reward_encoder.embed_audio, self.pooling)
         if "shuffled" in name:
-            return shuffled(reward)
+            return Shuffled(reward)
         if "contrastive" in name:
-            return contrastive(reward, fused(self.reward_encoder.embed_audio, self.pooling))
+            return Contrastive(reward, fused(self.reward_encoder.embed_audio, self.pooling))
         return None
 
     def measure(self, path: Path) -> dict[str, list[float]]:
@@ -194,6 +206,11 @@ def parse() -> argparse.Namespace:
         default=START,
         help="a supervised checkpoint; without it, the pretrained one",
     )
+    parser.add_argument(
+        "--reward-encoder",
+        choices=tuple(pretrained.PACKAGED),
+        help="without it, that of the queries",
+    )
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=3)
@@ -213,7 +230,7 @@ def prepare(options: argparse.Namespace, run: RLConfig) -> Setup:
     """What all rows share. Raises `InputError` where OUT holds results of another set-up."""
     music = CachedMusic(MiniMusic(tuple(find()), manifests.LENGTH))
     kept = options.out / "setup.json"
-    names = ("steps", "batch_size", "mixtures", "split")
+    names = ("steps", "batch_size", "mixtures", "split", "reward_encoder")
     setup = run_folder.identity(
         options={name: getattr(options, name) for name in names},
         start=run_folder.digest(checkpoint.load(options.start, "separator").tensors),
@@ -224,7 +241,7 @@ def prepare(options: argparse.Namespace, run: RLConfig) -> Setup:
         run_folder.check_identity(f"results in {options.out}", setup, there)
     atomic.write_json(kept, setup)
     start = system.load(options.start, "cpu")
-    name = start.separator.config.encoder
+    name = options.reward_encoder or start.separator.config.encoder
     reward_encoder = pretrained.load_packaged(name, "stage3")
     pooling = pretrained.load_mlbp(heads="stage3", encoder=name)
     judge = pretrained.load_judge()

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from control_rows import rows
-from controls import shuffled
+from controls import Shuffled
 from matplotlib.figure import Figure
 
 from mars_lib.data import manifests
@@ -87,7 +87,7 @@ class Lab:
             bank=self.bank,
             accelerator="cpu",
             judge=self.judge,
-            reward=shuffled(paid) if "shuffled" in reward else paid,
+            reward=Shuffled(paid) if "shuffled" in reward else paid,
             overwrite=True,
             on_step=lambda step, row: keep(step + 1, row),
             on_start=lambda row: keep(0, row),

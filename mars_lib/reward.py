@@ -102,11 +102,28 @@ def with_signal(semantic: Reward, weight: float) -> Reward:
     Not in the paper's equations; its Section 1 asks for fidelity beside semantics. SI-SDR is held
     to [-30, 30] dB, so that one silent item cannot rule a batch.
     """
+    return _WithSignal(semantic, weight)
 
-    def reward(estimate: torch.Tensor, target: Target) -> torch.Tensor:
-        return semantic(estimate, target) + weight * signal_fidelity(estimate, target)
 
-    return reward
+@dataclass(frozen=True)
+class _WithSignal:
+    semantic: Reward
+    weight: float
+
+    def __call__(self, estimate: torch.Tensor, target: Target, /) -> torch.Tensor:
+        return self.semantic(estimate, target) + self.weight * signal_fidelity(estimate, target)
+
+    @property
+    def in_windows(self) -> Reward:
+        """SI-SDR alone: an eighth of a second is enough for it, and too little for an encoder."""
+        return signal_fidelity
+
+
+def in_windows(reward: Reward) -> Reward:
+    """What scores short windows of an estimate: the signal term of a reward that has one, else the
+    reward itself. Ours, as windows are (`mars_lib.advantage.credit_in_time`).
+    """
+    return getattr(reward, "in_windows", reward)
 
 
 def signal_fidelity(estimate: torch.Tensor, target: Target) -> torch.Tensor:

@@ -9,7 +9,7 @@ from mars_lib import beta, check
 from mars_lib.config import PolicyConfig
 from mars_lib.mask import check_masks, ideal_binary
 from mars_lib.policy import BetaMaskPolicy
-from mars_lib.reward import Reward, Target
+from mars_lib.reward import Reward, Target, in_windows
 from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.stft import magnitude_of, stft
 
@@ -161,13 +161,14 @@ def group_scores(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Rewards of a group, one member after another: (G, B, N), and (G, B, N, W) of their windows.
 
-    `estimates` are G of (B, N, L); without windows (W = 1) the second is None.
+    `estimates` are G of (B, N, L); without windows (W = 1) the second is None. `in_windows` says
+    what scores a window.
     """
     whole, parts = [], []
     for estimate in estimates:
         whole.append(score(reward, estimate, target))
         if windows > 1:
-            parts.append(window_scores(reward, estimate, target, windows))
+            parts.append(window_scores(in_windows(reward), estimate, target, windows))
     return torch.stack(whole), torch.stack(parts) if parts else None
 
 

@@ -13,7 +13,7 @@ from mars_lib.config import PolicyConfig
 from mars_lib.loss import rl_loss
 from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
-from mars_lib.reward import Target, signal_fidelity
+from mars_lib.reward import Target, signal_fidelity, with_signal
 from mars_lib.rollout import QueriedBatch, ideal_estimate, roll_out, scene_of, score
 from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.training.rl_config import RLConfig
@@ -271,6 +271,20 @@ def test_windows_are_rewarded_on_their_own_and_change_nothing_else(separator, ba
     )
     assert alone.window_reward is None
     torch.testing.assert_close(alone.reward, rollout.reward)
+
+
+def test_windows_of_a_reward_with_a_signal_term_are_scored_by_that_term(separator, batch):
+    def whole_clips_alone(estimate, target):
+        assert estimate.shape[-1] == LENGTH
+        return estimate.square().mean(dim=-1)
+
+    config = PolicyConfig(group_size=2, patch=8, reward_windows=3)
+    found = [
+        roll_out(separator, batch, reward, torch.Generator().manual_seed(0), config)
+        for reward in (with_signal(whole_clips_alone, 0.03), signal_fidelity)
+    ]
+    torch.testing.assert_close(found[0].window_reward, found[1].window_reward)
+    assert not torch.allclose(found[0].reward, found[1].reward)
 
 
 def test_a_step_with_credit_in_time_learns_from_its_windows(separator, batch):

@@ -149,7 +149,10 @@ def rl(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs/rl"),
     preset: Annotated[
-        str, typer.Option(help="recipe: the course's own. paper: the paper's defaults.")
+        str,
+        typer.Option(
+            help="recipe: the course's own. ppo: PPO in its place. paper: the paper's defaults."
+        ),
     ] = "recipe",
     weights: Weights = None,
     heads: Annotated[

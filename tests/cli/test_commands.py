@@ -23,7 +23,7 @@ from tests.cli.test_cli import mars
         (["train", "supervised", "--profile", "paper"], "encoder imagebind: needs weights"),
         (["train", "supervised", "--soundfont", "none.sf2"], "is not there"),
         (["train", "supervised", "--folder", "nowhere"], "at least two classes"),
-        (["train", "rl", "--preset", "laptop"], "recipe, paper"),
+        (["train", "rl", "--preset", "laptop"], "recipe, ppo, paper"),
         (["train", "rl", "--estimator", "magic"], "score, pathwise, mode, supervised"),
         (["train", "rl", "--kappa", "0"], "kappa: is 0"),
         (["train", "rl", "--estimator", "score", "--clip-range", "1"], "clip range: is 1"),
@@ -52,7 +52,7 @@ def test_of_several_processes_the_first_says_where_the_checkpoint_is(
         assert done.exit_code == 0 and done.stdout == says
 
 
-@pytest.mark.parametrize("preset", ["recipe", "paper"])
+@pytest.mark.parametrize("preset", ["recipe", "ppo", "paper"])
 def test_reinforcement_learning_from_the_shipped_separator(tmp_path, preset):
     quick = [
         "--steps",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from mars_lib.reward import Target
+from mars_lib.reward import Target, in_windows, with_signal
 from mars_lib.training.rl_config import RLConfig
 
 
@@ -69,8 +69,20 @@ def test_a_contrastive_reward_is_less_the_similarity_to_the_other_source(root, m
     references = torch.eye(4)
     target = Target(references, {"audio": references})
     leaking = references + 0.25 * references[[1, 0, 3, 2]]
-    reward = controls.contrastive(paid, paid)
+    reward = controls.Contrastive(paid, paid)
     torch.testing.assert_close(reward(references, target), torch.ones(4))
     torch.testing.assert_close(reward(leaking, target), torch.full((4,), 0.75))
     elsewhere = references + 0.25 * references[[2, 3, 0, 1]]
     torch.testing.assert_close(reward(elsewhere, target), torch.ones(4))
+
+
+def test_a_shuffled_reward_is_shuffled_in_its_windows_too(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    controls = importlib.import_module("controls")
+    references = torch.randn(6, 256, generator=torch.Generator().manual_seed(0))
+    target = Target(references, {})
+    reward = with_signal(lambda estimate, target: estimate.mean(dim=-1), 0.03)
+    honest, lot = in_windows(reward), in_windows(controls.Shuffled(reward))
+    assert (honest(references, target) == 30).all() and lot(references, target).mean() < 10
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(6))
+    torch.testing.assert_close(lot(references[order], target), torch.full((6,), 30.0))
