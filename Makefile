@@ -32,7 +32,7 @@ lab: $(VENV)/ready  ## Set up, then open JupyterLab on the first notebook
 site: $(VENV)/ready  ## Write the executed notebooks and all texts as HTML pages that need no network, into runs/site
 	@"$(BIN)/mars" site
 
-checkpoints: $(VENV)/ready  ## Make every pretrained checkpoint again from nothing (about two hours)
+checkpoints: $(VENV)/ready  ## Make every pretrained checkpoint again from nothing (most of a day on two cores)
 	"$(BIN)/mars" checkpoints
 
 data: $(VENV)/ready  ## Check the soundfonts and say what each split holds

@@ -6,15 +6,14 @@ queries, and its 95 % bootstrap interval.
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from mars_lib import config
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.synthesis import soundfonts
-from mars_lib.evaluation.statistics import paired_bootstrap, summary
 from mars_lib.experiments.evaluate import evaluate
+from mars_lib.experiments.evaluation_report import paired
 from mars_lib.inference import pretrained, system
 from mars_lib.training.supervised import train_supervised
 
@@ -27,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     base = config.comparison()
     music = MiniMusic(tuple(soundfonts.find()), base.signal.length)
-    scores: dict[str, dict] = {"test": {}, "unseen": {}}
+    scores: dict[str, dict[str, Path]] = {"test": {}, "unseen": {}}
     for name, share in (("plain", 0.0), ("augmented", base.training.augment)):
         training = replace(
             base.training,
@@ -45,25 +44,19 @@ def main() -> None:
         loaded = system.load(best, "cpu")
         loaded.name = name
         for split, found in scores.items():
-            rows = folder / f"{split}.jsonl"
-            evaluate(loaded, split, "text", limit=arguments.mixtures, per_mixture=rows)
-            found[name] = read(rows, name)
-    for split, found in scores.items():
-        for name, values in found.items():
-            row = summary(values)
+            found[name] = folder / f"{split}.jsonl"
+            result = evaluate(
+                loaded, split, "text", limit=arguments.mixtures, per_mixture=found[name]
+            )
+            row = result["systems"][name]["si_sdri"]
             low, high = row["ci95"]
             values = f"SI-SDRi {row['mean']:.2f} dB, 95 % in {low:.2f} to {high:.2f}"
             print(f"{split:6} {name:9} {values}")
-        d = paired_bootstrap(found["augmented"], found["plain"])
-        low, high = d.ci95
-        difference = f"{d.mean:+.2f} dB, 95 % in {low:+.2f} to {high:+.2f}"
+    for split, found in scores.items():
+        d = paired(found["augmented"], found["plain"])["si_sdri"]
+        low, high = d["ci95"]
+        difference = f"{d['mean']:+.2f} dB, 95 % in {low:+.2f} to {high:+.2f}"
         print(f"{split:6} augmented minus plain {difference}")
-
-
-def read(path: Path, system_name: str) -> list[float]:
-    """SI-SDRi of every mixture from the per-mixture file of `mars evaluate`."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return [line[system_name]["si_sdri"] for line in lines]
 
 
 if __name__ == "__main__":

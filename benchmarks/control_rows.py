@@ -25,15 +25,18 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     0.3, rewarded by MiniBind with the heads of the third stage of alignment. "supervised + SI-SDR,
     sampled mask" has the same signal term and sampling and no reward encoder: the fair control.
     "supervised + SI-SDR" uses the mask un-sampled. "PPO on patches" is the score function, 8 x 8
-    patches, G = 4, no anchor. "PPO recipe" has the reward and the anchor of the recipe, so that the
-    two differ in the gradient alone (`mars_lib.training.rl_config.ppo_recipe`).
+    patches, G = 4, no anchor. "PPO recipe" has the reward of the recipe, and is
+    `mars_lib.training.rl_config.ppo_recipe`.
     """
     patches = PolicyConfig(
         group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True
     )
     pathwise = replace(run, estimator="pathwise", anchor=0.3)
     ours = replace(pathwise, signal_weight=0.03)
-    ppo = replace(ours, estimator="score", policy=ppo_recipe().policy)
+    made = ppo_recipe()
+    ppo = replace(ours, estimator="score", policy=made.policy, anchor=made.anchor)
+    # Nothing but the encoder scores windows here, which needs half a second.
+    similar = replace(ppo, signal_weight=0.0, policy=replace(made.policy, reward_windows=4))
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,
@@ -43,8 +46,8 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
         "PPO recipe, shuffled reward": ppo,
         "PPO recipe, contrastive reward": ppo,
         "PPO recipe, SI-SDR x 0.1": replace(ppo, signal_weight=0.1),
-        "PPO recipe, similarity alone": replace(ppo, signal_weight=0.0),
-        "PPO recipe, similarity alone, no anchor": replace(ppo, signal_weight=0.0, anchor=0.0),
+        "PPO recipe, similarity alone": similar,
+        "PPO recipe, similarity alone, no anchor": replace(similar, anchor=0.0),
         "PPO on patches": replace(run, policy=patches),
         "PPO, the paper's defaults": run,
         "recipe, shuffled reward": ours,

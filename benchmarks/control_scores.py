@@ -40,7 +40,7 @@ class Scorer:
             embed_queries(reward_encoder, part, kind, music) for kind in ("text", "image")
         )
         self.targets = []
-        for i in range(0, count, 16):
+        for i in range(0, len(part), 16):
             here = slice(i, i + 16)
             with torch.no_grad():
                 scene = scene_of(start.separator, self.mixture[here], self.reference[here])

@@ -23,6 +23,7 @@ import torch
 from control_rows import FROZEN, best_rate, rows, table
 from control_scores import Scorer
 
+from mars_lib import check
 from mars_lib.data import manifests
 from mars_lib.data.cached_music import CachedMusic
 from mars_lib.data.mini_music import MiniMusic
@@ -45,13 +46,15 @@ BEST_OF = 8
 
 @dataclass(frozen=True)
 class Shuffled:
-    """The same reward against targets of other items of the batch: as large, and about nothing."""
+    """The same reward against the target of another mixture of the batch: as large, and about
+    nothing. Two queries a mixture, and at least two mixtures.
+    """
 
     reward: Reward
 
     def __call__(self, estimate: torch.Tensor, target: Target, /) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(len(estimate))
-        order = torch.randperm(len(estimate), generator=generator).to(estimate.device)
+        check.at_least("rows of a batch", len(estimate), 4)
+        order = torch.arange(len(estimate), device=estimate.device).roll(2)
         moved = {name: z[order] for name, z in target.embeddings.items()}
         return self.reward(estimate, Target(target.reference[order], moved))
 
@@ -278,6 +281,9 @@ def main() -> None:
         validate_every=options.steps,
         validation_mixtures=96,
     )
+    known = rows(run)
+    for name in options.only:
+        check.one_of("row", name, known)
     setup = prepare(options, run)
     ledger, scorer = Ledger(options.out / "controls.json"), setup.scorer
     start = setup.system.separator
@@ -287,9 +293,7 @@ def main() -> None:
         0,
         lambda: scorer.measure(scorer.best_of(start, BEST_OF, 0)),
     )
-    jobs = {
-        name: job for name, job in rows(run).items() if not options.only or name in options.only
-    }
+    jobs = {name: known[name] for name in options.only or known}
     for seed in range(options.seeds):
         for name, job in jobs.items():
             if seed == 0:

@@ -64,7 +64,7 @@ class Source:
 
 
 def of_split(split: str, count: int) -> Iterator[Mixture]:
-    """(names, (2, L) sources) of a fixed set, evenly spread over it."""
+    """(names, (2, L) sources) of every k-th mixture of a fixed set, k the largest for `count`."""
     rows, music = manifests.read(split), manifests.music()
     for row in rows[:: max(1, len(rows) // count)][:count]:
         yield row.classes, manifests.render(row, music)[1]
@@ -113,7 +113,7 @@ def analysed(loaded: System, mixtures: Iterator[Mixture], name: str, count: int)
                     found.append(
                         Source(
                             (sound, beside),
-                            families.get(sound) == families.get(beside),
+                            families.get(sound, sound) == families.get(beside, beside),
                             float((heights[b, n] - heights[b, 1 - n]).abs()),
                             float(10 * (energies[n] / energies[1 - n]).log10()),
                             attack(sources[b, n]),

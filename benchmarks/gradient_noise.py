@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from mars_lib.advantage import MovingBaseline
@@ -23,12 +22,12 @@ from mars_lib.inference import system
 from mars_lib.reward import signal_fidelity
 from mars_lib.rollout import QueriedBatch
 from mars_lib.separator import Separator
-from mars_lib.show.plots import save
+from mars_lib.show import interval_grid, save
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.steps import ppo_step
 from mars_lib.training.targets import queried_batch
 
-PATCHES, GROUPS, WINDOWS = (1, 4, 8, 16), (2, 4, 16), (1, 4, 16)
+PATCHES, GROUPS, WINDOWS = (1, 4, 8, 16), (2, 4, 16), (1, 4, 8)
 
 
 def gradient(
@@ -76,22 +75,16 @@ def measured(batches: int, size: int, progress: bool = True) -> dict[tuple[int, 
 
 def draw(found: dict[tuple[int, int, int], list], path: Path) -> None:
     """Draw a panel a number of windows, a line a size of group, with 95 % intervals."""
-    figure = Figure(figsize=(9, 2.8), layout="constrained")
-    axes = figure.subplots(1, len(WINDOWS), sharey=True)
-    for axis, windows in zip(axes, WINDOWS):
-        for group in GROUPS:
-            rows = [summary(found[patch, group, windows]) for patch in PATCHES]
-            means = [row["mean"] for row in rows]
-            spread = [[m - r["ci95"][0] for m, r in zip(means, rows)]]
-            spread.append([r["ci95"][1] - m for m, r in zip(means, rows)])
-            places = range(len(PATCHES))
-            axis.errorbar(places, means, spread, marker="o", capsize=3, label=f"G = {group}")
-        axis.set_xticks(range(len(PATCHES)), [f"{p} x {p}" for p in PATCHES])
-        axis.set(title=f"{windows} window{'s' * (windows > 1)}", xlabel="patch")
-        axis.grid(alpha=0.3)
-    axes[0].set_ylabel("cosine of two gradients")
-    axes[0].legend(frameon=False)
-    save(figure, path)
+    curves = {
+        f"side of a patch, with {windows} window{'s' * (windows > 1)}": {
+            f"{patch} x {patch}": {
+                f"G = {group}": summary(found[patch, group, windows]) for group in GROUPS
+            }
+            for patch in PATCHES
+        }
+        for windows in WINDOWS
+    }
+    save(interval_grid(curves, "cosine of two gradients", sharey=True), path)
 
 
 def main() -> None:

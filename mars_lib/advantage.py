@@ -74,7 +74,13 @@ def credit_in_time(
 
     Returns:
         (G, B, N, 1, t).
+
+    Raises:
+        InputError: for more windows than frames, of which some would meet none.
     """
+    if window_reward.shape[-1] > frames:
+        problem = f"are {window_reward.shape[-1]}, and an action has {frames} frames"
+        check.fail("reward windows", problem, f"give {frames} or fewer, or smaller patches")
     windows = group_normalise(window_reward.flatten(2)).reshape(window_reward.shape)
     place = torch.arange(frames, device=windows.device) * windows.shape[-1] // frames
     return (advantage[..., None] + windows[..., place])[..., None, :]

@@ -109,3 +109,9 @@ def test_credit_in_time_by_hand():
     assert credit.shape == (2, 1, 1, 1, 4)
     expected = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, -2.0, -2.0]])
     torch.testing.assert_close(credit[:, 0, 0, 0], expected, atol=1e-4, rtol=0)
+
+
+def test_windows_without_a_frame_are_refused():
+    with pytest.raises(InputError, match="reward windows: are 9, and an action has 8 frames"):
+        credit_in_time(torch.zeros(2, 1, 1), torch.zeros(2, 1, 1, 9), frames=8)
+    assert credit_in_time(torch.zeros(2, 1, 1), torch.zeros(2, 1, 1, 8), 8).shape[-1] == 8

@@ -80,7 +80,7 @@ def checkpoints(
     only: Parts = None,
     device: Device = "auto",
 ) -> None:
-    """Make every pretrained checkpoint again from nothing: about two hours on two cores.
+    """Make every pretrained checkpoint again from nothing: most of a day on two cores.
 
     With --only a part, from what is in the package of the others. Parts that are finished or begun
     in the folder of --work go on there.

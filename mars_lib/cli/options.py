@@ -125,7 +125,9 @@ def check_read(
 
 
 def check_start(start: Config, config: RLConfig, heads: str | None) -> None:
-    """Raise `InputError` for patches larger than the start's masks, and heads that are nowhere."""
+    """Raise `InputError` for patches larger than the start's masks, for more windows than frames
+    of patches, and for heads that are nowhere.
+    """
     masks = (start.signal.n_bins, start.signal.n_frames)
     if config.policy.patch > min(masks):
         fail(
@@ -133,6 +135,10 @@ def check_start(start: Config, config: RLConfig, heads: str | None) -> None:
             f"is {config.policy.patch}, and the masks are {masks[0]} x {masks[1]}",
             f"give {min(masks)} or less",
         )
+    frames = -(-masks[1] // config.policy.patch)
+    if config.policy.reward_windows > frames:
+        problem = f"are {config.policy.reward_windows}, and an action has {frames} frames"
+        fail("reward windows", problem, f"give {frames} or fewer")
     known = ("none", "stage3", "one-stage") if start.encoder in PACKAGED else ("none",)
     if heads is not None and heads not in known and not Path(heads).is_file():
         fail(

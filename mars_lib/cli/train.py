@@ -171,7 +171,10 @@ def rl(
     resume: Resume = False,
     **chosen: Value,
 ) -> None:
-    """MARS-Sep: a Beta policy over masks, rewarded through a frozen encoder (Section 3.2)."""
+    """Train a separator further with rewards of a frozen encoder (Section 3.2).
+
+    The default is this course's pathwise recipe; --preset ppo and paper are MARS-Sep's PPO.
+    """
     device = options.start_of_training(device, out, folder, csv, soundfont)
     if not resume:
         run_folder.no_run(out, "last", "best")

@@ -128,6 +128,7 @@ def run_notebook(
         parameters: what replaces values of its `parameters` cell, beside the profile.
     """
     import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     print(f"{path.name}, profile {profile}", flush=True)
     start, problem = time.monotonic(), ""
@@ -145,6 +146,8 @@ def run_notebook(
             )
         except papermill.PapermillExecutionError as error:
             problem = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+        except (DeadKernelError, CellTimeoutError) as error:
+            problem = str(error).strip().splitlines()[0]
     notebook = read(target)
     atomic.write_text(target.with_suffix(".html"), page(notebook, path.stem))
     found = headline_of(notebook)
@@ -166,13 +169,20 @@ def headline_of(notebook: "NotebookNode") -> dict | None:
 
 
 def fingerprint(path: Path, profile: str) -> str:
-    """Hash all that a notebook's result depends on: itself, the package, its data, the profile."""
+    """Hash all that a notebook's result depends on: itself, the package, its data, the profile.
+
+    Of weights that the user gave, which are large and are converted when they are first read, the
+    names alone.
+    """
     digest = hashlib.sha256(profile.encode())
     digest.update(source_hash(path).encode())
+    given = assets.folder() / "weights"
+    digest.update(" ".join(sorted({file.stem for file in given.glob("*")})).encode())
     for folder, pattern in ((assets.PACKAGE, "*.py"), (assets.folder(), "*")):
         for file in sorted(p for p in folder.rglob(pattern) if p.is_file()):
-            digest.update(f"{file.relative_to(folder)} ".encode())
-            digest.update(file.read_bytes())
+            if not file.is_relative_to(given):
+                digest.update(f"{file.relative_to(folder)} ".encode())
+                digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from mars_lib.data.music import Music
 from mars_lib.data.pictures import HELD_OUT
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.data.synthesis.classes import SoundClass, sound_classes
-from mars_lib.io import assets, atomic
+from mars_lib.io import assets
 from mars_lib.waveform import mix
 
 LENGTH = 32_767
@@ -63,7 +62,10 @@ def music() -> MiniMusic:
 
 
 def make(split: str, count: int, classes: list[SoundClass], seed: int = 0) -> list[TestMixture]:
-    """`count` random mixtures of two different classes each, every class equally often first."""
+    """`count` random mixtures of two different classes each, every class equally often first.
+
+    What the fixed sets were made by; their rows have `checksum` of what `render` gave beside.
+    """
     rng = np.random.default_rng([seed, SPLITS.index(split)])
     rows = []
     for i in range(count):
@@ -105,11 +107,6 @@ def verify(rows: list[TestMixture], mixtures: list[torch.Tensor]) -> int:
             stacklevel=2,
         )
     return wrong
-
-
-def write(path: str | Path, rows: list[TestMixture]) -> None:
-    """One row a line."""
-    atomic.write_text(path, "".join(json.dumps(vars(row)) + "\n" for row in rows))
 
 
 def read(split: str) -> list[TestMixture]:

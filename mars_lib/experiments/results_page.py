@@ -66,7 +66,7 @@ REWARD_ENCODERS = """## Which reward encoder (Tables 4 and 6), and what the sign
 EXAMPLES = """## Three mixtures
 
 Worst, median and best mixture of `unseen` by the SI-SDRi of {title} with seed 0, text queries.
-Notebook 07 plays them.
+Notebook 07 plays three that the same rule chooses among its first mixtures.
 
 ![Log-mel spectrograms of mixture, target, interference and each system's estimate](docs/cases.png)
 """
@@ -96,7 +96,8 @@ def write(results: Results, examples: dict[str, dict[str, torch.Tensor]], folder
         }
         for curve, places in results.robustness.items()
     }
-    show.save(show.interval_grid(titled, "SI-SDRi, dB"), folder / "docs" / "robustness.png")
+    drawn = show.interval_grid(titled, "SI-SDRi, dB", {LABELS["leak, dB"]: "leak, dB"})
+    show.save(drawn, folder / "docs" / "robustness.png")
     atomic.write_json(folder / "data" / "results.json", results.to_json())
     atomic.write_text(folder / "RESULTS.md", markdown(results))
     page = folder / "docs" / "results.md"

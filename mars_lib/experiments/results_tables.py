@@ -22,8 +22,9 @@ TITLES = {
 # Robustness curves and places whose names in `data/results.json` are not those for readers.
 LABELS = {
     "asked by": "text query by",
-    "asked for what is there": "query of a source in the mixture",
-    "for what is not there": "query of an absent class",
+    "leak, dB": "leak in dB, asked for",
+    "asked for what is there": "a source in the mixture",
+    "for what is not there": "an absent class",
 }
 # Tables 4 and 6, in this order, and what the signal term of the reward brings alone.
 FAIR = "supervised + SI-SDR loss, sampled mask"

@@ -50,17 +50,24 @@ def mel_grid(
     return figure
 
 
-def interval_grid(curves: Mapping[str, Mapping[str, Mapping[str, dict]]], ylabel: str) -> Figure:
+def interval_grid(
+    curves: Mapping[str, Mapping[str, Mapping[str, dict]]],
+    ylabel: str,
+    ylabels: Mapping[str, str] | None = None,
+    sharey: bool = False,
+) -> Figure:
     """Draw means with their 95 % intervals, in a panel for each condition.
 
     Args:
         curves: {x label of a panel: {place on x: {name of a line: {"mean", "ci95"}}}}.
-        ylabel: of all panels but those of leakage, whose numbers are dB.
+        ylabel: of all panels but those that have another one in `ylabels`.
+        ylabels: {x label of a panel: its own label}.
+        sharey: the same vertical axis for all panels.
     """
     columns = 3
     rows = -(-len(curves) // columns)
-    figure = Figure(figsize=(3.3 * columns, 2.6 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    figure = Figure(figsize=(3.3 * columns, 2.6 * rows + 0.4), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flatten()
     for axis in axes[len(curves) :]:
         axis.set_axis_off()
     for axis, (xlabel, places) in zip(axes, curves.items()):
@@ -69,10 +76,13 @@ def interval_grid(curves: Mapping[str, Mapping[str, Mapping[str, dict]]], ylabel
             ends = np.array([values[name]["ci95"] for values in places.values()])
             x = np.arange(len(places)) + 0.08 * (i - 0.5)
             axis.errorbar(x, means, np.abs(ends.T - means), marker="osD^"[i], capsize=3, label=name)
-        axis.set_xticks(range(len(places)), list(places), fontsize=7)
+        axis.set_xticks(range(len(places)), [textwrap.fill(place, 14) for place in places])
+        axis.set_xlim(-0.5, len(places) - 0.5)
+        axis.tick_params(axis="x", labelsize=7)
         axis.set_xlabel(xlabel, fontsize=8)
-        axis.set_ylabel(xlabel.split(",")[0] + ", dB" if "leak" in xlabel else ylabel, fontsize=8)
+        axis.set_ylabel((ylabels or {}).get(xlabel, ylabel), fontsize=8)
         axis.tick_params(axis="y", labelsize=7)
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=len(names), fontsize=7)
     return figure

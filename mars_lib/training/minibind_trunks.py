@@ -42,7 +42,7 @@ Batch = Callable[[int], tuple[Examples, torch.Tensor]]
 def audio_batches(
     music: Music, size: int, seed: int, augment: float = 0.9, device: str = "cpu"
 ) -> Batch:
-    """Clips of all classes, some mixed with a much quieter clip of another class.
+    """Clips of all classes, or the first half of them and more.
 
     Args:
         music: the sounds.
@@ -62,10 +62,8 @@ def audio_batches(
         ]
         clips = torch.from_numpy(np.stack(read)).to(device)
         clips = vary(clips, Chains.draw(rng, size, augment))
-        loudness = torch.from_numpy(10 ** rng.uniform(-60, -10, (size, 1))).float()
-        others = clips[torch.from_numpy(rng.permutation(size)).to(device)]
         cut = int(rng.uniform(0.5, 1.0) * clips.shape[1])
-        return (clips + loudness.to(device) * others)[:, :cut], torch.from_numpy(labels)
+        return clips[:, :cut], torch.from_numpy(labels)
 
     return batch
 

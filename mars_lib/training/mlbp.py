@@ -29,7 +29,7 @@ def train_mlbp(
     *,
     examples: int = EXAMPLES,
     steps: int = 1_000,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> MLBP:
@@ -37,16 +37,18 @@ def train_mlbp(
 
     The paper does not say how MLBP's weights are trained; without training z* is a random
     direction. We use InfoNCE at the encoder's own temperature, the encoder frozen: a batch holds
-    `batch_size` classes, one item each, so that no positive counts as a negative; the audio factor
-    is one clip of the class, the positive one of another recording where there is one. Each step
-    draws one of the seven subsets of modalities. Embeddings of `examples` clips and augmented
-    drawings of each class of "train" are computed once. The result is frozen, in evaluation mode,
-    on the CPU, and depends on the arguments alone; it is computed where the encoder is.
+    `batch_size` classes (by default all, 32 at most), one item each, so that no positive counts as
+    a negative; the audio factor is one clip of the class, the positive one of another recording
+    where there is one. Each step draws one of the seven subsets of modalities. Embeddings of
+    `examples` clips and augmented drawings of each class of "train" are computed once. The result
+    is frozen, in evaluation mode, on the CPU, and depends on the arguments alone; it is computed
+    where the encoder is.
 
     Raises `InputError` for `steps` below 1 and for a `batch_size` below 2 or above the number of
     classes.
     """
     classes = music.classes("train")
+    batch_size = min(32, len(classes)) if batch_size is None else batch_size
     _check(steps, batch_size, len(classes))
     bank = QueryBank.embed(
         encoder,

@@ -60,7 +60,7 @@ def sound_batches(music: Music, size: int, seed: int, augment: float = 0.9) -> S
     """Clips of all classes, half of them with one or two others, -20 to 30 dB below.
 
     Each is played at another speed, which moves pitch and resonances, and sent through a recording
-    chain of its own. A batch lasts 0.5 to 1 of a clip.
+    chain of its own. A batch lasts 0.5 to 0.8 of a clip.
     """
     classes = music.classes("train")
     make_ready(music, "train", TRUNK_CLIPS, CLIPS_PER_CLASS)
@@ -87,7 +87,7 @@ def draw_clips(
 ) -> torch.Tensor:
     """A clip of each of (n,) classes, at other speeds, through recording chains: (n, L).
 
-    They last half a clip to a clip, all as long.
+    They last 0.5 to 0.8 of a clip, all as long.
     """
     classes = music.classes("train")
     picks = rng.integers(CLIPS_PER_CLASS, size=len(labels))

@@ -67,7 +67,7 @@ def test_a_second_checkpoint_is_compared_mixture_by_mixture(tmp_path):
 def test_a_mixture_without_a_score_is_left_out_of_the_difference_and_others_are_refused(tmp_path):
     def write(name, *scores):
         rows = (
-            {"mixture": i, "classes": ["a", "b"], "mine": {"si_sdri": x, "judge": None}}
+            {"index": i, "classes": ["a", "b"], "mine": {"si_sdri": x, "judge": None}}
             for i, x in enumerate(scores)
         )
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -37,6 +37,11 @@ WRONG = [
     (RL, ["--kappa", "1e30"], "kappa: is 1e+30"),
     (RL, ["--kappa", "nan"], "kappa: is nan"),
     (RL, ["--patch", "129"], "patch: is 129, and the masks are 128 x 128; give 128 or less"),
+    (
+        RL,
+        ["--preset", "ppo", "--reward-windows", "9"],
+        "reward windows: are 9, and an action has 8 frames; give 8 or fewer",
+    ),
     (RL, ["--queries-per-class", "0"], "queries per class: is 0"),
     (RL, ["--anchor", "inf"], "anchor: is inf"),
     (

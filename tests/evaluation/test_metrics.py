@@ -183,12 +183,6 @@ def test_improvement_by_hand():
     assert found.mean == pytest.approx(float(sum(by_hand) / 2))
 
 
-def test_closer_to_target():
-    a, b = coloured(11, 2)
-    assert metrics.closer_to_target(estimate=a + 0.5 * b, reference=a, other=b)
-    assert not metrics.closer_to_target(estimate=b + 0.5 * a, reference=a, other=b)
-
-
 def test_silence_and_shapes_are_refused_by_bss_eval():
     with pytest.raises(InputError, match="silent"):
         metrics.bss_eval(estimate=torch.zeros(2, 4_000), reference=coloured(12, 2))

@@ -68,7 +68,7 @@ def test_everything_is_written_from_one_run(folder, tmp_path, monkeypatch):
         "OmniSep",
         "AudioSep",
         "reverberation time, s",
-        "query of an absent class",
+        "an absent class",
         "of one family",
         "reward encoder not aligned",
         "stage2",
@@ -147,6 +147,19 @@ def test_checkpoints_that_are_none_of_a_system(tmp_path):
     save(tmp_path, OMNISEP, "best", config.smoke())
     with pytest.raises(InputError, match="is of no system"):
         compared_systems.load(tmp_path)
+
+
+def test_systems_of_two_encoders_are_not_compared(tmp_path):
+    for name, encoder in (("omnisep-0", "minibind"), ("omnisep-1", "minibind2")):
+        save(tmp_path, OMNISEP, name, replace(config.smoke(), encoder=encoder))
+    with pytest.raises(InputError, match="are of several encoders: minibind, minibind2"):
+        compared_systems.load(tmp_path)
+
+
+def test_a_benchmark_without_the_system_that_chooses_its_examples_says_so_first(folder):
+    systems = [each for each in compared_systems.load(folder) if each.system != "pathwise"]
+    with pytest.raises(InputError, match=r"checkpoint pathwise-0.safetensors: is not there"):
+        benchmark.run(systems, limit=3, progress=False)
 
 
 @pytest.fixture(scope="module")

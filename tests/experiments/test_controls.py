@@ -5,8 +5,10 @@ import importlib.util
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
+from mars_lib.check import InputError
 from mars_lib.reward import Target, in_windows, with_signal
 from mars_lib.training.rl_config import RLConfig
 
@@ -76,13 +78,31 @@ def test_a_contrastive_reward_is_less_the_similarity_to_the_other_source(root, m
     torch.testing.assert_close(reward(elsewhere, target), torch.ones(4))
 
 
-def test_a_shuffled_reward_is_shuffled_in_its_windows_too(root, monkeypatch):
+def test_a_shuffled_reward_is_of_another_mixture_always_and_in_windows_too(root, monkeypatch):
     monkeypatch.syspath_prepend(root / "benchmarks")
     controls = importlib.import_module("controls")
-    references = torch.randn(6, 256, generator=torch.Generator().manual_seed(0))
-    target = Target(references, {})
-    reward = with_signal(lambda estimate, target: estimate.mean(dim=-1), 0.03)
-    honest, lot = in_windows(reward), in_windows(controls.Shuffled(reward))
-    assert (honest(references, target) == 30).all() and lot(references, target).mean() < 10
-    order = torch.randperm(6, generator=torch.Generator().manual_seed(6))
-    torch.testing.assert_close(lot(references[order], target), torch.full((6,), 30.0))
+    reward = with_signal(lambda estimate, target: (estimate * target.reference).sum(dim=-1), 0.03)
+    # Rows 0 and 1 are of the first mixture, 2 and 3 of the second: each earns by another's alone.
+    for count in (4, 8, 16):
+        references = torch.eye(count, 256)
+        paid = controls.Shuffled(reward.semantic)
+        earned = torch.stack(
+            [paid(row.expand(count, -1), Target(references, {})) for row in references]
+        )
+        mixture = torch.arange(count) // 2
+        assert ((earned > 0).sum(dim=1) == 1).all()
+        assert not (earned > 0)[mixture[:, None] == mixture].any()
+    whole = controls.Shuffled(reward)
+    found = in_windows(whole)(references.roll(2, dims=0), Target(references, {}))
+    torch.testing.assert_close(found, torch.full((count,), 30.0))
+    with pytest.raises(InputError, match="rows of a batch"):
+        whole(references[:2], Target(references[:2], {}))
+
+
+def test_a_row_that_is_none_is_said_before_any_work(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    controls = importlib.import_module("controls")
+    monkeypatch.setattr("sys.argv", ["controls.py", "--only", "PPO recipes"])
+    monkeypatch.setattr(controls, "prepare", None)
+    with pytest.raises(InputError, match="row: is 'PPO recipes'; give one of supervised continued"):
+        controls.main()

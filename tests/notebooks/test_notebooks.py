@@ -199,6 +199,23 @@ def test_a_damaged_ledger_of_the_course_begins_anew_with_a_warning(tmp_path, mon
         assert json.loads((out / "course.json").read_text()) == {"00_x": vars(done)}
 
 
+def test_a_kernel_that_dies_is_a_problem_of_its_notebook_alone(tmp_path):
+    folder = simple(tmp_path, "PROFILE = 'cpu'", "import os\nos._exit(1)")
+    run = notebooks.run_notebook(folder / "00_x.ipynb", tmp_path / "00_x.ipynb", "smoke")
+    assert "Kernel died" in run.problem
+
+
+def test_weights_that_were_converted_leave_a_notebook_as_it_was(tmp_path, monkeypatch):
+    folder, data = simple(tmp_path, "PROFILE = 'cpu'", GOOD), tmp_path / "data"
+    (data / "weights").mkdir(parents=True)
+    monkeypatch.setattr(notebooks.assets, "folder", lambda: data)
+    marks = []
+    for name in ("README.md", "weights/imagebind_huge.pth", "weights/imagebind_huge.safetensors"):
+        (data / name).write_text("new")
+        marks.append(notebooks.fingerprint(folder / "00_x.ipynb", "cpu"))
+    assert marks[0] != marks[1] == marks[2]
+
+
 def test_the_kernel_is_this_interpreter_whatever_is_installed(tmp_path, monkeypatch):
     """A kernelspec of the same name that comes first on JUPYTER_PATH would start something else."""
     spec = tmp_path / "jupyter" / "kernels" / "python3"

@@ -29,16 +29,15 @@ def train(music, minibind):
     """`train_mlbp` on fewer examples a class than the recipe takes."""
 
     def run(steps=300, batch_size=6, seed=0):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(mlbp, "EXAMPLES", 8)
-            return mlbp.train_mlbp(
-                minibind,
-                music,
-                steps=steps,
-                batch_size=batch_size,
-                seed=seed,
-                progress=False,
-            )
+        return mlbp.train_mlbp(
+            minibind,
+            music,
+            examples=8,
+            steps=steps,
+            batch_size=batch_size,
+            seed=seed,
+            progress=False,
+        )
 
     return run
 
@@ -96,6 +95,11 @@ def test_the_seed_decides(train):
 def test_what_cannot_be_trained_is_refused(train, options, says):
     with pytest.raises(InputError, match=says):
         train(**options)
+
+
+def test_fewer_classes_than_a_batch_has_by_default_are_all_taken(music, minibind, train):
+    found = mlbp.train_mlbp(minibind, music, examples=8, steps=3, progress=False)
+    assert torch.equal(found.out.weight, train(steps=3).out.weight)
 
 
 def test_what_ships_names_the_classes(minibind, held_out):
