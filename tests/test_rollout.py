@@ -289,7 +289,7 @@ def test_windows_of_a_reward_with_a_signal_term_are_scored_by_that_term(separato
 
 def test_a_step_with_credit_in_time_learns_from_its_windows(separator, batch):
     found = {}
-    for count in (1, 4):
+    for count in (1, 2):
         policy = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, reward_windows=count)
         learner = copy.deepcopy(separator).train()
         loss, _ = rl_step(
@@ -304,4 +304,4 @@ def test_a_step_with_credit_in_time_learns_from_its_windows(separator, batch):
         loss.backward()
         found[count] = learner.gate.channels.weight.grad.clone()
     assert all(slope.isfinite().all() for slope in found.values())
-    assert not torch.allclose(found[1], found[4])
+    assert not torch.allclose(found[1], found[2])
