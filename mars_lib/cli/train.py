@@ -171,10 +171,7 @@ def rl(
     resume: Resume = False,
     **chosen: Value,
 ) -> None:
-    """Train a separator further with rewards of a frozen encoder (Section 3.2).
-
-    The default is this course's pathwise recipe; --preset ppo and paper are MARS-Sep's PPO.
-    """
+    """Train further with rewards: by this course's pathwise recipe, or by MARS-Sep's PPO."""
     device = options.start_of_training(device, out, folder, csv, soundfont)
     if not resume:
         run_folder.no_run(out, "last", "best")
