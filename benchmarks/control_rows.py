@@ -22,7 +22,7 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     """Name of a row -> what is trained. `run` carries steps, batch and validation.
 
     "recipe" is the default of `mars train rl`: a pathwise gradient of R = sim + 0.03 SI-SDR, WBCE x
-    0.3, rewarded by MiniBind with the heads of the third stage of alignment. "supervised + SI-SDR,
+    0.3, rewarded by an encoder with heads of the third stage of alignment. "supervised + SI-SDR,
     sampled mask" has the same signal term and sampling and no reward encoder: the fair control.
     "supervised + SI-SDR" uses the mask un-sampled. "PPO on patches" is the score function, 8 x 8
     patches, G = 4, no anchor. "PPO recipe" has the reward of the recipe, and is
