@@ -145,20 +145,36 @@ class Setup:
 
 
 class Ledger:
-    """The scores that are there, in a file that grows with each run of a row."""
+    """What was measured of each row, and how the row is trained, in a file that grows run by run.
+
+    Of a row: "identity"; "runs", {seed: scores}; "search", {rate: validation}.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.results: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
 
-    def row(self, name: str) -> dict:
-        """The row of a name: {"runs": {seed: scores}, "search": {rate: validation}}."""
-        return self.results.setdefault(name, {"runs": {}, "search": {}})
+    def row(self, name: str, job: RLConfig | None = None) -> dict:
+        """What is kept of a row; `job` is how it is trained, None where it is not.
 
-    def record(self, name: str, seed: int, scores: Callable[[], dict]) -> None:
+        Raises `InputError` where the row there was trained in another way.
+        """
+        ours = run_folder.identity(options=job.to_dict() if job else None)
+        row = self.results.setdefault(name, {"identity": ours})
+        run_folder.check_identity(f"row {name!r} of {self.path}", ours, row)
+        return row
+
+    def runs(self, name: str, job: RLConfig | None = None) -> dict[str, dict]:
+        """{seed: scores} of a row."""
+        return self.row(name, job).setdefault("runs", {})
+
+    def record(
+        self, name: str, seed: int, scores: Callable[[], dict], job: RLConfig | None = None
+    ) -> None:
         """Measure a row with a seed and keep it, where it is not there already."""
-        if str(seed) not in self.row(name)["runs"]:
-            self.row(name)["runs"][str(seed)] = scores()
+        runs = self.runs(name, job)
+        if str(seed) not in runs:
+            runs[str(seed)] = scores()
             self.write()
 
     def write(self) -> None:
@@ -167,15 +183,18 @@ class Ledger:
 
 
 def search(setup: Setup, ledger: Ledger, name: str, job: RLConfig, rates: Sequence[float]) -> None:
-    """Train a row with the first seed at each rate; the best one's scores are kept."""
-    row = ledger.row(name)
+    """Train a row with the first seed at each rate; the best one's scores are kept, and with them
+    no seed of another rate.
+    """
+    row = ledger.row(name, job)
+    searched = row.setdefault("search", {})
     for rate in rates:
-        if str(rate) not in row["search"]:
+        if str(rate) not in searched:
             last, validated = setup.train(name, replace(job, learning_rate=rate), f"{rate:g}")
-            row["search"][str(rate)] = validated
+            searched[str(rate)] = validated
             scores = setup.measure(last)
             if best_rate(row) == rate:
-                row["runs"]["0"] = scores
+                row["runs"] = {"0": scores}
             ledger.write()
 
 
@@ -183,17 +202,17 @@ def repeat(setup: Setup, ledger: Ledger, name: str, job: RLConfig, seed: int) ->
     """Train a row with a further seed at its best rate."""
 
     def scores() -> dict[str, list[float]]:
-        run = replace(job, learning_rate=best_rate(ledger.row(name)), seed=seed)
+        run = replace(job, learning_rate=best_rate(ledger.row(name, job)), seed=seed)
         last, _ = setup.train(name, run, f"seed-{seed}")
         return setup.measure(last)
 
-    ledger.record(name, seed, scores)
+    ledger.record(name, seed, scores, job)
 
 
 def keep_logs(out: Path, results: dict[str, dict]) -> None:
     """The log of each row's first seed at its best rate, shortened, into `data/logs/controls`."""
     for name, row in results.items():
-        run = out / name.replace(" ", "-") / f"{best_rate(row):g}" if row["search"] else None
+        run = out / name.replace(" ", "-") / f"{best_rate(row):g}" if row.get("search") else None
         if run and run.is_dir():
             short = name.lower().replace(",", "").replace(" + ", " ").replace(" ", "-")
             export_log(run, f"controls/{short}", every=25)

@@ -11,13 +11,12 @@ A reward is called hacked here where it rises while SI-SDRi falls by more than `
 """
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from control_rows import rows
-from controls import Shuffled
+from controls import Ledger, Shuffled
 from matplotlib.figure import Figure
 
 from mars_lib.data import manifests
@@ -27,7 +26,7 @@ from mars_lib.data.synthesis.soundfonts import find
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge
 from mars_lib.inference import pretrained, system
-from mars_lib.io import assets, atomic
+from mars_lib.io import assets
 from mars_lib.show.plots import save
 from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.reinforce import train_rl
@@ -63,10 +62,14 @@ class Lab:
             self.encoder, self.music, classes, "train", 16, augment=self.plain.augment
         )
 
+    def options_of(self, estimator: str, reward: str) -> RLConfig:
+        """How a run is trained."""
+        named = rows(self.plain)["PPO recipe, similarity alone, no anchor"]
+        return replace(named, estimator=estimator, reward=reward.partition(",")[0])
+
     def run(self, estimator: str, heads: str | None, reward: str) -> Course:
         """The measures of one run: at the start, then five times."""
-        named = rows(self.plain)["PPO recipe, similarity alone, no anchor"]
-        rl = replace(named, estimator=estimator, reward=reward.partition(",")[0])
+        rl = self.options_of(estimator, reward)
         rewarding: Encoder = pretrained.load_minibind(heads=heads)
         fusion = pretrained.load_mlbp(heads=heads)
         paid = make_reward(rl, rewarding.embed_audio, fusion)
@@ -145,15 +148,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/hacking"))
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
-    lab, kept = Lab(options), options.out / "courses.json"
-    courses: dict[str, Course] = json.loads(kept.read_text()) if kept.is_file() else {}
+    lab, kept = Lab(options), Ledger(options.out / "courses.json")
+    courses: dict[str, Course] = {}
     for estimator, title in (("pathwise", "pathwise"), ("score", "PPO")):
         for label, heads in HEADS.items():
             for reward in REWARDS:
                 name = f"{title} | {label} | {reward}"
-                if name not in courses:
-                    courses[name] = lab.run(estimator, heads, reward)
-                    atomic.write_json(kept, courses)
+                row = kept.row(name, lab.options_of(estimator, reward))
+                if "course" not in row:
+                    row["course"] = lab.run(estimator, heads, reward)
+                    kept.write()
+                courses[name] = row["course"]
     print(table(courses))
     if options.figure:
         draw(courses, options.figure)

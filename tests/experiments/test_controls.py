@@ -106,3 +106,28 @@ def test_a_row_that_is_none_is_said_before_any_work(root, monkeypatch):
     monkeypatch.setattr(controls, "prepare", None)
     with pytest.raises(InputError, match="row: is 'PPO recipes'; give one of supervised continued"):
         controls.main()
+
+
+def test_what_is_kept_of_a_row_is_of_its_own_options_and_of_one_rate(root, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    controls = importlib.import_module("controls")
+    job, path = RLConfig(steps=7), tmp_path / "controls.json"
+    gains = {1e-4: 1.0, 1e-3: 2.0}
+
+    class Trained:
+        def train(self, name, run, folder):
+            return run.learning_rate, {"validation_si_sdri": gains[run.learning_rate]}
+
+        def measure(self, rate):
+            return {"si_sdri": [rate]}
+
+    ledger = controls.Ledger(path)
+    controls.search(Trained(), ledger, "row", job, [1e-4])
+    controls.repeat(Trained(), ledger, "row", job, 1)
+    assert set(ledger.runs("row", job)) == {"0", "1"}
+    # A better rate, searched later: the seed of the former one is no seed of this row any more.
+    again = controls.Ledger(path)
+    controls.search(Trained(), again, "row", job, [1e-4, 1e-3])
+    assert again.runs("row", job) == {"0": {"si_sdri": [1e-3]}}
+    with pytest.raises(InputError, match="row 'row' .* differs in options.anchor, options.steps"):
+        controls.Ledger(path).row("row", replace(job, steps=8, anchor=1.0))
