@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from mars_lib import alignment
+from mars_lib.check import told
 from mars_lib.data import manifests
 from mars_lib.inference import pretrained
 
@@ -30,4 +31,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

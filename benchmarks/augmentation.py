@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mars_lib import config
+from mars_lib.check import told
 from mars_lib.data.mini_music import MiniMusic
 from mars_lib.data.synthesis import soundfonts
 from mars_lib.experiments.evaluate import evaluate
@@ -60,4 +61,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

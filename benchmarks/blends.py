@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from mars_lib.check import told
 from mars_lib.data import manifests
 from mars_lib.data.cached_music import CachedMusic
 from mars_lib.experiments.evaluate import evaluate_folder
@@ -50,4 +51,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from mars_lib.check import told
 from mars_lib.evaluation.metrics import bss_eval
 from mars_lib.evaluation.museval_reference import museval_bss_eval
 
@@ -65,4 +66,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

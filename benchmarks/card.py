@@ -27,6 +27,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from mars_lib import config
+from mars_lib.check import told
 from mars_lib.config import Config, PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.loader import PREFETCH, mixtures
@@ -246,4 +247,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -24,6 +24,7 @@ from control_rows import FROZEN, best_rate, rows, table
 from control_scores import Scorer
 
 from mars_lib import check
+from mars_lib.check import told
 from mars_lib.data import manifests
 from mars_lib.data.cached_music import CachedMusic
 from mars_lib.data.mini_music import MiniMusic
@@ -325,4 +326,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

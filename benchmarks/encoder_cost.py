@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 
+from mars_lib.check import told
 from mars_lib.inference.pretrained import PACKAGED
 
 MEASURED = """
@@ -60,4 +61,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

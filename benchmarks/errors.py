@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from torchaudio.functional import detect_pitch_frequency
 from tqdm import tqdm
 
+from mars_lib.check import told
 from mars_lib.data import manifests
 from mars_lib.data.folder_mixtures import FolderMixtures
 from mars_lib.data.synthesis.classes import sound_classes
@@ -240,4 +241,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from mars_lib.advantage import MovingBaseline
+from mars_lib.check import told
 from mars_lib.config import PolicyConfig, TrainingConfig
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureStream
@@ -107,4 +108,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -19,6 +19,7 @@ from control_rows import rows
 from controls import Ledger, Shuffled
 from matplotlib.figure import Figure
 
+from mars_lib.check import told
 from mars_lib.data import manifests
 from mars_lib.data.cached_music import CachedMusic
 from mars_lib.data.mini_music import MiniMusic
@@ -165,4 +166,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -18,6 +18,7 @@ from dataclasses import replace
 import torch
 
 from mars_lib import config
+from mars_lib.check import told
 from mars_lib.data import manifests
 from mars_lib.data.loader import mixtures, reading
 from mars_lib.data.mixtures import MixtureBatch, MixtureStream
@@ -109,4 +110,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

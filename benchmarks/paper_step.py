@@ -22,6 +22,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from mars_lib import config
+from mars_lib.check import told
 from mars_lib.training.rl_config import ESTIMATORS
 
 # Memory in GB and dense half-precision tensor throughput in TFLOP/s, by NVIDIA's data sheets.
@@ -131,4 +132,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch.distributions import Beta, kl_divergence
 
+from mars_lib.check import told
 from mars_lib.policy import BetaMaskPolicy
 
 KAPPA = 9.0
@@ -140,4 +141,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from mars_lib.check import fail
+from mars_lib.check import fail, told
 
 PLACES = {
     "gcompris": Path("/usr/share/gcompris-qt/rcc"),
@@ -120,4 +120,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -8,6 +8,7 @@ import time
 
 import torch
 
+from mars_lib.check import told
 from mars_lib.data import manifests
 
 
@@ -30,4 +31,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

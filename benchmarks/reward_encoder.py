@@ -20,6 +20,7 @@ from scipy.stats import spearmanr
 from torch.nn import functional
 
 from mars_lib import waveform
+from mars_lib.check import told
 from mars_lib.config import SignalConfig
 from mars_lib.data import manifests
 from mars_lib.data.pictures import drawings, load_picture
@@ -229,4 +230,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

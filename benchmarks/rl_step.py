@@ -22,6 +22,7 @@ import torch
 
 from mars_lib import config
 from mars_lib.advantage import MovingBaseline
+from mars_lib.check import told
 from mars_lib.config import PolicyConfig
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureStream
@@ -158,4 +159,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

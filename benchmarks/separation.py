@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 import torch
 
+from mars_lib.check import told
 from mars_lib.inference import system
 from mars_lib.inference.files import separate_file
 
@@ -66,4 +67,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from mars_lib.check import told
 from mars_lib.data.variation import Chains, vary
 from mars_lib.io.devices import choose_device
 from tests.data import reference_variation
@@ -58,4 +59,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 import mars_lib
+from mars_lib.check import told
 from mars_lib.data import manifests
 from mars_lib.evaluation.metrics import si_sdr
 from mars_lib.inference.system import System
@@ -83,4 +84,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -2,7 +2,9 @@
 
 import math
 import reprlib
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from numbers import Real
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -31,6 +33,19 @@ def fail(name: str, problem: str, remedy: str) -> NoReturn:
     mars_lib.check.InputError: kappa: is -1; give a number above 0
     """
     raise InputError(f"{name}: {problem}; {remedy}")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Around a command: errors that a user can mend are one line on stderr and exit status 1."""
+    try:
+        yield
+    except (InputError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
 
 
 def shape(name: str, tensor: torch.Tensor, axes: str, **sizes: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mars_lib.check import InputError
+from mars_lib.check import told
 from mars_lib.cli import options
 from mars_lib.cli.align import align
 from mars_lib.cli.data import data
@@ -64,14 +64,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-    try:
+    with told():
         app()
-    except (InputError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command()

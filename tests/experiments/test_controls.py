@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -131,3 +133,16 @@ def test_what_is_kept_of_a_row_is_of_its_own_options_and_of_one_rate(root, monke
     assert again.runs("row", job) == {"0": {"si_sdri": [1e-3]}}
     with pytest.raises(InputError, match="row 'row' .* differs in options.anchor, options.steps"):
         controls.Ledger(path).row("row", replace(job, steps=8, anchor=1.0))
+
+
+def test_a_benchmark_tells_a_mendable_error_in_one_line(root):
+    script = [sys.executable, root / "benchmarks" / "controls.py", "--only", "PPO recipes"]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: row: is 'PPO recipes'; give one of")
+    assert done.stderr.count("\n") == 1
+    # So do all others that call mars_lib.
+    for path in (*(root / "benchmarks").glob("*.py"), root / "docs" / "separation.py"):
+        text = path.read_text(encoding="utf-8")
+        if "__main__" in text and "\nfrom mars_lib" in text:
+            assert text.endswith("    with told():\n        main()\n"), path
