@@ -77,7 +77,7 @@ def table(results: dict[str, dict]) -> str:
     scores = {
         name: {metric: np.array([run[metric] for run in row["runs"].values()]) for metric in UNITS}
         for name, row in results.items()
-        if row.get("runs")
+        if row["runs"]
     }
     every_seed = np.concatenate([by_metric["si_sdri"] for by_metric in scores.values()])
     used = (np.abs(every_seed) < LIMIT).all(axis=0)
@@ -89,7 +89,7 @@ def table(results: dict[str, dict]) -> str:
     lines += [f"{'':36}{'seeds':>6}{'rate':>7}{'SI-SDRi':>9}{'judge':>8}{'reward':>8}"]
     for name, by_metric in scores.items():
         row, mean = results[name], {metric: v.mean() for metric, v in by_metric.items()}
-        rate = f"{best_rate(row):g}" if row.get("search") else ""
+        rate = f"{best_rate(row):g}" if row["search"] else ""
         lines.append(
             f"{name:36}{len(row['runs']):6}{rate:>7}{mean['si_sdri']:9.2f}"
             f"{100 * mean['judge']:7.1f}%{mean['reward']:8.3f}"

@@ -161,19 +161,15 @@ class Ledger:
         Raises `InputError` where the row there was trained in another way.
         """
         ours = run_folder.identity(options=job.to_dict() if job else None)
-        row = self.results.setdefault(name, {"identity": ours})
+        row = self.results.setdefault(name, {"identity": ours, "runs": {}, "search": {}})
         run_folder.check_identity(f"row {name!r} of {self.path}", ours, row)
         return row
 
-    def runs(self, name: str, job: RLConfig | None = None) -> dict[str, dict]:
-        """{seed: scores} of a row."""
-        return self.row(name, job).setdefault("runs", {})
-
     def record(
-        self, name: str, seed: int, scores: Callable[[], dict], job: RLConfig | None = None
+        self, name: str, seed: int, scores: Callable[[], object], job: RLConfig | None = None
     ) -> None:
         """Measure a row with a seed and keep it, where it is not there already."""
-        runs = self.runs(name, job)
+        runs = self.row(name, job)["runs"]
         if str(seed) not in runs:
             runs[str(seed)] = scores()
             self.write()
@@ -188,11 +184,10 @@ def search(setup: Setup, ledger: Ledger, name: str, job: RLConfig, rates: Sequen
     no seed of another rate.
     """
     row = ledger.row(name, job)
-    searched = row.setdefault("search", {})
     for rate in rates:
-        if str(rate) not in searched:
+        if str(rate) not in row["search"]:
             last, validated = setup.train(name, replace(job, learning_rate=rate), f"{rate:g}")
-            searched[str(rate)] = validated
+            row["search"][str(rate)] = validated
             scores = setup.measure(last)
             if best_rate(row) == rate:
                 row["runs"] = {"0": scores}
@@ -213,7 +208,7 @@ def repeat(setup: Setup, ledger: Ledger, name: str, job: RLConfig, seed: int) ->
 def keep_logs(out: Path, results: dict[str, dict]) -> None:
     """The log of each row's first seed at its best rate, shortened, into `data/logs/controls`."""
     for name, row in results.items():
-        run = out / name.replace(" ", "-") / f"{best_rate(row):g}" if row.get("search") else None
+        run = out / name.replace(" ", "-") / f"{best_rate(row):g}" if row["search"] else None
         if run and run.is_dir():
             short = name.lower().replace(",", "").replace(" + ", " ").replace(" ", "-")
             export_log(run, f"controls/{short}", every=25)

@@ -13,6 +13,7 @@ A reward is called hacked here where it rises while SI-SDRi falls by more than `
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from control_rows import rows
@@ -68,9 +69,8 @@ class Lab:
         named = rows(self.plain)["PPO recipe, similarity alone, no anchor"]
         return replace(named, estimator=estimator, reward=reward.partition(",")[0])
 
-    def run(self, estimator: str, heads: str | None, reward: str) -> Course:
+    def run(self, rl: RLConfig, heads: str | None, reward: str) -> Course:
         """The measures of one run: at the start, then five times."""
-        rl = self.options_of(estimator, reward)
         rewarding: Encoder = pretrained.load_minibind(heads=heads)
         fusion = pretrained.load_mlbp(heads=heads)
         paid = make_reward(rl, rewarding.embed_audio, fusion)
@@ -86,7 +86,7 @@ class Lab:
             self.music,
             self.encoder,
             fusion,
-            self.options.out / f"{estimator}-{heads}-{reward.replace(', ', '-')}",
+            self.options.out / f"{rl.estimator}-{heads}-{reward.replace(', ', '-')}",
             reward_encoder=rewarding,
             bank=self.bank,
             accelerator="cpu",
@@ -155,11 +155,9 @@ def main() -> None:
         for label, heads in HEADS.items():
             for reward in REWARDS:
                 name = f"{title} | {label} | {reward}"
-                row = kept.row(name, lab.options_of(estimator, reward))
-                if "course" not in row:
-                    row["course"] = lab.run(estimator, heads, reward)
-                    kept.write()
-                courses[name] = row["course"]
+                job = lab.options_of(estimator, reward)
+                kept.record(name, 0, partial(lab.run, job, heads, reward), job)
+                courses[name] = kept.row(name, job)["runs"]["0"]
     print(table(courses))
     if options.figure:
         draw(courses, options.figure)

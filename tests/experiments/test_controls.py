@@ -126,11 +126,11 @@ def test_what_is_kept_of_a_row_is_of_its_own_options_and_of_one_rate(root, monke
     ledger = controls.Ledger(path)
     controls.search(Trained(), ledger, "row", job, [1e-4])
     controls.repeat(Trained(), ledger, "row", job, 1)
-    assert set(ledger.runs("row", job)) == {"0", "1"}
+    assert set(ledger.row("row", job)["runs"]) == {"0", "1"}
     # A better rate, searched later: the seed of the former one is no seed of this row any more.
     again = controls.Ledger(path)
     controls.search(Trained(), again, "row", job, [1e-4, 1e-3])
-    assert again.runs("row", job) == {"0": {"si_sdri": [1e-3]}}
+    assert again.row("row", job)["runs"] == {"0": {"si_sdri": [1e-3]}}
     with pytest.raises(InputError, match="row 'row' .* differs in options.anchor, options.steps"):
         controls.Ledger(path).row("row", replace(job, steps=8, anchor=1.0))
 
