@@ -20,7 +20,7 @@ from mars_lib.experiments import compared_systems, results_page
 from mars_lib.experiments.evaluate import evaluate as evaluate_split
 from mars_lib.experiments.evaluate import evaluate_folder
 from mars_lib.experiments.evaluation_report import paired, report
-from mars_lib.experiments.kept_scores import KeptScores
+from mars_lib.experiments.kept_scores import keeping
 from mars_lib.experiments.query_modes import QUERIES
 from mars_lib.inference import system
 from mars_lib.io import atomic, devices, paths
@@ -187,7 +187,6 @@ def benchmark(
     paths.output_folder(work, "--work")
     compared = compared_systems.load(systems, devices.choose_device(device))
     similar = clap_score.load(clap) if clap else None
-    kept = KeptScores(work, benchmark_of_all.identity_of(compared, limit, similar), resume)
-    results, examples = benchmark_of_all.run(compared, limit, clap=similar, kept=kept)
-    results_page.write(results, examples, out)
-    kept.remove()
+    with keeping(work, benchmark_of_all.identity_of(compared, limit, similar), resume) as kept:
+        results, examples = benchmark_of_all.run(compared, limit, clap=similar, kept=kept)
+        results_page.write(results, examples, out)

@@ -1,13 +1,28 @@
 """What an interrupted `mars benchmark` keeps, for the next one to go on with."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mars_lib.check import fail
 from mars_lib.io import atomic
-from mars_lib.training.run_folder import check_identity
+from mars_lib.training.run_folder import check_identity, claimed
 
 IDENTITY = "benchmark.json"
+
+
+@contextmanager
+def keeping(folder: Path, ours: dict, resume: bool = False) -> Iterator["KeptScores"]:
+    """A benchmark's scores in a folder that it alone holds: kept if it is interrupted, removed if
+    it ends.
+
+    Raises `InputError` as `KeptScores`, and where another process holds the folder.
+    """
+    with claimed(folder, resume=resume, holds=(), option="--work"):
+        kept = KeptScores(folder, ours, resume)
+        yield kept
+        kept.remove()
 
 
 class KeptScores:
@@ -51,7 +66,7 @@ class KeptScores:
 
     def remove(self) -> None:
         """Remove what was kept: the benchmark has ended."""
-        for path in self._files:
+        for path in (*self._files, self.folder / ".lock"):
             path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()

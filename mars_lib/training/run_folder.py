@@ -83,6 +83,7 @@ def claimed(
     resume: bool,
     overwrite: bool = False,
     holds: tuple[str, ...] = ("last", "best"),
+    option: str = "--out",
 ) -> Iterator[None]:
     """Hold `folder` for one run; of its processes the first holds it for all.
 
@@ -90,6 +91,7 @@ def claimed(
         folder: of the run.
         resume, overwrite: what may happen to a run that is there.
         holds: names of the checkpoints that the run writes.
+        option: the command's for another folder.
 
     Raises:
         InputError: where another process holds the folder, and where one of the checkpoints is
@@ -105,11 +107,11 @@ def claimed(
     except Timeout:
         fail(
             f"run {folder}",
-            "is being trained by another process",
-            "wait for it, or give another --out",
+            "is held by another process",
+            f"wait for it, or give another {option}",
         )
     except OSError as error:
-        fail(f"folder {folder}", f"cannot be written ({error.strerror})", "give another --out")
+        fail(f"folder {folder}", f"cannot be written ({error.strerror})", f"give another {option}")
     try:
         if not (resume or overwrite):
             no_run(folder, *holds)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from mars_lib.check import InputError
 from mars_lib.experiments import benchmark, score_table
-from mars_lib.experiments.kept_scores import KeptScores
+from mars_lib.experiments.kept_scores import KeptScores, keeping
 from mars_lib.experiments.score_table import measure
 from tests.experiments.systems import four
 
@@ -55,6 +56,21 @@ def test_it_is_gone_on_with_if_one_says_so_and_it_is_the_same(tmp_path):
         KeptScores(tmp_path, OURS | {"mixtures": 4}, resume=True)
     KeptScores(tmp_path, OURS, resume=True).remove()
     assert not tmp_path.exists()
+
+
+def test_two_benchmarks_in_one_folder_do_not_meet(tmp_path):
+    work = tmp_path / "work"
+    with pytest.raises(KeyboardInterrupt), keeping(work, OURS):
+        raise KeyboardInterrupt
+    with (
+        FileLock(work / ".lock"),
+        pytest.raises(InputError, match="is held by another process; .* give another --work"),
+        keeping(work, OURS, resume=True),
+    ):
+        pytest.fail("both write")
+    with keeping(work, OURS, resume=True) as kept:
+        kept.append("test", {"a": 1})
+    assert not work.exists()
 
 
 def test_other_weights_make_another_benchmark(folder):

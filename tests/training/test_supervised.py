@@ -203,7 +203,7 @@ def test_two_runs_in_one_folder_do_not_meet(train, tmp_path):
     (tmp_path / "run").mkdir()
     with (
         FileLock(tmp_path / "run" / ".lock"),
-        pytest.raises(InputError, match="is being trained by another process"),
+        pytest.raises(InputError, match="is held by another process"),
     ):
         train()
     train()
