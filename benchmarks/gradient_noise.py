@@ -3,7 +3,9 @@ twice.
 
 Of the pretrained `separator-small`, by all of its weights, with SI-SDR as the reward, for sides of
 patches, sizes of groups and windows with credit of their own. 1 would be no noise, 0 nothing but
-noise. Means over batches; `--figure` draws them.
+noise. Beside them the gradient through one sampled mask (pathwise), on bins and on the largest
+patches, and its cosine with PPO's of the largest patches, groups and windows. Means over batches;
+`--figure` draws PPO's.
 """
 
 import argparse
@@ -25,34 +27,49 @@ from mars_lib.rollout import QueriedBatch
 from mars_lib.separator import Separator
 from mars_lib.show import interval_grid, save
 from mars_lib.training.query_bank import QueryBank
-from mars_lib.training.steps import ppo_step
+from mars_lib.training.steps import pathwise_loss, ppo_step, propose
 from mars_lib.training.targets import queried_batch
 
-PATCHES, GROUPS, WINDOWS = (1, 4, 8, 16), (2, 4, 16), (1, 4, 8)
+PATCHES, GROUPS, WINDOWS = (1, 4, 8, 16), (2, 4, 8, 16), (1, 4, 8)
 
 
 def gradient(
-    separator: Separator, batch: QueriedBatch, config: PolicyConfig, seed: int
+    separator: Separator,
+    batch: QueriedBatch,
+    config: PolicyConfig,
+    seed: int,
+    pathwise: bool = False,
 ) -> torch.Tensor:
-    """The gradient of one step on a batch, by all weights in a row."""
+    """The gradient of one step on a batch, by all weights in a row: PPO's, or the one through a
+    sampled mask.
+    """
     generator = torch.Generator().manual_seed(seed)
     separator.zero_grad()
-    _, loss, _ = ppo_step(
-        separator, separator, batch, signal_fidelity, MovingBaseline(), config, generator
-    )
+    if pathwise:
+        proposal = propose(separator, batch)
+        loss, _ = pathwise_loss(separator, proposal, batch, signal_fidelity, config, generator)
+    else:
+        _, loss, _ = ppo_step(
+            separator, separator, batch, signal_fidelity, MovingBaseline(), config, generator
+        )
     loss.backward()
     weights = [p.grad.flatten() for p in separator.parameters() if p.grad is not None]
     return torch.cat(weights)
 
 
-def measured(batches: int, size: int, progress: bool = True) -> dict[tuple[int, int, int], list]:
-    """Cosines of pairs of gradients, one a batch of `size` mixtures, by (patch, group, windows)."""
+def measured(
+    batches: int, size: int, progress: bool = True
+) -> tuple[dict[tuple[int, int, int], list], dict[str, list]]:
+    """Cosines of pairs of gradients, one a batch of `size` mixtures: of PPO by (patch, group,
+    windows); and those with the gradient through a mask.
+    """
     start = system.load("separator-small", device="cpu")
     separator = start.separator.requires_grad_(True)
     training = TrainingConfig(batch_size=size, clips_per_class=4, augment=0.0)
     stream = MixtureStream(manifests.music(), "train", training)
     bank = QueryBank.embed(start.encoder, manifests.music(), stream.classes, "train", 2)
     found: dict[tuple[int, int, int], list] = {}
+    through: dict[str, list] = {}
     settings = list(product(PATCHES, GROUPS, WINDOWS))
     for step in range(batches):
         batch = queried_batch(
@@ -71,7 +88,20 @@ def measured(batches: int, size: int, progress: bool = True) -> dict[tuple[int, 
             pair = [gradient(separator, batch, config, seed) for seed in (0, 1)]
             cosine = torch.cosine_similarity(*pair, dim=0).item()
             found.setdefault((patch, group, windows), []).append(cosine)
-    return found
+        for patch in (PATCHES[0], PATCHES[-1]):
+            masks = PolicyConfig(patch=patch)
+            one, other = (gradient(separator, batch, masks, seed, True) for seed in (0, 1))
+            # `pair` is PPO's of the last setting, the largest.
+            for name, a, b in (("of two", one, other), ("with PPO's", one, pair[0])):
+                cosine = torch.cosine_similarity(a, b, dim=0).item()
+                through.setdefault(f"{patch} x {patch}, cosine {name}", []).append(cosine)
+    return found, through
+
+
+def with_interval(cosines: list[float]) -> str:
+    """Their mean and 95 % interval."""
+    row = summary(cosines)
+    return f"{row['mean']:.3f} [{row['ci95'][0]:.3f}, {row['ci95'][1]:.3f}]"
 
 
 def draw(found: dict[tuple[int, int, int], list], path: Path) -> None:
@@ -94,15 +124,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=8, help="mixtures of a batch")
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
-    found = measured(options.batches, options.size)
+    found, through = measured(options.batches, options.size)
     print("| patch | G | " + " | ".join(f"{w} windows" for w in WINDOWS) + " |")
     print("| --- | --- |" + " --- |" * len(WINDOWS))
     for patch, group in product(PATCHES, GROUPS):
         cells = []
         for windows in WINDOWS:
-            row = summary(found[patch, group, windows])
-            cells.append(f"{row['mean']:.3f} [{row['ci95'][0]:.3f}, {row['ci95'][1]:.3f}]")
+            cells.append(with_interval(found[patch, group, windows]))
         print(f"| {patch} x {patch} | {group} | {' | '.join(cells)} |")
+    for name, cosines in through.items():
+        print(f"gradients through a sampled mask, {name}: {with_interval(cosines)}")
     if options.figure:
         draw(found, options.figure)
 
