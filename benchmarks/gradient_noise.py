@@ -20,7 +20,7 @@ from mars_lib.check import told
 from mars_lib.config import PolicyConfig, TrainingConfig
 from mars_lib.data import manifests
 from mars_lib.data.mixtures import MixtureStream
-from mars_lib.evaluation.statistics import summary
+from mars_lib.evaluation.statistics import summary, with_interval
 from mars_lib.inference import system
 from mars_lib.reward import signal_fidelity
 from mars_lib.rollout import QueriedBatch
@@ -98,12 +98,6 @@ def measured(
     return found, through
 
 
-def with_interval(cosines: list[float]) -> str:
-    """Their mean and 95 % interval."""
-    row = summary(cosines)
-    return f"{row['mean']:.3f} [{row['ci95'][0]:.3f}, {row['ci95'][1]:.3f}]"
-
-
 def draw(found: dict[tuple[int, int, int], list], path: Path) -> None:
     """Draw a panel a number of windows, a line a size of group, with 95 % intervals."""
     curves = {
@@ -128,12 +122,10 @@ def main() -> None:
     print("| patch | G | " + " | ".join(f"{w} windows" for w in WINDOWS) + " |")
     print("| --- | --- |" + " --- |" * len(WINDOWS))
     for patch, group in product(PATCHES, GROUPS):
-        cells = []
-        for windows in WINDOWS:
-            cells.append(with_interval(found[patch, group, windows]))
+        cells = [with_interval(summary(found[patch, group, w]), ".3f") for w in WINDOWS]
         print(f"| {patch} x {patch} | {group} | {' | '.join(cells)} |")
     for name, cosines in through.items():
-        print(f"gradients through a sampled mask, {name}: {with_interval(cosines)}")
+        print(f"gradients through a sampled mask, {name}: {with_interval(summary(cosines), '.3f')}")
     if options.figure:
         draw(found, options.figure)
 

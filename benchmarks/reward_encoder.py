@@ -29,7 +29,7 @@ from mars_lib.encoders.base import TrainableEncoder
 from mars_lib.encoders.frozen import frozen
 from mars_lib.encoders.minibind2 import MiniBind2
 from mars_lib.evaluation.metrics import si_sdr
-from mars_lib.evaluation.statistics import summary
+from mars_lib.evaluation.statistics import summary, with_interval
 from mars_lib.experiments.climb import Climb, climb
 from mars_lib.inference import drawn_queries, known_words, pretrained, system
 from mars_lib.mask import ideal_ratio, to_waveform
@@ -128,9 +128,7 @@ def climbs(encoder: TrainableEncoder | None, count: int) -> Climb:
 
 def _interval(values: ArrayLike, digits: str) -> str:
     """A mean and its 95 % interval."""
-    found = summary(values)
-    mean, low, high = (format(value, digits) for value in (found["mean"], *found["ci95"]))
-    return f"{mean} [{low}, {high}]"
+    return with_interval(summary(values), digits)
 
 
 def draw(found: dict[str, Climb], path: Path) -> None:

@@ -11,7 +11,7 @@ from mars_lib.alignment.measures import discrimination, retrieval
 from mars_lib.alignment.run import load_heads, with_trainable_heads
 from mars_lib.data import manifests
 from mars_lib.encoders.base import TrainableEncoder
-from mars_lib.evaluation.statistics import summary
+from mars_lib.evaluation.statistics import summary, with_interval
 
 
 def report(
@@ -88,8 +88,7 @@ def table(found: Mapping[str, Mapping[str, dict]]) -> str:
     ]
     for name, splits in found.items():
         for split, row in splits.items():
-            low, high = row["probe"]["ci95"]
             recalls = " | ".join(f"{row['recall'][d]:.2f}" for d in directions)
-            probe = f"{row['probe']['mean']:.4f} [{low:.4f}, {high:.4f}]"
+            probe = with_interval(row["probe"], ".4f")
             lines.append(f"| {name} | {split} | {probe} | {recalls} |")
     return "\n".join(lines)

@@ -30,6 +30,12 @@ def summary(values: ArrayLike, seed: int = 0) -> Summary:
     return {"mean": float(array.mean()), "sem": standard_error(array), "ci95": [low, high]}
 
 
+def with_interval(found: Summary, digits: str = ".2f") -> str:
+    """A mean and its interval in words, "1.20 [0.90, 1.50]"."""
+    mean, low, high = (format(value, digits) for value in (found["mean"], *found["ci95"]))
+    return f"{mean} [{low}, {high}]"
+
+
 def standard_error(values: ArrayLike) -> float:
     """Standard deviation (n - 1) over the root of n: the "±" of the paper's tables.
 

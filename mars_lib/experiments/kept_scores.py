@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mars_lib.check import fail
 from mars_lib.io import atomic
-from mars_lib.training.run_folder import check_identity, claimed
+from mars_lib.training.run_folder import LOCK, check_identity, claimed
 
 IDENTITY = "benchmark.json"
 
@@ -66,7 +66,7 @@ class KeptScores:
 
     def remove(self) -> None:
         """Remove what was kept: the benchmark has ended."""
-        for path in (*self._files, self.folder / ".lock"):
+        for path in (*self._files, self.folder / LOCK):
             path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()

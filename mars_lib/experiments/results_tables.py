@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from mars_lib.evaluation.scoring import METRIC_TITLES, MetricSummary, left_out
-from mars_lib.evaluation.statistics import Summary
+from mars_lib.evaluation.statistics import with_interval
 from mars_lib.experiments.results import (
     AGAINST_SIGNAL,
     AGAINST_SUPERVISED,
@@ -74,7 +74,8 @@ def _system_row(name: str, row: dict, shares: tuple[str, ...]) -> list[str]:
         f"{row[m]['mean']:.2f} ± {row[m]['sem']:.2f}" if m in row else "" for m in METRIC_TITLES
     ]
     if "si_sdri" in row:
-        cells[0] += f" {_interval(row['si_sdri'])}"
+        low, high = row["si_sdri"]["ci95"]
+        cells[0] += f" [{low:.2f}, {high:.2f}]"
     cells = [TITLES[name], *cells, *(f"{100 * row[m]['mean']:.1f}" for m in shares)]
     cells.append("" if name in BOUNDS else str(row["seeds"]))
     if against := row.get("against"):
@@ -86,7 +87,7 @@ def robustness_table(curve: str, places: dict[str, dict[str, MetricSummary]]) ->
     """One curve: a row a place on its axis, a column a system; below it what no mean holds."""
     heads = [LABELS.get(curve, curve), *(TITLES[name] for name in next(iter(places.values())))]
     rows = [
-        [LABELS.get(place, place), *(f"{v['mean']:.2f} {_interval(v)}" for v in by_system.values())]
+        [LABELS.get(place, place), *map(with_interval, by_system.values())]
         for place, by_system in places.items()
     ]
     without = left_out(
@@ -104,7 +105,7 @@ def probe_table(results: Results) -> str:
     rows = []
     for heads in next(iter(splits.values())):
         values = [by_heads[heads] for by_heads in splits.values()]
-        rows.append([heads, *(f"{v['mean']:.3f} {_interval(v, 3)}" for v in values)])
+        rows.append([heads, *(with_interval(v, ".3f") for v in values)])
     return _table(["heads", *(f"`{split}`" for split in splits)], rows)
 
 
@@ -160,18 +161,13 @@ def bounds(results: Results) -> list[str]:
     rows = []
     for name, title in (("oracle", "oracle mask (ceiling)"), ("mixture", "mixture (floor)")):
         splits = [results.splits[split]["text"][name] for split in ("test", "unseen")]
-        cells = [f"{row['si_sdri']['mean']:.2f} {_interval(row['si_sdri'])}" for row in splits]
+        cells = [with_interval(row["si_sdri"]) for row in splits]
         cells += [
             " / ".join(f"{100 * row[m]['mean']:.0f}" for row in splits) + " %"
             for m in ("closer_to_target", "judge")
         ]
         rows.append(_row([title, *cells, ""]))
     return rows
-
-
-def _interval(summary: Summary, digits: int = 2) -> str:
-    low, high = summary["ci95"]
-    return f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _differences(against: dict) -> list[str]:

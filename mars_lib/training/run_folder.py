@@ -16,6 +16,8 @@ from mars_lib.io import checkpoint
 from mars_lib.io.published_weights import fingerprint
 from mars_lib.training import distributed
 
+LOCK = ".lock"  # in a folder that is held
+
 
 def identity(**parts: object) -> dict:
     """What makes a run this run and no other: `parts` as plain JSON, and the code's version."""
@@ -102,7 +104,7 @@ def claimed(
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
         fail(
