@@ -55,9 +55,14 @@ class Shuffled:
 
     def __call__(self, estimate: torch.Tensor, target: Target, /) -> torch.Tensor:
         check.at_least("rows of a batch", len(estimate), 4)
-        order = torch.arange(len(estimate), device=estimate.device).roll(2)
-        moved = {name: z[order] for name, z in target.embeddings.items()}
-        return self.reward(estimate, Target(target.reference[order], moved))
+        return self.reward(estimate, self.moved(target))
+
+    def moved(self, target: Target) -> Target:
+        """That of another mixture, for each row."""
+        order = torch.arange(len(target.reference), device=target.reference.device).roll(2)
+        return Target(
+            target.reference[order], {name: z[order] for name, z in target.embeddings.items()}
+        )
 
     @property
     def in_windows(self) -> Reward:

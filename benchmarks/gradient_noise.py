@@ -2,9 +2,9 @@
 twice.
 
 Of the pretrained `separator-small`, by all of its weights, with SI-SDR as the reward, for sides of
-patches, sizes of groups and windows with credit of their own. 1 would be no noise, 0 nothing but
-noise. Beside them the gradient through one sampled mask (pathwise), on bins and on the largest
-patches, and its cosine with PPO's of the largest patches, groups and windows. Means over batches;
+patches, sizes of groups and kinds of credit: for the whole estimate, or also by windows or by
+patch. 1 would be no noise, 0 nothing but noise. Beside them the gradient through one sampled mask
+(pathwise), and its cosine with PPO's of the same patches and the largest group. Means over batches;
 `--figure` draws PPO's.
 """
 
@@ -30,7 +30,13 @@ from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.steps import pathwise_loss, ppo_step, propose
 from mars_lib.training.targets import queried_batch
 
-PATCHES, GROUPS, WINDOWS = (1, 4, 8, 16), (2, 4, 8, 16), (1, 4, 8)
+PATCHES, GROUPS = (1, 4, 8, 16), (2, 4, 8, 16)
+CREDIT = {
+    "for the whole": {},
+    "by 4 windows": {"reward_windows": 4},
+    "by 8 windows": {"reward_windows": 8},
+    "by patch": {"credit": "patch"},
+}
 
 
 def gradient(
@@ -59,55 +65,58 @@ def gradient(
 
 def measured(
     batches: int, size: int, progress: bool = True
-) -> tuple[dict[tuple[int, int, int], list], dict[str, list]]:
+) -> tuple[dict[tuple[int, int, str], list], dict[tuple[int, str], list]]:
     """Cosines of pairs of gradients, one a batch of `size` mixtures: of PPO by (patch, group,
-    windows); and those with the gradient through a mask.
+    credit); and those with the gradient through a mask.
     """
     start = system.load("separator-small", device="cpu")
     separator = start.separator.requires_grad_(True)
     training = TrainingConfig(batch_size=size, clips_per_class=4, augment=0.0)
     stream = MixtureStream(manifests.music(), "train", training)
     bank = QueryBank.embed(start.encoder, manifests.music(), stream.classes, "train", 2)
-    found: dict[tuple[int, int, int], list] = {}
-    through: dict[str, list] = {}
-    settings = list(product(PATCHES, GROUPS, WINDOWS))
+    found: dict[tuple[int, int, str], list] = {}
+    through: dict[tuple[int, str], list] = {}
+    settings = list(product(PATCHES, GROUPS, CREDIT))
     for step in range(batches):
         batch = queried_batch(
             separator, start.encoder, bank, stream.batch(step), 0, step, 9.0, torch.device("cpu")
         )
         bar = tqdm(settings, f"batch {step + 1} of {batches}", disable=not progress)
-        for patch, group, windows in bar:
+        largest = {}
+        for patch, group, credit in bar:
             config = PolicyConfig(
                 patch=patch,
                 group_size=group,
                 antithetic=True,
-                reward_windows=windows,
                 entropy_coefficient=0.0,
                 kl_coefficient=0.0,
+                **CREDIT[credit],
             )
             pair = [gradient(separator, batch, config, seed) for seed in (0, 1)]
             cosine = torch.cosine_similarity(*pair, dim=0).item()
-            found.setdefault((patch, group, windows), []).append(cosine)
-        for patch in (PATCHES[0], PATCHES[-1]):
+            found.setdefault((patch, group, credit), []).append(cosine)
+            if group == GROUPS[-1]:
+                largest[patch, credit] = pair[0]
+        for patch in PATCHES:
             masks = PolicyConfig(patch=patch)
             one, other = (gradient(separator, batch, masks, seed, True) for seed in (0, 1))
-            # `pair` is PPO's of the last setting, the largest.
-            for name, a, b in (("of two", one, other), ("with PPO's", one, pair[0])):
-                cosine = torch.cosine_similarity(a, b, dim=0).item()
-                through.setdefault(f"{patch} x {patch}, cosine {name}", []).append(cosine)
+            ppo = {f"PPO's {credit}": largest[patch, credit] for credit in CREDIT}
+            for name, second in {"another": other, **ppo}.items():
+                cosine = torch.cosine_similarity(one, second, dim=0).item()
+                through.setdefault((patch, name), []).append(cosine)
     return found, through
 
 
-def draw(found: dict[tuple[int, int, int], list], path: Path) -> None:
-    """Draw a panel a number of windows, a line a size of group, with 95 % intervals."""
+def draw(found: dict[tuple[int, int, str], list], path: Path) -> None:
+    """Draw a panel a kind of credit, a line a size of group, with 95 % intervals."""
     curves = {
-        f"side of a patch, with {windows} window{'s' * (windows > 1)}": {
+        f"side of a patch, credit {credit}": {
             f"{patch} x {patch}": {
-                f"G = {group}": summary(found[patch, group, windows]) for group in GROUPS
+                f"G = {group}": summary(found[patch, group, credit]) for group in GROUPS
             }
             for patch in PATCHES
         }
-        for windows in WINDOWS
+        for credit in CREDIT
     }
     save(interval_grid(curves, "cosine of two gradients", sharey=True), path)
 
@@ -119,13 +128,18 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
     found, through = measured(options.batches, options.size)
-    print("| patch | G | " + " | ".join(f"{w} windows" for w in WINDOWS) + " |")
-    print("| --- | --- |" + " --- |" * len(WINDOWS))
+    print("| patch | G | " + " | ".join(f"credit {credit}" for credit in CREDIT) + " |")
+    print("| --- | --- |" + " --- |" * len(CREDIT))
     for patch, group in product(PATCHES, GROUPS):
-        cells = [with_interval(summary(found[patch, group, w]), ".3f") for w in WINDOWS]
+        cells = [with_interval(summary(found[patch, group, c]), ".3f") for c in CREDIT]
         print(f"| {patch} x {patch} | {group} | {' | '.join(cells)} |")
-    for name, cosines in through.items():
-        print(f"gradients through a sampled mask, {name}: {with_interval(summary(cosines), '.3f')}")
+    print()
+    others = list(dict.fromkeys(name for _, name in through))
+    print("| patch | " + " | ".join(f"through a mask, with {name}" for name in others) + " |")
+    print("| --- |" + " --- |" * len(others))
+    for patch in PATCHES:
+        cells = [with_interval(summary(through[patch, name]), ".3f") for name in others]
+        print(f"| {patch} x {patch} | {' | '.join(cells)} |")
     if options.figure:
         draw(found, options.figure)
 

@@ -84,3 +84,24 @@ def credit_in_time(
     windows = group_normalise(window_reward.flatten(2)).reshape(window_reward.shape)
     place = torch.arange(frames, device=windows.device) * windows.shape[-1] // frames
     return (advantage[..., None] + windows[..., place])[..., None, :]
+
+
+def credit_by_patch(advantage: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+    """The advantage that each patch meets: its own, plus that of the whole estimate.
+
+    Ours, not the paper's, where every bin meets the advantage of the whole. The energy of the error
+    is a sum over patches, and what is sampled in one says nothing about the others: a patch's own
+    part of it points where the whole would, with the noise of all others gone. Parts keep their
+    proportions, so that a patch where nothing sounds counts for little.
+
+    Args:
+        advantage: (G, B, N) of the whole estimates.
+        error: (G, B, N, h, t) energies (`mars_lib.rollout.patch_errors`); less is better.
+
+    Returns:
+        (G, B, N, h, t).
+    """
+    less = error.mean(dim=0, keepdim=True) - error
+    deviation = less.square().mean(dim=(0, -2, -1), keepdim=True).sqrt()
+    own = less / deviation.clamp(min=torch.finfo(less.dtype).tiny)
+    return advantage[..., None, None] + own

@@ -120,11 +120,12 @@ class PolicyConfig:
         default=1, metadata={"help": "Side of the patches acted on; 1 acts on bins."}
     )
     antithetic: bool = False
-    # W, windows of an estimate with a reward of their own, beside that of the whole. Ours; 1 is the
-    # paper.
+    # W windows have a reward of their own, beside that of the whole. Ours; 1 is the paper.
     reward_windows: int = field(
         default=1, metadata={"help": "Windows of an estimate with a reward of their own; 1: none."}
     )
+    # "patch": each has an advantage of its own, too, by its part of the error's energy. Ours.
+    credit: str = field(default="whole", metadata={"help": "whole; or patch: each also its own."})
     baseline_decay: float = 0.92
     # Optimiser steps between the weights that sample and those that learn; 1 is the paper's
     # theta_{t-1}. With 0 the snapshot is taken too late: every ratio is 1 and clipping never acts.
@@ -140,13 +141,16 @@ class PolicyConfig:
         if not math.isfinite(self.entropy_coefficient + self.kl_coefficient):
             problem = f"are {self.entropy_coefficient} and {self.kl_coefficient}"
             fail("entropy and KL coefficients", problem, "give finite numbers")
-        check.at_least("group size", self.group_size, 1)
-        check.at_least("patch", self.patch, 1)
-        check.at_least("reward windows", self.reward_windows, 1)
+        for name in ("group size", "patch", "reward windows"):
+            check.at_least(name, getattr(self, name.replace(" ", "_")), 1)
         check.at_least("lag", self.lag, 0)
         if self.antithetic and self.group_size % 2:
             remedy = "give an even number: antithetic samples come in pairs"
             fail("group size", f"is {self.group_size}", remedy)
+        check.one_of("credit", self.credit, ("whole", "patch"))
+        if self.credit == "patch" and (self.group_size < 2 or self.reward_windows > 1):
+            problem = f"has {self.group_size} samples and {self.reward_windows} windows"
+            fail("credit by patch", problem, "give 2 or more, and 1 window")
         check.one_of("kappa schedule", self.kappa_schedule, ("constant", "linear", "cosine"))
         check.one_of("ratio", self.ratio, ("bin", "frame", "joint"))
         check.one_of("reduction", self.reduction, ("mean", "sum"))
@@ -196,8 +200,7 @@ def small() -> Config:
 def comparison() -> Config:
     """What `mars benchmark` compares systems at: `small()` at half the width, with MiniBind.
 
-    The U-Net has 1.1 million parameters. Four systems with three seeds each are trained on two
-    cores in a few hours, and their checkpoints are 2 MB each.
+    The U-Net has 1.1 million parameters, and a checkpoint 2 MB.
     """
     config = small()
     return replace(
@@ -276,8 +279,7 @@ def to_dict(config: Config) -> dict[str, Any]:
 def from_dict(values: Mapping[str, Any], name: str = "configuration") -> Config:
     """The inverse of `to_dict`.
 
-    Raises:
-        InputError: about `name`, for other fields, other types and absurd sizes.
+    Raises `InputError` about `name`, for other fields, other types and absurd sizes.
     """
     again = "train the checkpoint again"
     try:

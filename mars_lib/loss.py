@@ -135,7 +135,8 @@ def rl_loss(
     Args:
         policy: pi, of the weights that learn.
         rollout: what pi_old sampled.
-        advantage: (G, B, N) or, with credit in time, (G, B, N, 1, t); without a gradient.
+        advantage: (G, B, N) or, with credit in time, (G, B, N, 1, t), by patch, (G, B, N, h, t);
+            without a gradient.
         config: clip range, kind of ratio, and the coefficients lambda_H and lambda_KL.
 
     Returns:
@@ -147,15 +148,17 @@ def rl_loss(
     Raises:
         InputError: for an advantage of another shape or with a gradient.
     """
-    in_time = advantage.ndim == rollout.action.ndim
-    letters = "GBNht" if in_time else "GBN"
-    sizes = dict(zip(letters, rollout.action.shape)) | ({"h": 1} if in_time else {})
+    local = advantage.ndim == rollout.action.ndim
+    letters = "GBNht" if local else "GBN"
+    sizes = dict(zip(letters, rollout.action.shape))
+    if local and advantage.shape[-2] == 1:
+        sizes["h"] = 1
     check.shape("advantage", advantage, " ".join(letters), **sizes)
     if advantage.requires_grad:
         check.fail("advantage", "carries a gradient", "detach it: rewards are data")
     log_prob, entropy, kl = policy.statistics(rollout.action, rollout.old_policy)
     ratio = policy_ratio(log_prob, rollout.old_log_prob, config.ratio)
-    of_mask = advantage if in_time else advantage[..., None, None]
+    of_mask = advantage if local else advantage[..., None, None]
     surrogate = clipped_surrogate(ratio, of_mask, config.clip_range).mean()
     bins = 1 if config.reduction == "mean" else entropy[0, 0].numel()
     bonus = config.entropy_coefficient * entropy.mean() * bins

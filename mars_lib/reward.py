@@ -126,6 +126,11 @@ def in_windows(reward: Reward) -> Reward:
     return getattr(reward, "in_windows", reward)
 
 
+def compared_with(reward: Reward, target: Target) -> Target:
+    """The target that a reward compares an estimate with: the query's, unless it moves that."""
+    return getattr(reward, "moved", lambda same: same)(target)
+
+
 def signal_fidelity(estimate: torch.Tensor, target: Target) -> torch.Tensor:
     """SI-SDR (Eq. 13) in dB as a reward: (B, L) -> (B,), differentiable.
 

@@ -1,15 +1,16 @@
 """A rollout: masks sampled from the old policy, their estimates, and the rewards of these."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
 import torch
+from torch.nn import functional
 
 from mars_lib import beta, check
 from mars_lib.config import PolicyConfig
 from mars_lib.mask import check_masks, ideal_binary
 from mars_lib.policy import BetaMaskPolicy
-from mars_lib.reward import Reward, Target, in_windows
+from mars_lib.reward import Reward, Target, compared_with, in_windows
 from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.stft import magnitude_of, stft
 
@@ -94,6 +95,7 @@ class Rollout:
         old_policy: pi_old, with its proposals.
         reward: (G, B, N).
         window_reward: (G, B, N, W) of the windows of the estimates; None for W = 1.
+        patch_error: (G, B, N, h, t) energies of the error; None without credit by patch.
     """
 
     action: torch.Tensor
@@ -101,6 +103,7 @@ class Rollout:
     old_policy: BetaMaskPolicy
     reward: torch.Tensor
     window_reward: torch.Tensor | None = None
+    patch_error: torch.Tensor | None = None
 
 
 @torch.no_grad()
@@ -156,6 +159,26 @@ def window_scores(
     return torch.stack(found, dim=-1)
 
 
+def patch_errors(
+    separator: Separator, estimate: torch.Tensor, reference: torch.Tensor, patch: int
+) -> torch.Tensor:
+    """The energy of estimate minus reference that lies in each patch of a mask (ours).
+
+    Args:
+        separator: whose rows of frequency the patches are of.
+        estimate: (B, N, L).
+        reference: (B * N, L).
+        patch: side of the patches.
+
+    Returns:
+        (B, N, h, t), means over a patch's bins, at least 0.
+    """
+    error = stft(estimate.flatten(0, 1) - reference, separator.config.signal)
+    rows = separator.warp.share(error.abs().square())
+    pooled = functional.avg_pool2d(rows, patch, ceil_mode=True)
+    return pooled.unflatten(0, estimate.shape[:2])
+
+
 def group_scores(
     reward: Reward, estimates: Iterable[torch.Tensor], target: Target, windows: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -201,11 +224,19 @@ def roll_out(
     action = old_policy.sample(
         generator, config.group_size, config.antithetic, batch.share, batch.turn
     )
-    estimates = (
-        reconstruct(old_separator, old_policy.mask(member), scene.spectrogram, length)
-        for member in action
-    )
-    rewards, windows = group_scores(reward, estimates, batch.target, config.reward_windows)
+    errors = []
+
+    def estimates() -> Iterator[torch.Tensor]:
+        for member in action:
+            mask = old_policy.mask(member)
+            estimate = reconstruct(old_separator, mask, scene.spectrogram, length)
+            if config.credit == "patch":
+                reference = compared_with(reward, batch.target).reference
+                errors.append(patch_errors(old_separator, estimate, reference, config.patch))
+            yield estimate
+
+    rewards, windows = group_scores(reward, estimates(), batch.target, config.reward_windows)
     # As `rl_loss` computes it, so that its rounding cancels: it would add up in a joint ratio.
     old_log_prob = beta.log_prob(old_policy.mode, action, old_policy.kappa)
-    return Rollout(action, old_log_prob, old_policy, rewards, windows)
+    of_patches = torch.stack(errors) if errors else None
+    return Rollout(action, old_log_prob, old_policy, rewards, windows, of_patches)

@@ -95,6 +95,14 @@ class LogFrequencyWarp(nn.Module):
         with torch.autocast(magnitude.device.type, enabled=False):
             return self.to_log @ magnitude.float()
 
+    def share(self, energy: torch.Tensor) -> torch.Tensor:
+        """(..., F, T) energies -> (..., H, T): each bin's, shared among the rows that `unwarp`
+        reads there. Their sum stays.
+        """
+        check.shape("energy", energy, "... F T", F=self.to_linear.shape[0])
+        with torch.autocast(energy.device.type, enabled=False):
+            return self.to_linear.T @ energy.float()
+
     def unwarp(self, mask: torch.Tensor) -> torch.Tensor:
         """(..., H, T) mask -> (..., F, T); values in [0, 1] stay there."""
         check.shape("mask", mask, "... H T", H=self.to_log.shape[0])

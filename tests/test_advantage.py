@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mars_lib.advantage import MovingBaseline, credit_in_time, group_normalise
+from mars_lib.advantage import MovingBaseline, credit_by_patch, credit_in_time, group_normalise
 from mars_lib.check import InputError
 from mars_lib.config import PolicyConfig
 from mars_lib.loss import rl_loss
@@ -67,19 +67,24 @@ WINDOWS, BEST = 8, torch.zeros(4, 8)
 BEST[:2] = 1.0
 
 
-def gradients(in_time, generator, repeats=150, samples=64):
+def gradients(credit, generator, repeats=150, samples=64):
     """Slopes of the objective by grey logits (repeats, 4, 8), where the reward is the sum of those
-    of eight windows, one column each: minus the squared distance to `BEST`."""
+    of eight windows, one column each: minus the squared distance to `BEST`.
+
+    `credit` is of the "whole", or of each "window" or "patch" alone."""
     config, found = PolicyConfig(entropy_coefficient=0.0, kl_coefficient=0.0), []
     for _ in range(repeats):
         logits = torch.zeros(1, 1, 4, 8, requires_grad=True)
         policy = BetaMaskPolicy(torch.sigmoid(logits))
         old = BetaMaskPolicy(torch.full((1, 1, 4, 8), 0.5))
         action = old.sample(generator, samples)
-        windows = -(action - BEST).square().mean(dim=-2)
+        error = (action - BEST).square()
+        windows = -error.mean(dim=-2)
         advantage = group_normalise(windows.sum(dim=-1))
-        if in_time:
+        if credit == "window":
             advantage = credit_in_time(torch.zeros_like(advantage), windows, 8)
+        if credit == "patch":
+            advantage = credit_by_patch(torch.zeros_like(advantage), error)
         rollout = Rollout(action, old.log_prob(action), old, windows.sum(dim=-1))
         loss, _ = rl_loss(policy, rollout, advantage, config)
         (slope,) = torch.autograd.grad(-loss, logits)
@@ -87,19 +92,32 @@ def gradients(in_time, generator, repeats=150, samples=64):
     return torch.stack(found)
 
 
-def test_credit_in_time_points_the_same_way_with_an_eighth_of_the_noise(generator):
-    whole, in_time = (gradients(each, generator) for each in (False, True))
-    means = [found.mean(dim=0).flatten() for found in (whole, in_time)]
+@pytest.mark.parametrize(("credit", "parts"), [("window", WINDOWS), ("patch", BEST.numel())])
+def test_credit_of_parts_points_the_same_way_with_their_share_of_the_noise(
+    credit, parts, generator
+):
+    found = [gradients(each, generator) for each in ("whole", credit)]
+    means = [each.mean(dim=0).flatten() for each in found]
     towards = (BEST - 0.5).flatten()
     for mean in means:
         assert torch.cosine_similarity(mean, towards, dim=0) > 0.97
-    # Of windows alike, the deviation of the sum is that of one times the root of their number.
-    assert means[1].norm() / means[0].norm() == pytest.approx(WINDOWS**0.5, rel=0.1)
-    noise = [
-        (found.var(dim=0).mean() / found.mean(dim=0).square().mean()).item()
-        for found in (whole, in_time)
-    ]
-    assert noise[0] / noise[1] == pytest.approx(WINDOWS, rel=0.3)
+    # Of parts alike, the deviation of the sum is that of one times the root of their number.
+    assert means[1].norm() / means[0].norm() == pytest.approx(parts**0.5, rel=0.1)
+    # Some noise is a part's own, and the more so the smaller the part.
+    noise = [(each.var(dim=0).mean() / each.mean(dim=0).square().mean()).item() for each in found]
+    assert parts / 2 < noise[0] / noise[1] < 1.3 * parts
+
+
+def test_credit_by_patch_by_hand():
+    whole = torch.tensor([[[1.0]], [[-1.0]]])
+    # Two patches: one whose error differs by 6 and one by 2 between the samples, 1 and 3 from each
+    # mean, whose mean square is (9 + 1) / 2.
+    error = torch.tensor([[1.0, 7.0], [7.0, 5.0]]).reshape(2, 1, 1, 1, 2)
+    own = torch.tensor([[3.0, -1.0], [-3.0, 1.0]]) / 5**0.5
+    found = credit_by_patch(whole, error)
+    torch.testing.assert_close(found[:, 0, 0, 0], own + whole[:, 0])
+    equal = credit_by_patch(torch.zeros(2, 1, 1), torch.ones(2, 1, 1, 3, 2))
+    assert equal.shape == (2, 1, 1, 3, 2) and equal.abs().max() == 0
 
 
 def test_credit_in_time_by_hand():

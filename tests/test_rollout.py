@@ -14,7 +14,14 @@ from mars_lib.loss import rl_loss
 from mars_lib.mask import ideal_binary
 from mars_lib.policy import BetaMaskPolicy
 from mars_lib.reward import Target, signal_fidelity, with_signal
-from mars_lib.rollout import QueriedBatch, ideal_estimate, roll_out, scene_of, score
+from mars_lib.rollout import (
+    QueriedBatch,
+    ideal_estimate,
+    patch_errors,
+    roll_out,
+    scene_of,
+    score,
+)
 from mars_lib.separator import Separator, analyse, reconstruct
 from mars_lib.training.rl_config import RLConfig
 from mars_lib.training.steps import rl_step
@@ -287,10 +294,58 @@ def test_windows_of_a_reward_with_a_signal_term_are_scored_by_that_term(separato
     assert not torch.allclose(found[0].reward, found[1].reward)
 
 
-def test_a_step_with_credit_in_time_learns_from_its_windows(separator, batch):
+def test_errors_of_patches_are_parts_of_the_whole_and_lie_where_the_error_is(separator, batch):
+    reference = batch.scene.references
+    estimate = reference.clone()
+    estimate[..., : LENGTH // 2] *= 0.5
+    error = patch_errors(separator, estimate, reference.flatten(0, 1), 8)
+    spectrum = stft.stft(estimate - reference, separator.config.signal).abs().square()
+    assert error.shape[:2] == reference.shape[:2]
+    # Means over 8 x 8 bins, of masks whose sides are multiples of 8.
+    torch.testing.assert_close(
+        64 * error.sum(dim=(-2, -1)), spectrum.sum(dim=(-2, -1)), rtol=1e-3, atol=1e-6
+    )
+    frames = error.shape[-1]
+    assert error[..., : frames // 2].sum() > 100 * error[..., frames // 2 + 1 :].sum()
+
+
+def test_a_rollout_with_credit_by_patch_is_the_same_with_errors_beside_it(separator, batch):
+    plain = PolicyConfig(group_size=2, patch=8)
+    found = [
+        roll_out(separator, batch, signal_fidelity, torch.Generator().manual_seed(0), config)
+        for config in (plain, replace(plain, credit="patch"))
+    ]
+    assert found[0].patch_error is None and torch.equal(found[0].reward, found[1].reward)
+    assert found[1].patch_error.shape == found[1].action.shape
+    mask = found[1].old_policy.mask(found[1].action[1])
+    estimate = reconstruct(separator, mask, batch.scene.spectrogram, LENGTH)
+    torch.testing.assert_close(
+        found[1].patch_error[1], patch_errors(separator, estimate, batch.target.reference, 8)
+    )
+
+
+def test_credit_by_patch_is_by_the_target_that_the_reward_moved(separator, batch):
+    class Moved:
+        def __call__(self, estimate, target):
+            return signal_fidelity(estimate, self.moved(target))
+
+        def moved(self, target):
+            return replace(target, reference=target.reference.roll(1, dims=0))
+
+    config = PolicyConfig(group_size=2, patch=8, credit="patch")
+    elsewhere = replace(batch, target=Moved().moved(batch.target))
+    found, expected = (
+        roll_out(separator, given, reward, torch.Generator().manual_seed(0), config)
+        for given, reward in ((batch, Moved()), (elsewhere, signal_fidelity))
+    )
+    torch.testing.assert_close(found.patch_error, expected.patch_error)
+
+
+@pytest.mark.parametrize("more", [{"reward_windows": 2}, {"credit": "patch"}])
+def test_a_step_with_local_credit_learns_from_it(separator, batch, more):
     found = {}
-    for count in (1, 2):
-        policy = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, reward_windows=count)
+    for count, local in ((1, {}), (2, more)):
+        policy = PolicyConfig(group_size=4, patch=8, entropy_coefficient=0.0, **local)
         learner = copy.deepcopy(separator).train()
         loss, _ = rl_step(
             learner,

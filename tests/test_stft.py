@@ -49,6 +49,18 @@ def test_warp_keeps_constants_and_range(n_bins, generator):
     assert linear.shape == (2, 513, 5) and 0 <= linear.min() and linear.max() <= 1
 
 
+def test_shared_energy_keeps_its_sum_and_its_place(signal, generator):
+    warp = stft.LogFrequencyWarp(signal)
+    energy = torch.rand(2, 513, 4, generator=generator)
+    shared = warp.share(energy)
+    assert shared.shape == (2, signal.n_bins, 4) and (shared >= 0).all()
+    assert torch.allclose(shared.sum(dim=1), energy.sum(dim=1), rtol=1e-4)
+    # A mask and the energy under it are read by the same weights.
+    mask = torch.rand(signal.n_bins, 4, generator=generator)
+    through = (warp.unwarp(mask) * energy).sum(dim=(-2, -1))
+    assert torch.allclose((mask * shared).sum(dim=(-2, -1)), through, rtol=1e-4)
+
+
 def test_warp_and_back_keep_a_smooth_mask(signal):
     warp = stft.LogFrequencyWarp(signal)
     smooth = torch.sigmoid(torch.linspace(-4, 4, 513))[:, None]

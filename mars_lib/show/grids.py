@@ -64,7 +64,7 @@ def interval_grid(
         ylabels: {x label of a panel: its own label}.
         sharey: the same vertical axis for all panels.
     """
-    columns = 3
+    columns = 2 if len(curves) == 4 else 3
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(3.3 * columns, 2.6 * rows + 0.4), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flatten()

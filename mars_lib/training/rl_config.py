@@ -28,6 +28,7 @@ READS: dict[str, tuple[str, ...]] = {
     "score": (
         "group_size",
         "reward_windows",
+        "credit",
         "patch",
         "kappa",
         "clip_range",
@@ -128,22 +129,20 @@ def recipe() -> RLConfig:
 
 
 def ppo_recipe() -> RLConfig:
-    """PPO (Eq. 2 to 4) with the reward of `recipe`, made less noisy.
+    """PPO (Eq. 2 to 4) with the reward and the anchor of `recipe`, made less noisy.
 
-    Eight antithetic samples a mixture, patches of 16 x 16 bins, credit in eighths of the clip
-    (ours), no entropy bonus: `benchmarks/gradient_noise.py` and `benchmarks/controls.py` say why.
-    The anchor is ten times that of `recipe`: rewards of a group are divided by their deviation, of
-    some hundredths, so that they count for more.
+    Eight antithetic samples a mixture, patches of 4 x 4 bins with credit of their own (ours), no
+    entropy bonus: `benchmarks/gradient_noise.py` and `benchmarks/controls.py` say why.
     """
     policy = PolicyConfig(
         group_size=8,
-        patch=16,
+        patch=4,
         antithetic=True,
-        reward_windows=8,
+        credit="patch",
         entropy_coefficient=0.0,
         kl_coefficient=0.0,
     )
-    return replace(recipe(), estimator="score", policy=policy, anchor=3.0, learning_rate=1e-3)
+    return replace(recipe(), estimator="score", policy=policy, learning_rate=1e-3)
 
 
 # What `mars train rl --preset` names; the first is the default.

@@ -2,7 +2,7 @@
 
 import torch
 
-from mars_lib.advantage import MovingBaseline, credit_in_time, group_normalise
+from mars_lib.advantage import MovingBaseline, credit_by_patch, credit_in_time, group_normalise
 from mars_lib.config import PolicyConfig
 from mars_lib.data.mixtures import MixtureBatch
 from mars_lib.loss import rl_loss, wbce
@@ -99,6 +99,8 @@ def ppo_step(
         windows = distributed.gather(rollout.window_reward, dim=1)
         advantage = credit_in_time(advantage, windows, rollout.action.shape[-1])
     advantage = distributed.part(advantage, dim=1)
+    if rollout.patch_error is not None:
+        advantage = credit_by_patch(advantage, rollout.patch_error)
     policy = BetaMaskPolicy(proposal, batch.kappa, config.patch)
     loss, stats = rl_loss(policy, rollout, advantage, config)
     return proposal, loss, reward_statistics(rewards) | stats

@@ -49,6 +49,7 @@ NAMES = {
     "kl_coefficient": "--kl",
     "group_size": "--group-size",
     "reward_windows": "--reward-windows",
+    "credit": "--credit",
     "patch": "--patch",
 }
 

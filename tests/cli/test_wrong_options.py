@@ -39,7 +39,7 @@ WRONG = [
     (RL, ["--patch", "129"], "patch: is 129, and the masks are 128 x 128; give 128 or less"),
     (
         RL,
-        ["--preset", "ppo", "--reward-windows", "9"],
+        ["--preset", "paper", "--patch", "16", "--reward-windows", "9"],
         "reward windows: are 9, and an action has 8 frames; give 8 or fewer",
     ),
     (RL, ["--queries-per-class", "0"], "queries per class: is 0"),

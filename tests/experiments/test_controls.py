@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mars_lib.check import InputError
-from mars_lib.reward import Target, in_windows, with_signal
+from mars_lib.reward import Target, compared_with, in_windows, with_signal
 from mars_lib.training.rl_config import RLConfig
 
 
@@ -97,6 +97,10 @@ def test_a_shuffled_reward_is_of_another_mixture_always_and_in_windows_too(root,
     whole = controls.Shuffled(reward)
     found = in_windows(whole)(references.roll(2, dims=0), Target(references, {}))
     torch.testing.assert_close(found, torch.full((count,), 30.0))
+    # Credit by patch is by the error from the reference that the reward is about.
+    moved = compared_with(whole, Target(references, {"audio": references}))
+    assert torch.equal(moved.reference, references.roll(2, dims=0))
+    assert torch.equal(moved.embeddings["audio"], moved.reference)
     with pytest.raises(InputError, match="rows of a batch"):
         whole(references[:2], Target(references[:2], {}))
 

@@ -57,6 +57,8 @@ def test_bad_settings_are_named_before_the_first_step(change, says):
         ({"clip_range": 0.0}, "clip range: is 0.0"),
         ({"group_size": 0}, "group size: is 0"),
         ({"reward_windows": 0}, "reward windows: is 0"),
+        ({"credit": "bin"}, "credit: is 'bin'"),
+        ({"credit": "patch"}, "credit by patch: has 1 samples and 1 windows"),
         ({"lag": -1}, "lag: is -1"),
         ({"antithetic": True, "group_size": 3}, "group size: is 3"),
         ({"ratio": "octave"}, "ratio: is 'octave'"),
