@@ -111,6 +111,14 @@ def joint(s):
     return inside > 95 and 0.5 < small[1] < 2 and large[1] < 1e-6
 
 
+def credited(s):
+    for_all, each = (
+        s.row(f"an advantage for {name}: cosine of two groups")[0]
+        for name in ("the whole mask", "each patch")
+    )
+    return abs(for_all) < 0.2 and each > 0.5
+
+
 def slopes(s):
     surrogate = s.row("surrogate at r = 1, A = 1  slope by P, rms over the bins:")[0]
     return surrogate > s.row("bonus, mean                slope by P, rms over the bins:")[0] > 0
@@ -275,6 +283,7 @@ CLAIMS: list[tuple[str, str, Callable[[Saved], bool]]] = [
     ("03", "at 99 hardly a difference", kappas),
     ("03", "The sum of their logarithms, the joint log-ratio, does not", joint),
     ("03", "The surrogate's slope is the larger one", slopes),
+    ("03", "With one advantage for the whole mask the two groups have next to nothing", credited),
     (
         "04",
         "A sound is more similar to a wrong sound than to the right word",
