@@ -1,9 +1,10 @@
 """Which rewards are hacked: training by a reward alone, without anchor and without signal term.
 
-For each modality of the reward and for the fused one, with the encoder's heads as they were made
-and aligned in three stages, by PPO and by the gradient through the reward; and with the fused
-reward shuffled among targets, which pays for nothing. From one start, at one gentle rate. Reward,
-SI-SDRi and the held-out classifier's share, measured before the first step and at equal distances.
+For each modality of the reward and for the fused one, with MiniBind's heads as they were made and
+aligned in three stages and with MiniBind2's aligned ones, by PPO and by the gradient through the
+reward; and with the fused reward shuffled among targets, which pays for nothing. From one start, at
+one gentle rate. Reward, SI-SDRi and the held-out classifier's share, measured before the first step
+and at equal distances.
 
 A reward is called hacked here where it rises while SI-SDRi falls by more than `LOST` dB.
 
@@ -36,7 +37,12 @@ from mars_lib.training.rl_config import RLConfig, make_reward
 
 START = assets.checkpoint("systems/omnisep-0")
 RATE, LOST = 3e-4, 0.2
-HEADS = {"as made": None, "aligned": "stage3"}
+# Names and heads of reward encoders. MiniBind2's own heads have no fusion.
+ENCODERS = {
+    "MiniBind, as made": ("minibind", None),
+    "MiniBind, aligned": ("minibind", "stage3"),
+    "MiniBind2, aligned": ("minibind2", "stage3"),
+}
 REWARDS = ("text", "audio", "image", "fused", "fused, shuffled")
 MEASURES = ("validation_reward", "validation_si_sdri", "validation_judge")
 Course = list[dict[str, float]]
@@ -69,11 +75,13 @@ class Lab:
         named = rows(self.plain)["PPO recipe, similarity alone, no anchor"]
         return replace(named, estimator=estimator, reward=reward.partition(",")[0])
 
-    def run(self, rl: RLConfig, heads: str | None, reward: str) -> Course:
+    def run(self, rl: RLConfig, encoder: str, reward: str) -> Course:
         """The measures of one run: at the start, then five times."""
-        rewarding: Encoder = pretrained.load_minibind(heads=heads)
-        fusion = pretrained.load_mlbp(heads=heads)
+        name, heads = ENCODERS[encoder]
+        rewarding: Encoder = pretrained.load_packaged(name, heads)
+        fusion = pretrained.load_mlbp(heads=heads, encoder=name)
         paid = make_reward(rl, rewarding.embed_audio, fusion)
+        folder = "-".join((rl.estimator, encoder, reward)).replace(", ", "-").replace(" ", "-")
         course: Course = []
 
         def keep(step: int, row: Mapping[str, float]) -> None:
@@ -86,7 +94,7 @@ class Lab:
             self.music,
             self.encoder,
             fusion,
-            self.options.out / f"{rl.estimator}-{heads}-{reward.replace(', ', '-')}",
+            self.options.out / folder,
             reward_encoder=rewarding,
             bank=self.bank,
             accelerator="cpu",
@@ -102,7 +110,7 @@ class Lab:
 def table(courses: dict[str, Course]) -> str:
     """Changes from the start to the end, a line a run."""
     lines = [
-        "| gradient | heads | reward | reward | SI-SDRi, dB | judge, % points | hacked |",
+        "| gradient | reward encoder | reward | reward | SI-SDRi, dB | judge, % points | hacked |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, course in courses.items():
@@ -114,10 +122,10 @@ def table(courses: dict[str, Course]) -> str:
 
 
 def draw(courses: dict[str, Course], path: Path) -> None:
-    """A column for each gradient and heads, a row a measure; changes from the start."""
+    """A column for each gradient and reward encoder, a row a measure; changes from the start."""
     kinds = list(dict.fromkeys(name.rpartition(" | ")[0] for name in courses))
     labels = ("reward", "SI-SDRi, dB", "judge, % points")
-    figure = Figure(figsize=(2.9 * len(kinds), 6.6), layout="constrained")
+    figure = Figure(figsize=(2.3 * len(kinds), 6.6), layout="constrained")
     figure.suptitle("Change from the start, trained by the reward alone")
     grid = figure.subplots(len(MEASURES), len(kinds), sharex=True, sharey="row", squeeze=False)
     for axes, key, label in zip(grid, MEASURES, labels):
@@ -131,7 +139,7 @@ def draw(courses: dict[str, Course], path: Path) -> None:
                 axis.plot([row["step"] for row in course], change, style, color=f"C{i}")
             axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     for axis, kind in zip(grid[0], kinds):
-        axis.set_title(kind.replace(" | ", ", heads "), fontsize=10)
+        axis.set_title(kind.replace(" | ", "\n"), fontsize=10)
     for axis in grid[-1]:
         axis.set_xlabel("step")
     lines = grid[0][0].get_lines()
@@ -152,11 +160,11 @@ def main() -> None:
     lab, kept = Lab(options), Ledger(options.out / "courses.json")
     courses: dict[str, Course] = {}
     for estimator, title in (("pathwise", "pathwise"), ("score", "PPO")):
-        for label, heads in HEADS.items():
+        for encoder in ENCODERS:
             for reward in REWARDS:
-                name = f"{title} | {label} | {reward}"
+                name = f"{title} | {encoder} | {reward}"
                 job = lab.options_of(estimator, reward)
-                kept.record(name, 0, partial(lab.run, job, heads, reward), job)
+                kept.record(name, 0, partial(lab.run, job, encoder, reward), job)
                 courses[name] = kept.row(name, job)["runs"]["0"]
     print(table(courses))
     if options.figure:

@@ -150,7 +150,7 @@ class PolicyConfig:
         check.one_of("credit", self.credit, ("whole", "patch"))
         if self.credit == "patch" and (self.group_size < 2 or self.reward_windows > 1):
             problem = f"has {self.group_size} samples and {self.reward_windows} windows"
-            fail("credit by patch", problem, "give 2 or more, and 1 window")
+            fail("credit by patch", problem, "give 2 or more and 1 window, or credit whole")
         check.one_of("kappa schedule", self.kappa_schedule, ("constant", "linear", "cosine"))
         check.one_of("ratio", self.ratio, ("bin", "frame", "joint"))
         check.one_of("reduction", self.reduction, ("mean", "sum"))
