@@ -27,7 +27,8 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     "supervised + SI-SDR" uses the mask un-sampled. "PPO on patches" is the score function, 8 x 8
     patches, G = 4, no anchor. "PPO recipe" has the reward of the recipe, and is
     `mars_lib.training.rl_config.ppo_recipe`; "without the encoder" leaves it the signal term and
-    the error of each patch. "credit by 8 windows" has larger patches and a stronger anchor too.
+    the error of each patch. "credit by 8 windows" has larger patches and a stronger anchor too, and
+    "similarity alone" is that with four windows.
     """
     patches = PolicyConfig(
         group_size=4, patch=8, entropy_coefficient=0.0, kl_coefficient=0.1, antithetic=True
@@ -37,21 +38,23 @@ def rows(run: RLConfig) -> dict[str, RLConfig]:
     made = ppo_recipe()
     ppo = replace(ours, estimator="score", policy=made.policy, anchor=made.anchor)
     in_time = replace(made.policy, patch=16, credit="whole", reward_windows=8)
+    by_windows = replace(ppo, policy=in_time, anchor=3.0)
     # Nothing but the encoder gives credit here, which needs windows of half a second.
-    similar = replace(ppo, signal_weight=0.0, policy=replace(in_time, reward_windows=4), anchor=3.0)
+    four = replace(in_time, reward_windows=4)
+    similar = replace(by_windows, signal_weight=0.0, policy=four)
     return {
         BASE: replace(run, estimator="supervised"),
         "recipe": ours,
         FAIR: replace(ours, reward="signal"),
         "supervised + SI-SDR": replace(ours, estimator="mode", reward="signal"),
         "PPO recipe": ppo,
-        "PPO, credit by 8 windows": replace(ppo, policy=in_time, anchor=3.0),
+        "PPO, credit by 8 windows": by_windows,
         "PPO recipe without the encoder": replace(ppo, reward="signal"),
         "PPO recipe, shuffled reward": ppo,
-        "PPO recipe, contrastive reward": ppo,
+        "PPO, credit by 8 windows, contrastive reward": by_windows,
         "PPO recipe, SI-SDR x 0.1": replace(ppo, signal_weight=0.1),
-        "PPO recipe, similarity alone": similar,
-        "PPO recipe, similarity alone, no anchor": replace(similar, anchor=0.0),
+        "PPO, similarity alone": similar,
+        "PPO, similarity alone, no anchor": replace(similar, anchor=0.0),
         "PPO on patches": replace(run, policy=patches),
         "PPO, the paper's defaults": run,
         "recipe, shuffled reward": ours,

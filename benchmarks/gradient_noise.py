@@ -96,7 +96,8 @@ def measured(
             cosine = torch.cosine_similarity(*pair, dim=0).item()
             found.setdefault((patch, group, credit), []).append(cosine)
             if group == GROUPS[-1]:
-                largest[patch, credit] = pair[0]
+                # Of another seed than `one` below: they share no noise.
+                largest[patch, credit] = pair[1]
         for patch in PATCHES:
             masks = PolicyConfig(patch=patch)
             one, other = (gradient(separator, batch, masks, seed, True) for seed in (0, 1))

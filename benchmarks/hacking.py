@@ -72,7 +72,7 @@ class Lab:
 
     def options_of(self, estimator: str, reward: str) -> RLConfig:
         """How a run is trained."""
-        named = rows(self.plain)["PPO recipe, similarity alone, no anchor"]
+        named = rows(self.plain)["PPO, similarity alone, no anchor"]
         return replace(named, estimator=estimator, reward=reward.partition(",")[0])
 
     def run(self, rl: RLConfig, encoder: str, reward: str) -> Course:

@@ -194,6 +194,34 @@ def training(run: Training) -> None:
     seed(run.seed)
 
 
+class Credit(Protocol):
+    """What says which advantage a bin meets."""
+
+    @property
+    def credit(self) -> str: ...
+    @property
+    def group_size(self) -> int: ...
+    @property
+    def reward_windows(self) -> int: ...
+    @property
+    def ratio(self) -> str: ...
+
+
+def credit(policy: Credit) -> None:
+    """Raise `InputError` for settings that would undo the advantages of patches or windows."""
+    one_of("credit", policy.credit, ("whole", "patch"))
+    by_patch = policy.credit == "patch"
+    if by_patch:
+        at_least("group size, with credit by patch", policy.group_size, 2)
+    if by_patch and policy.reward_windows > 1:
+        problem = f"are {policy.reward_windows}, with credit by patch"
+        fail("reward windows", problem, "give 1, or credit whole")
+    if policy.ratio == "joint" and policy.reward_windows > 1:
+        fail("ratio", "is joint, with credit in windows", "give bin or frame, or 1 window")
+    if policy.ratio != "bin" and by_patch:
+        fail("ratio", f"is {policy.ratio}, with credit by patch", "give bin, or credit whole")
+
+
 def values(
     name: str, part: "DataclassInstance", limits: Mapping[str, tuple[int, int]], remedy: str
 ) -> None:

@@ -125,7 +125,10 @@ class PolicyConfig:
         default=1, metadata={"help": "Windows of an estimate with a reward of their own; 1: none."}
     )
     # "patch": each has an advantage of its own, too, by its part of the error's energy. Ours.
-    credit: str = field(default="whole", metadata={"help": "whole; or patch: each also its own."})
+    credit: str = field(
+        default="whole",
+        metadata={"help": "whole: one advantage an estimate; patch: one more a patch, by error."},
+    )
     baseline_decay: float = 0.92
     # Optimiser steps between the weights that sample and those that learn; 1 is the paper's
     # theta_{t-1}. With 0 the snapshot is taken too late: every ratio is 1 and clipping never acts.
@@ -147,12 +150,9 @@ class PolicyConfig:
         if self.antithetic and self.group_size % 2:
             remedy = "give an even number: antithetic samples come in pairs"
             fail("group size", f"is {self.group_size}", remedy)
-        check.one_of("credit", self.credit, ("whole", "patch"))
-        if self.credit == "patch" and (self.group_size < 2 or self.reward_windows > 1):
-            problem = f"has {self.group_size} samples and {self.reward_windows} windows"
-            fail("credit by patch", problem, "give 2 or more and 1 window, or credit whole")
         check.one_of("kappa schedule", self.kappa_schedule, ("constant", "linear", "cosine"))
         check.one_of("ratio", self.ratio, ("bin", "frame", "joint"))
+        check.credit(self)
         check.one_of("reduction", self.reduction, ("mean", "sum"))
 
 

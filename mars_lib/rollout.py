@@ -171,11 +171,11 @@ def patch_errors(
         patch: side of the patches.
 
     Returns:
-        (B, N, h, t), means over a patch's bins, at least 0.
+        (B, N, h, t), sums over a patch's bins, at least 0; their sum is the energy of the error.
     """
     error = stft(estimate.flatten(0, 1) - reference, separator.config.signal)
     rows = separator.warp.share(error.abs().square())
-    pooled = functional.avg_pool2d(rows, patch, ceil_mode=True)
+    pooled = functional.avg_pool2d(rows, patch, ceil_mode=True, divisor_override=1)
     return pooled.unflatten(0, estimate.shape[:2])
 
 
@@ -206,17 +206,18 @@ def roll_out(
     """Sample G masks a query from the old policy (Eq. 2), reconstruct and score their estimates.
 
     The U-Net runs once whatever G and N are; the reward encoder embeds one group member at a time,
-    so that memory grows with G by the actions and their log-probabilities alone.
+    so that memory grows with G by the actions, their log-probabilities and, with credit by patch,
+    their errors alone.
 
     Args:
         old_separator: theta_old, whose proposals make pi_old.
         batch: B mixtures with N queries each.
         reward: what scores an estimate.
         generator: of the policy's noise, on the separator's device.
-        config: G, the side of a patch, whether samples are antithetic, and W.
+        config: G, the side of a patch, whether samples are antithetic, W and the kind of credit.
 
     Returns:
-        Actions, their log-probabilities and rewards, without gradients.
+        Actions, their log-probabilities and rewards, and what credit needs, without gradients.
     """
     scene, length = batch.scene, batch.scene.mixture.shape[-1]
     proposal = old_separator(scene.magnitude, batch.query)

@@ -116,8 +116,11 @@ def test_credit_by_patch_by_hand():
     own = torch.tensor([[3.0, -1.0], [-3.0, 1.0]]) / 5**0.5
     found = credit_by_patch(whole, error)
     torch.testing.assert_close(found[:, 0, 0, 0], own + whole[:, 0])
-    equal = credit_by_patch(torch.zeros(2, 1, 1), torch.ones(2, 1, 1, 3, 2))
-    assert equal.shape == (2, 1, 1, 3, 2) and equal.abs().max() == 0
+    for equal in (torch.full((7, 1, 1, 3, 2), 0.1), torch.zeros(7, 1, 1, 3, 2)):
+        credit = credit_by_patch(torch.zeros(7, 1, 1), equal)
+        assert credit.shape == equal.shape and credit.abs().max() == 0
+    # What is nearly silent is compared as what is loud.
+    torch.testing.assert_close(credit_by_patch(whole, 1e-30 * error), found)
 
 
 def test_credit_in_time_by_hand():

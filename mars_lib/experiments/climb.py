@@ -148,10 +148,9 @@ def climb(
         mixture: (B, L).
         target: what is wanted of each, B rows.
         signal: of the spectrograms.
-        measured: after which steps the masks are looked at, rising; 0 is before the first, and the
-            last ends the climb.
+        measured: after which steps masks are looked at, rising, from 0; the last ends the climb.
         learner: gives proposals (B, 1, H, T) and is trained; None for a `FreeMask`.
-        policy: as in training.
+        policy: as in training, but for credit by patch.
         learning_rate: of Adam. That of a network is a thousand times smaller.
         epochs: updates from the samples of a step. From the second on the ratio of Eq. 3 is not 1.
         seed: of the policy's noise.
@@ -159,6 +158,7 @@ def climb(
         progress: show a progress bar.
     """
     check.at_least("epochs", epochs, 1)
+    check.one_of("credit in a climb", policy.credit, ("whole",))
     scene = _Scene(mixture, target, reward, signal)
     learner = learner or FreeMask(
         len(mixture), signal.n_bins, scene.spectrogram.shape[-1], policy.patch

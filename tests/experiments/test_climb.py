@@ -1,6 +1,8 @@
+import pytest
 import torch
 
-from mars_lib.config import SignalConfig
+from mars_lib.check import InputError
+from mars_lib.config import PolicyConfig, SignalConfig
 from mars_lib.experiments.climb import climb
 from mars_lib.reward import Target, signal_fidelity
 
@@ -56,3 +58,9 @@ def test_before_the_first_step_the_mask_is_grey_and_then_it_tells_the_tones_apar
     # 200 Hz lies in the lower half of the logarithmic rows, 3 kHz in the upper one.
     low, high = found.mask[1, :, :32].mean(dim=(-2, -1))
     assert low > high
+
+
+def test_credit_that_a_climb_does_not_have_is_refused():
+    policy = PolicyConfig(group_size=2, credit="patch")
+    with pytest.raises(InputError, match="credit in a climb: is 'patch'; give one of whole"):
+        run(signal_fidelity, policy=policy)

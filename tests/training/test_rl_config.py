@@ -58,7 +58,19 @@ def test_bad_settings_are_named_before_the_first_step(change, says):
         ({"group_size": 0}, "group size: is 0"),
         ({"reward_windows": 0}, "reward windows: is 0"),
         ({"credit": "bin"}, "credit: is 'bin'"),
-        ({"credit": "patch"}, "credit by patch: has 1 samples and 1 windows"),
+        ({"credit": "patch"}, "group size, with credit by patch: is 1; give 2 or more"),
+        (
+            {"credit": "patch", "group_size": 2, "reward_windows": 4},
+            "reward windows: are 4, with credit by patch; give 1, or credit whole",
+        ),
+        (
+            {"credit": "patch", "group_size": 2, "ratio": "frame"},
+            "ratio: is frame, with credit by patch; give bin, or credit whole",
+        ),
+        (
+            {"reward_windows": 2, "ratio": "joint"},
+            "ratio: is joint, with credit in windows; give bin or frame, or 1 window",
+        ),
         ({"lag": -1}, "lag: is -1"),
         ({"antithetic": True, "group_size": 3}, "group size: is 3"),
         ({"ratio": "octave"}, "ratio: is 'octave'"),

@@ -33,6 +33,7 @@ RL = RLConfig(
 KINDS = {
     "score": RL,
     "score-of-four": replace(RL, policy=PolicyConfig(group_size=4, antithetic=True)),
+    "score-by-patch": replace(RL, policy=PolicyConfig(group_size=2, patch=4, credit="patch")),
     "pathwise": replace(RL, estimator="pathwise", anchor=0.3),
 }
 
