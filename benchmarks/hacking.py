@@ -110,7 +110,7 @@ class Lab:
 def table(courses: dict[str, Course]) -> str:
     """Changes from the start to the end, a line a run."""
     lines = [
-        "| gradient | reward encoder | reward | reward | SI-SDRi, dB | judge, % points | hacked |",
+        "| gradient | reward encoder | reward | gain | SI-SDRi, dB | judge, % points | hacked |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, course in courses.items():
