@@ -171,7 +171,7 @@ def patch_errors(
         patch: side of the patches.
 
     Returns:
-        (B, N, h, t), sums over a patch's bins, at least 0; their sum is the energy of the error.
+        (B, N, h, t), sums over bins, at least 0; together the energy of the error's spectrogram.
     """
     error = stft(estimate.flatten(0, 1) - reference, separator.config.signal)
     rows = separator.warp.share(error.abs().square())
