@@ -176,13 +176,13 @@ def rl(
     if not resume:
         run_folder.no_run(out, "last", "best")
     one_of("preset", preset, PRESETS)
-    config = changed(PRESETS[preset], chosen)
     policy = {each.name: chosen.get(each.name) for each in fields(PolicyConfig)}
-    options.check_read(config, policy, config.anchor if "anchor" in chosen else None, heads)
+    run = changed(PRESETS[preset], {k: v for k, v in chosen.items() if k not in policy})
+    options.check_read(run, policy, run.anchor if "anchor" in chosen else None, heads)
+    config = changed(run, chosen)
     start = system.path_of(start or "separator-small")
-    options.check_start(
-        configs.from_dict(checkpoint.load(start, "separator").meta["config"]), config, heads
-    )
+    of_start = configs.from_dict(checkpoint.load(start, "separator").meta["config"])
+    options.check_start(of_start, config, heads)
     loaded = system.load(start, "cpu", weights)
     music = music_of(folder, csv, soundfont, loaded.separator.config.signal.length)
     music = pooled(music, config, loaded.separator.config.training.n_sources)

@@ -42,6 +42,8 @@ WRONG = [
         ["--preset", "paper", "--patch", "16", "--reward-windows", "9"],
         "reward windows: are 9, and an action has 8 frames; give 8 or fewer",
     ),
+    # What is not read is said before what does not fit, whose remedy would lead nowhere.
+    (RL, ["--credit", "patch"], "--credit: would not be read: the estimator is pathwise"),
     (RL, ["--queries-per-class", "0"], "queries per class: is 0"),
     (RL, ["--anchor", "inf"], "anchor: is inf"),
     (
