@@ -51,9 +51,7 @@ def group_normalise(advantage: torch.Tensor) -> torch.Tensor:
     """
     check.shape("advantage", advantage, "G B N")
     axes = (0,) if advantage.shape[0] > 1 else (0, 1, 2)
-    # From the largest on, so that equal rewards give 0: rounding of their mean would pass for a
-    # difference.
-    shifted = advantage - advantage.amax(dim=axes, keepdim=True)
+    shifted = _from_largest(advantage, axes)
     centred = shifted - shifted.mean(dim=axes, keepdim=True)
     return centred / (shifted.std(dim=axes, keepdim=True, correction=0) + 1e-6)
 
@@ -105,9 +103,14 @@ def credit_by_patch(advantage: torch.Tensor, error: torch.Tensor) -> torch.Tenso
     """
     # As shares of the largest one, so that squares of what is nearly silent do not vanish.
     largest = error.amax(dim=(0, -2, -1), keepdim=True).clamp(min=torch.finfo(error.dtype).tiny)
-    share = error / largest
-    # From the largest on: equal errors give 0, as in `group_normalise`.
-    shifted = share.amax(dim=0, keepdim=True) - share
-    less = shifted - shifted.mean(dim=0, keepdim=True)
+    shifted = _from_largest(error / largest, (0,))
+    less = shifted.mean(dim=0, keepdim=True) - shifted
     deviation = less.square().mean(dim=(0, -2, -1), keepdim=True).sqrt()
     return advantage[..., None, None] + less / (deviation + 1e-6)
+
+
+def _from_largest(values: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    """`values` less the largest along some axes, so that the mean of equal ones is 0: its rounding
+    would pass for a difference.
+    """
+    return values - values.amax(dim=axes, keepdim=True)

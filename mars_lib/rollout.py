@@ -225,14 +225,15 @@ def roll_out(
     action = old_policy.sample(
         generator, config.group_size, config.antithetic, batch.share, batch.turn
     )
+    by_patch = config.credit == "patch"
+    reference = compared_with(reward, batch.target).reference if by_patch else None
     errors = []
 
     def estimates() -> Iterator[torch.Tensor]:
         for member in action:
             mask = old_policy.mask(member)
             estimate = reconstruct(old_separator, mask, scene.spectrogram, length)
-            if config.credit == "patch":
-                reference = compared_with(reward, batch.target).reference
+            if reference is not None:
                 errors.append(patch_errors(old_separator, estimate, reference, config.patch))
             yield estimate
 
