@@ -138,8 +138,8 @@ class AudioSep(nn.Module):
         with torch.autocast(magnitude.device.type, enabled=False):
             # Between two rows we interpolate the points, not their angles, which would jump at pi.
             points = self.warp.to_linear @ torch.stack([real, imaginary], dim=1).tanh()
-            cosine, sine = functional.normalize(points, dim=1).unbind(1)
-            return self.warp.unwarp(mask.sigmoid()), torch.complex(cosine, sine)
+            rotation = torch.complex(*points.unbind(1)).sgn()
+            return self.warp.unwarp(mask.sigmoid()), rotation
 
     def forward(self, mixture: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """(B, L) mixtures, (B, D) queries -> (B, L) estimates."""
