@@ -138,12 +138,12 @@ class Setup:
 
     def reward(self, name: str, run: RLConfig) -> Reward | None:
         """A control's reward, which the name tells; None where the run's own is meant."""
+        if "shuffled" not in name and "contrastive" not in name:
+            return None
         reward = make_reward(run, self.reward_encoder.embed_audio, self.pooling)
         if "shuffled" in name:
             return Shuffled(reward)
-        if "contrastive" in name:
-            return Contrastive(reward, fused(self.reward_encoder.embed_audio, self.pooling))
-        return None
+        return Contrastive(reward, fused(self.reward_encoder.embed_audio, self.pooling))
 
     def measure(self, path: Path) -> dict[str, list[float]]:
         """The scores of a trained separator."""
@@ -249,9 +249,20 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def recipe_music() -> CachedMusic:
+    """mini-MUSIC of the recipe's soundfonts, each clip rendered once."""
+    return CachedMusic(MiniMusic(tuple(find()), manifests.LENGTH))
+
+
+def query_bank(encoder: Encoder, music: CachedMusic, run: RLConfig) -> QueryBank:
+    """Queries of all classes of the training split, as many as the run has."""
+    classes, count = music.classes("train"), run.queries_per_class
+    return QueryBank.embed(encoder, music, classes, "train", count, augment=run.augment)
+
+
 def prepare(options: argparse.Namespace, run: RLConfig) -> Setup:
     """What all rows share. Raises `InputError` where OUT holds results of another set-up."""
-    music = CachedMusic(MiniMusic(tuple(find()), manifests.LENGTH))
+    music = recipe_music()
     kept = options.out / "setup.json"
     names = ("steps", "batch_size", "mixtures", "split", "reward_encoder")
     setup = run_folder.identity(
@@ -269,21 +280,13 @@ def prepare(options: argparse.Namespace, run: RLConfig) -> Setup:
     pooling = pretrained.load_mlbp(heads="stage3", encoder=name)
     judge = pretrained.load_judge()
     scorer = Scorer(start, reward_encoder, pooling, judge, options.split, options.mixtures)
-    bank = QueryBank.embed(
-        start.encoder,
-        music,
-        music.classes("train"),
-        "train",
-        run.queries_per_class,
-        augment=run.augment,
-    )
     return Setup(
         options.start,
         options.out,
         scorer,
         music,
         start,
-        bank,
+        query_bank(start.encoder, music, run),
         reward_encoder,
         pooling,
         judge,

@@ -18,20 +18,15 @@ from functools import partial
 from pathlib import Path
 
 from control_rows import rows
-from controls import Ledger, Shuffled
+from controls import Ledger, Shuffled, query_bank, recipe_music
 from matplotlib.figure import Figure
 
 from mars_lib.check import told
-from mars_lib.data import manifests
-from mars_lib.data.cached_music import CachedMusic
-from mars_lib.data.mini_music import MiniMusic
-from mars_lib.data.synthesis.soundfonts import find
 from mars_lib.encoders.base import Encoder
 from mars_lib.evaluation.judge import Judge
 from mars_lib.inference import pretrained, system
 from mars_lib.io import assets
 from mars_lib.show.plots import save
-from mars_lib.training.query_bank import QueryBank
 from mars_lib.training.reinforce import train_rl
 from mars_lib.training.rl_config import RLConfig, make_reward
 
@@ -54,7 +49,7 @@ class Lab:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.encoder = system.load(START, "cpu").encoder
-        self.music = CachedMusic(MiniMusic(tuple(find()), manifests.LENGTH))
+        self.music = recipe_music()
         self.judge: Judge = pretrained.load_judge()
         self.plain = RLConfig(
             steps=options.steps,
@@ -65,10 +60,7 @@ class Lab:
             validate_every=options.steps // 5,
             validation_mixtures=options.mixtures,
         )
-        classes = self.music.classes("train")
-        self.bank = QueryBank.embed(
-            self.encoder, self.music, classes, "train", 16, augment=self.plain.augment
-        )
+        self.bank = query_bank(self.encoder, self.music, self.plain)
 
     def options_of(self, estimator: str, reward: str) -> RLConfig:
         """How a run is trained."""
