@@ -138,12 +138,12 @@ class Setup:
 
     def reward(self, name: str, run: RLConfig) -> Reward | None:
         """A control's reward, which the name tells; None where the run's own is meant."""
-        if "shuffled" not in name and "contrastive" not in name:
-            return None
-        reward = make_reward(run, self.reward_encoder.embed_audio, self.pooling)
+        embed, pooling = self.reward_encoder.embed_audio, self.pooling
         if "shuffled" in name:
-            return Shuffled(reward)
-        return Contrastive(reward, fused(self.reward_encoder.embed_audio, self.pooling))
+            return Shuffled(make_reward(run, embed, pooling))
+        if "contrastive" in name:
+            return Contrastive(make_reward(run, embed, pooling), fused(embed, pooling))
+        return None
 
     def measure(self, path: Path) -> dict[str, list[float]]:
         """The scores of a trained separator."""
@@ -249,8 +249,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def recipe_music() -> CachedMusic:
-    """mini-MUSIC of the recipe's soundfonts, each clip rendered once."""
+def training_music() -> CachedMusic:
+    """mini-MUSIC of the soundfonts at hand (`find`), each clip rendered once."""
     return CachedMusic(MiniMusic(tuple(find()), manifests.LENGTH))
 
 
@@ -262,7 +262,7 @@ def query_bank(encoder: Encoder, music: CachedMusic, run: RLConfig) -> QueryBank
 
 def prepare(options: argparse.Namespace, run: RLConfig) -> Setup:
     """What all rows share. Raises `InputError` where OUT holds results of another set-up."""
-    music = recipe_music()
+    music = training_music()
     kept = options.out / "setup.json"
     names = ("steps", "batch_size", "mixtures", "split", "reward_encoder")
     setup = run_folder.identity(

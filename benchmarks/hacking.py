@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from control_rows import rows
-from controls import Ledger, Shuffled, query_bank, recipe_music
+from controls import Ledger, Shuffled, query_bank, training_music
 from matplotlib.figure import Figure
 
 from mars_lib.check import told
@@ -49,7 +49,7 @@ class Lab:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.encoder = system.load(START, "cpu").encoder
-        self.music = recipe_music()
+        self.music = training_music()
         self.judge: Judge = pretrained.load_judge()
         self.plain = RLConfig(
             steps=options.steps,
